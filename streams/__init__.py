@@ -1,0 +1,1 @@
+"""The data's path, one file per stage: decode, decide, write_ecm and write_dynamics."""

@@ -1,0 +1,1 @@
+"""What travels on our topics: facts, commands, outcomes and dead letters, all frozen."""

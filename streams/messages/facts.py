@@ -1,0 +1,222 @@
+"""Facts: what decide reads from the changes topic, each about one record or one workspace.
+
+Records speak to each other only by facts (DESIGN, section 1): a fact's ``key`` names the record
+that is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from streams.catalogue import ColumnValue
+from streams.messages.base import Message
+from tables.keys import RecordRef, workspace_key
+
+
+class Operation(StrEnum):
+    """What happened to the row. ``upsert``: the source does not tell a create from an update."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"
+    DELETE = "delete"
+
+
+class Origin(Message):
+    """Where a message came from, for people and for tracing: format and Kafka coordinates."""
+
+    format: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class RecordChange(Message):
+    """A Dynamics row was created, changed or deleted.
+
+    ``columns`` holds canonical values (see ``streams.catalogue``) of declared columns only; one
+    that is missing is unknown, never null. ``at_ms`` is the row's ``modifiedon`` where the event
+    has it, else the time of the operation (Unix milliseconds); ``sequence`` is the operation's own
+    time in milliseconds and orders events within one second of ``modifiedon``; ``version`` is
+    ``versionnumber`` where the event has it. ``thin``: the body was cut off by its transport
+    (reference/dataverse.md 1.1), so the row must be read again.
+    """
+
+    kind: Literal["record_change"] = "record_change"
+    record: RecordRef
+    operation: Operation
+    columns: Mapping[str, ColumnValue] = Field(default_factory=dict)
+    at_ms: int
+    sequence: int = 0
+    version: int | None = None
+    actor: str | None = None
+    tag: str | None = None
+    thin: bool = False
+    origin: Origin
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class BusinessObject(Message):
+    """The triple that ties a workspace to a record (reference/extended-ecm.md 2.1)."""
+
+    external_system: str
+    type: str
+    id: str
+
+
+class Document(Message):
+    """One version of a document in Extended ECM; ``url`` opens it for a person."""
+
+    id: int
+    version: int
+    name: str = ""
+    url: str = ""
+
+
+class EcmEvent(Message):
+    """Something happened in a workspace, e.g. ``contract.signed`` (reference/extended-ecm.md 8.5).
+
+    Keyed by the workspace when its id is known, else by the record that the business object names.
+    """
+
+    kind: Literal["ecm_event"] = "ecm_event"
+    event_id: str
+    event: str
+    at_ms: int
+    workspace_id: int | None = None
+    business_object: BusinessObject | None = None
+    record: RecordRef | None = None
+    document: Document | None = None
+    actor: str | None = None
+    attributes: Mapping[str, str | int | bool | None] = Field(default_factory=dict)
+    origin: Origin
+
+    @property
+    def key(self) -> str:
+        """The workspace's key, or the record's; raises ValueError when the event names neither."""
+        if self.workspace_id is not None:
+            return workspace_key(self.workspace_id)
+        if self.record is not None:
+            return self.record.key
+        raise ValueError("an ECM event names a workspace or a record")
+
+
+class WorkspaceEvent(Message):
+    """An ECM event, sent on to the record that its workspace belongs to."""
+
+    kind: Literal["workspace_event"] = "workspace_event"
+    record: RecordRef
+    rule: str
+    event: EcmEvent
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class WorkspaceOwned(Message):
+    """Told to a workspace's key: this record's rule owns it, send its events there."""
+
+    kind: Literal["workspace_owned"] = "workspace_owned"
+    workspace_id: int
+    record: RecordRef
+    rule: str
+
+    @property
+    def key(self) -> str:
+        return workspace_key(self.workspace_id)
+
+
+class WorkspaceWanted(Message):
+    """``wanted_by`` asks ``record`` for its workspace."""
+
+    kind: Literal["workspace_wanted"] = "workspace_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class WorkspaceKnown(Message):
+    """The answer: ``about`` has this workspace."""
+
+    kind: Literal["workspace_known"] = "workspace_known"
+    record: RecordRef
+    about: RecordRef
+    workspace_id: int
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class ColumnsWanted(Message):
+    """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
+
+    kind: Literal["columns_wanted"] = "columns_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+    columns: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class ColumnsKnown(Message):
+    """The answer: these columns of ``about`` as of ``at_ms``."""
+
+    kind: Literal["columns_known"] = "columns_known"
+    record: RecordRef
+    about: RecordRef
+    columns: Mapping[str, ColumnValue]
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class StageChanged(Message):
+    """A business process row moved: told to the record that it guides (reference/dataverse.md 3.3).
+
+    ``stage`` is the ``processstage`` row, None when the process row was deleted. ``at_ms``,
+    ``version`` and ``sequence`` are the process row's own stamp: the newest move wins in any
+    order.
+    """
+
+    kind: Literal["stage_changed"] = "stage_changed"
+    record: RecordRef
+    process: RecordRef
+    stage: RecordRef | None
+    at_ms: int
+    version: int = 0
+    sequence: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+Fact = (
+    RecordChange
+    | EcmEvent
+    | WorkspaceEvent
+    | WorkspaceOwned
+    | WorkspaceWanted
+    | WorkspaceKnown
+    | ColumnsWanted
+    | ColumnsKnown
+    | StageChanged
+)
+
+FACTS: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])

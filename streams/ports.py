@@ -1,0 +1,95 @@
+"""What the writers need from the outside, as Protocols. ``app.clients`` implements them.
+
+Every call is safe to repeat. Every failure is one of ``streams.errors``: ``Retryable`` (and its
+kinds), ``Refused`` or ``Misconfigured``; nothing else may leave a gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from streams.catalogue import ColumnValue
+from streams.messages.commands import Attributes
+from streams.messages.facts import BusinessObject
+from tables.keys import RecordRef
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A business workspace as the gateway found or made it; ``url`` opens it for a person."""
+
+    id: int
+    name: str
+    url: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A Dynamics row after a read or a write: canonical values, version and ``modifiedon`` (ms)."""
+
+    columns: Mapping[str, ColumnValue]
+    version: int | None
+    modified_ms: int
+
+
+class EcmGateway(Protocol):
+    """Extended ECM, as far as the writers need it."""
+
+    async def ensure_workspace(
+        self,
+        business_object: BusinessObject,
+        *,
+        workspace_type: str,
+        template: str | None,
+        name: str,
+        attributes: Attributes,
+    ) -> Workspace:
+        """Look up by business object, adopt what is there, else create; never a second one.
+
+        A name that is taken in the folder is made unique with the business object's id.
+        """
+        ...
+
+    async def update_workspace(
+        self, workspace_id: int, *, name: str, attributes: Attributes
+    ) -> None:
+        """Bring name and category attributes to these values; write only what differs."""
+        ...
+
+    async def set_role_members(
+        self, workspace_id: int, *, role: str, members: Sequence[str]
+    ) -> None:
+        """Bring the role to exactly these members (login or business e-mail)."""
+        ...
+
+    async def relate(
+        self, workspace_id: int, *, related_id: int, relation: Literal["parent", "child"]
+    ) -> None:
+        """Make ``related_id`` a parent or child of the workspace; nothing to do when it is."""
+        ...
+
+    async def unrelate(
+        self, workspace_id: int, *, related_id: int, relation: Literal["parent", "child"]
+    ) -> None:
+        """Take the relation away; nothing to do when there is none."""
+        ...
+
+
+class DynamicsGateway(Protocol):
+    """Dataverse, as far as the writers need it."""
+
+    async def read_record(self, record: RecordRef) -> Row | None:
+        """Read all declared columns of the record; None when it does not exist."""
+        ...
+
+    async def write_columns(
+        self, record: RecordRef, columns: Mapping[str, ColumnValue], *, tag: str
+    ) -> Row:
+        """Set these columns of an existing record; never creates one.
+
+        Raises Refused with code ``record_missing`` when the record is gone.
+        """
+        ...
