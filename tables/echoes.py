@@ -1,0 +1,25 @@
+"""``echoes``: what we last wrote into a record's columns, to recognise it when it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tables.rows import Row
+
+Value = str | int | bool | None
+
+
+class EchoesRow(Row):
+    """The value that our newest command wrote, by column: the fingerprint of our own writes."""
+
+    written: Mapping[str, Value] = {}
+
+    def wrote(self, columns: Mapping[str, Value]) -> EchoesRow:
+        return self.model_copy(update={"written": {**self.written, **columns}})
+
+    def explains(self, columns: Mapping[str, Value]) -> bool:
+        """True when every one of these values is one that we wrote."""
+        return bool(columns) and all(
+            column in self.written and self.written[column] == value
+            for column, value in columns.items()
+        )
