@@ -22,8 +22,13 @@ class Topic:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
+#: Above any broker's default: a dead letter is its original plus our headers.
+MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+_LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+
+
 def _kept(days: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS), **_LARGE}
 
 
 CHANGES = Topic(

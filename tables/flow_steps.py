@@ -22,10 +22,17 @@ class Refusal(Row):
 
 
 class Step(Row):
-    """One step: digest confirmed by an outcome, when, and the last refusal."""
+    """One step: digest last asked for and since when, digest confirmed and when, last refusal.
 
+    A digest that ends in ``@<stamp>`` set right what somebody else had overwritten at that stamp;
+    ``repairs`` counts those in a row.
+    """
+
+    asked: str | None = None
+    asked_ms: int = 0
     confirmed: str | None = None
     confirmed_ms: int = 0
+    repairs: int = 0
     refusal: Refusal | None = None
 
     def is_closed(self, desired: str) -> bool:
@@ -45,7 +52,31 @@ class StepsRow(Row):
 
     def confirmed(self, rule: str, step: str, desired: str, at_ms: int) -> StepsRow:
         """Return the row after an outcome made ``desired`` true."""
-        return self._with(rule, step, Step(confirmed=desired, confirmed_ms=at_ms))
+        before = self.get(rule, step)
+        update = {
+            "confirmed": desired,
+            "confirmed_ms": at_ms,
+            "repairs": before.repairs + 1 if "@" in desired else 0,
+            "refusal": None,
+        }
+        return self._with(rule, step, before.model_copy(update=update))
+
+    def asked(self, rule: str, step: str, desired: str, at_ms: int) -> StepsRow:
+        """Return the row after a command was sent; asking again keeps the first time."""
+        before = self.get(rule, step)
+        if before.asked == desired:
+            return self
+        update = {"asked": desired, "asked_ms": at_ms}
+        return self._with(rule, step, before.model_copy(update=update))
+
+    def with_prefix(self, rule: str, prefix: str) -> dict[str, Step]:
+        """The steps of a rule whose name begins so, by the rest of the name."""
+        start = f"{rule}/{prefix}"
+        return {
+            name.removeprefix(start): step
+            for name, step in self.steps.items()
+            if name.startswith(start)
+        }
 
     def refused(self, rule: str, step: str, refusal: Refusal) -> StepsRow:
         """Return the row after a refusal; what was true before stays confirmed."""

@@ -1,0 +1,120 @@
+"""The plan of one decision: compares what a rule wants with what is confirmed, step by step.
+
+Level-triggered (DESIGN, promise 2): each difference becomes a command, again at each decision until
+an outcome closes it. The same difference always becomes the same command under the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streams.catalogue import ColumnValue
+from streams.flows.shape import Decision, Reason, View
+from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
+from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
+from tables.flow_steps import Step
+from tables.keys import RecordRef, command_id, digest
+from tables.rows import Row
+
+#: So often is a column that others overwrite set right again, before we leave it to people.
+REPAIR_LIMIT = 5
+
+
+class Plan:
+    """Collects what one rule wants for one record."""
+
+    def __init__(self, view: View, rule: str) -> None:
+        self.view = view
+        self.rule = rule
+        self._commands: list[AnyCommand] = []
+        self._facts: list[Fact] = []
+        self._reasons: list[Reason] = []
+
+    def decision(self, own: Row | None = None) -> Decision:
+        reasons = tuple(dict.fromkeys(self._reasons))
+        if not reasons and not self._commands:
+            reasons = (Reason.ALL_TRUE,)
+        return Decision(tuple(self._commands), tuple(self._facts), own, reasons)
+
+    def because(self, reason: Reason) -> None:
+        self._reasons.append(reason)
+
+    def absence(self) -> Reason:
+        """Why a record that is not alive is not: never heard of, or deleted."""
+        return Reason.RECORD_DELETED if self.view.row.known else Reason.RECORD_UNKNOWN
+
+    def want(self, step: str, desired: Any, command: Callable[..., AnyCommand]) -> None:
+        """Want ``desired`` (JSON-like) to be true; ``command`` makes it so."""
+        self._want(step, digest(desired), command)
+
+    def _want(self, step: str, desired: str, command: Callable[..., AnyCommand]) -> None:
+        state = self._step(step)
+        if state.is_closed(desired):
+            if state.confirmed != desired:
+                self.because(Reason.STEP_REFUSED)
+            return
+        self._commands.append(
+            command(
+                id=command_id(self.rule, self.view.record, step, desired),
+                rule=self.rule,
+                record=self.view.record,
+                step=step,
+                desired=desired,
+                caused_at_ms=self.view.at_ms,
+            )
+        )
+
+    def want_columns(self, step: str, columns: Mapping[str, ColumnValue]) -> None:
+        """Want these values in the record's columns, and again when somebody overwrites them."""
+        if not columns:
+            return
+        desired = digest(columns)
+        state = self._step(step)
+        if (state.confirmed or "").partition("@")[0] == desired:
+            drift = self._drift(state, columns)
+            if drift is None:
+                return
+            if state.repairs >= REPAIR_LIMIT:
+                self.because(Reason.WRITE_CONTESTED)
+                return
+            desired = f"{desired}@{drift}"
+        self._want(step, desired, lambda **common: SetRecordColumns(columns=columns, **common))
+
+    def _drift(self, state: Step, columns: Mapping[str, ColumnValue]) -> str | None:
+        """The stamp at which somebody overwrote what we wrote, None when nobody did."""
+        cells = self.view.row.cells
+        foreign = [
+            cell.stamp
+            for column, value in columns.items()
+            if (cell := cells.get(column)) is not None
+            and cell.value != value
+            and cell.stamp.at_ms >= state.confirmed_ms
+        ]
+        return "-".join(map(str, max(foreign))) if foreign else None
+
+    def read_record(self) -> None:
+        """Want the record read, because what is known of it is not enough."""
+        self.because(Reason.WAITING_FOR_COLUMNS)
+        newest = self.view.row.newest
+        self.want("read", [newest, "incomplete"], ReadRecord)
+
+    def columns_of(
+        self, about: RecordRef, columns: tuple[str, ...]
+    ) -> Mapping[str, ColumnValue] | None:
+        """Columns of another record; asks for them and answers None while they are not known."""
+        known = self.view.neighbours.columns.get(about.key)
+        if known is not None and all(column in known.columns for column in columns):
+            return known.columns
+        self._facts.append(ColumnsWanted(record=about, wanted_by=self.view.record, columns=columns))
+        return None
+
+    def workspace_of(self, about: RecordRef) -> int | None:
+        """Another record's workspace; asks for it and answers None while it is not known."""
+        known = self.view.neighbours.workspaces.get(about.key)
+        if known is None:
+            self._facts.append(WorkspaceWanted(record=about, wanted_by=self.view.record))
+        return known
+
+    def _step(self, step: str) -> Step:
+        return self.view.steps.get(self.rule, step)

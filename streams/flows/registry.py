@@ -1,0 +1,11 @@
+"""All flows, in the order in which a record is decided. Read this first."""
+
+from __future__ import annotations
+
+from streams.flows import contract_lifecycle, record_workspace
+from streams.flows.shape import Flow
+
+FLOWS: tuple[Flow, ...] = (
+    record_workspace.FLOW,
+    contract_lifecycle.FLOW,
+)

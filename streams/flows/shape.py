@@ -1,0 +1,105 @@
+"""The types that all flows share: what a flow sees, and what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from streams.catalogue import Catalogue, Table
+from streams.messages.commands import AnyCommand
+from streams.messages.facts import Fact
+from streams.messages.outcomes import AnyOutcome
+from streams.rules import RuleBook
+from tables.flow_steps import StepsRow
+from tables.keys import RecordRef
+from tables.neighbours import NeighboursRow
+from tables.records import RecordRow
+from tables.rows import Row
+from tables.stages import StagesRow
+from tables.workspace_links import LinksRow
+
+#: What a decision is made about: a fact from the changes topic, or an outcome of our own command.
+Cause = Fact | AnyOutcome
+
+
+class Reason(StrEnum):
+    """Why a rule did, or did not do, something; a closed list, shown by ``rules explain``."""
+
+    CONDITION_FALSE = "condition_false"
+    CONDITION_UNDECIDED = "condition_undecided"
+    RECORD_DELETED = "record_deleted"
+    RECORD_UNKNOWN = "record_unknown"
+    STAGE_NOT_REACHED = "stage_not_reached"
+    OPPORTUNITY_LOST = "opportunity_lost"
+    WAITING_FOR_COLUMNS = "waiting_for_columns"
+    WAITING_FOR_WORKSPACE = "waiting_for_workspace"
+    WAITING_FOR_RELATED_WORKSPACE = "waiting_for_related_workspace"
+    WAITING_FOR_STAGE_NAME = "waiting_for_stage_name"
+    WAITING_FOR_MEMBER = "waiting_for_member"
+    MEMBER_HAS_NO_NAME = "member_has_no_name"
+    STEP_REFUSED = "step_refused"
+    WRITE_CONTESTED = "write_contested"
+    ALL_TRUE = "all_true"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a decision sees: the rows of one record, and nothing else.
+
+    ``own`` is the flow's own row. ``at_ms`` is the time of the cause; nothing here reads a clock.
+    """
+
+    record: RecordRef
+    row: RecordRow
+    links: LinksRow
+    steps: StepsRow
+    neighbours: NeighboursRow
+    stages: StagesRow
+    own: Row
+    catalogue: Catalogue
+    members: Mapping[str, str]
+    at_ms: int
+
+    @property
+    def table(self) -> Table:
+        """The record's table; decide only calls a flow for tables that the rules declare."""
+        return self.catalogue.tables[self.record.table]
+
+    def knows(self, columns: Iterable[str]) -> bool:
+        """True when each of these columns was heard of at least once."""
+        return all(column in self.row.cells for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What shall become true: commands, facts for other records, the flow's own row, and why."""
+
+    commands: tuple[AnyCommand, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    own: Row | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class DecideFlow(Protocol):
+    """A flow's decision: pure, the same answer for the same arguments."""
+
+    def __call__(self, cause: Cause, view: View, rule: Any) -> Decision: ...
+
+
+class RulesOf(Protocol):
+    """The rules of a flow in a rule book."""
+
+    def __call__(self, book: RuleBook) -> Iterable[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One business flow: its rules, its decision, and the table of its own rows, if any."""
+
+    name: str
+    rules: RulesOf
+    decide: DecideFlow
+    own_table: str | None = None
+    own_row: type[Row] = field(default=Row)

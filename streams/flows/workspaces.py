@@ -1,0 +1,196 @@
+"""What every flow that keeps a workspace wants: the workspace, its properties, roles, relations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from streams.catalogue import ColumnValue, lookup
+from streams.flows.conditions import value_of
+from streams.flows.plan import Plan
+from streams.flows.shape import Reason
+from streams.messages.commands import (
+    EnsureWorkspace,
+    RelateWorkspaces,
+    SetRoleMembers,
+    UnrelateWorkspaces,
+    UpdateWorkspace,
+)
+from streams.messages.facts import BusinessObject
+from streams.naming import columns_of, workspace_name
+from streams.rules import LinkColumns, RelationRule, RoleRule, WorkspaceRule
+from tables.keys import RecordRef, digest
+from tables.workspace_links import Link
+
+Relation = Literal["parent", "child"]
+#: One relation that is wanted: the other workspace, and what it is to this one.
+Related = tuple[Relation, int]
+Labels = dict[str, dict[str, ColumnValue]]
+
+_RELATED, _UNRELATED = "related", "unrelated"
+
+
+def business_object(rule: WorkspaceRule, record: RecordRef) -> BusinessObject:
+    """The triple of a record's workspace; its id is the row's guid (reference 2.1)."""
+    return BusinessObject(
+        external_system=rule.external_system, type=rule.business_object_type, id=record.id
+    )
+
+
+def attributes_of(
+    rule: WorkspaceRule, variables: Mapping[str, Any], shown: Mapping[str, ColumnValue]
+) -> Labels:
+    """The category attributes: the rule's expressions, and what the flow itself shows.
+
+    ``shown`` is keyed as rules write it, ``"Business Record/Record State"``.
+    """
+    labels: Labels = {
+        category: {name: value_of(expression, variables) for name, expression in fields.items()}
+        for category, fields in rule.attributes.items()
+    }
+    for path, value in shown.items():
+        category, _, attribute = path.partition("/")
+        labels.setdefault(category, {})[attribute] = value
+    return labels
+
+
+def name_of(plan: Plan, rule: WorkspaceRule) -> str:
+    return workspace_name(rule.name, plan.view.row.values(), fallback=plan.view.record.id)
+
+
+def want_workspace(plan: Plan, rule: WorkspaceRule, attributes: Labels) -> None:
+    """Want a workspace; the columns that name it have to be known first."""
+    if not plan.view.knows(columns_of(rule.name)):
+        plan.read_record()
+        return
+    name = name_of(plan, rule)
+    target = business_object(rule, plan.view.record)
+    plan.because(Reason.WAITING_FOR_WORKSPACE)
+    plan.want(
+        "workspace",
+        [target.model_dump(), rule.type],
+        lambda **common: EnsureWorkspace(
+            business_object=target,
+            workspace_type=rule.type,
+            template=rule.template,
+            name=name,
+            attributes=attributes,
+            properties=digest([name, attributes]),
+            **common,
+        ),
+    )
+
+
+def want_properties(plan: Plan, rule: WorkspaceRule, link: Link, attributes: Labels) -> None:
+    """Want the workspace to have this name and these attributes."""
+    name = name_of(plan, rule)
+    plan.want(
+        "properties",
+        [name, attributes],
+        lambda **common: UpdateWorkspace(
+            workspace_id=link.workspace_id, name=name, attributes=attributes, **common
+        ),
+    )
+
+
+def want_roles(plan: Plan, roles: Iterable[RoleRule], link: Link) -> None:
+    """Want each role to have exactly the members that the record's columns name."""
+    for role in roles:
+        members = _members(plan, role)
+        if members is None:
+            continue
+        _want_role(plan, role.role, members, link)
+
+
+def _want_role(plan: Plan, role: str, members: tuple[str, ...], link: Link) -> None:
+    plan.want(
+        f"role/{role}",
+        members,
+        lambda **common: SetRoleMembers(
+            workspace_id=link.workspace_id, role=role, members=members, **common
+        ),
+    )
+
+
+def _members(plan: Plan, role: RoleRule) -> tuple[str, ...] | None:
+    """Who the role's columns name, sorted; None while somebody is not known yet."""
+    names: set[str] = set()
+    for column in role.members:
+        who = lookup(plan.view.row.value(column))
+        if who is None or who.table not in plan.view.members:
+            continue
+        named_by = plan.view.members[who.table]
+        known = plan.columns_of(who, (named_by,))
+        if known is None:
+            plan.because(Reason.WAITING_FOR_MEMBER)
+            return None
+        name = known.get(named_by)
+        if isinstance(name, str) and name:
+            names.add(name)
+        else:
+            plan.because(Reason.MEMBER_HAS_NO_NAME)
+    return tuple(sorted(names)) if names else None
+
+
+def related_by(plan: Plan, relations: Iterable[RelationRule]) -> tuple[set[Related], bool]:
+    """The relations that the record's lookups ask for, and whether all of them are known yet."""
+    wanted: set[Related] = set()
+    complete = True
+    for rule in relations:
+        other = lookup(plan.view.row.value(rule.column))
+        if other is None or other.table not in plan.view.catalogue.tables:
+            continue
+        workspace = plan.workspace_of(other)
+        if workspace is None:
+            plan.because(Reason.WAITING_FOR_RELATED_WORKSPACE)
+            complete = False
+        else:
+            wanted.add((rule.relation, workspace))
+    return wanted, complete
+
+
+def want_relations(plan: Plan, link: Link, wanted: set[Related], *, complete: bool) -> None:
+    """Want exactly these relations.
+
+    Those that we made and that are not wanted any more go, but only once all successors are known
+    (``complete``): no relation is lost on the way from one to the next.
+    """
+    wanted = {(relation, other) for relation, other in wanted if other != link.workspace_id}
+    for relation, other in sorted(wanted):
+        _want_relation(plan, link, relation, other)
+    made = plan.view.steps.with_prefix(plan.rule, "relation/") if complete else {}
+    for name, step in sorted(made.items()):
+        kind, _, number = name.partition("/")
+        relation = "child" if kind == "child" else "parent"
+        if step.confirmed == digest(_RELATED) and (relation, int(number)) not in wanted:
+            _want_no_relation(plan, link, relation, int(number))
+
+
+def _want_relation(plan: Plan, link: Link, relation: Relation, other: int) -> None:
+    plan.want(
+        f"relation/{relation}/{other}",
+        _RELATED,
+        lambda **common: RelateWorkspaces(
+            workspace_id=link.workspace_id, related_id=other, relation=relation, **common
+        ),
+    )
+
+
+def _want_no_relation(plan: Plan, link: Link, relation: Relation, other: int) -> None:
+    plan.want(
+        f"relation/{relation}/{other}",
+        _UNRELATED,
+        lambda **common: UnrelateWorkspaces(
+            workspace_id=link.workspace_id, related_id=other, relation=relation, **common
+        ),
+    )
+
+
+def link_columns(columns: LinkColumns, link: Link) -> dict[str, ColumnValue]:
+    """The columns that show the workspace on the record."""
+    shown: dict[str, ColumnValue] = {}
+    if columns.workspace_id:
+        shown[columns.workspace_id] = str(link.workspace_id)
+    if columns.workspace_url:
+        shown[columns.workspace_url] = link.url
+    return shown
