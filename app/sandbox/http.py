@@ -69,6 +69,13 @@ class _TransportInScope(H11Protocol):
         self.app_state = {**self.app_state, TRANSPORT: transport}
         super().connection_made(cast(asyncio.Transport, transport))
 
+    def shutdown(self) -> None:
+        """An idle connection is closed at once: a TLS goodbye would wait for the client's."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
 
 class _EmbeddedServer(uvicorn.Server):
     """uvicorn as a guest: leaves signals alone, says when it listens, and stops without polling."""
