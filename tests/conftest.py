@@ -1,0 +1,73 @@
+"""What every test may ask for: a broker of the kind that ``--broker`` names, and fresh names."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.kafka_server.choice import CHOICES, Broker, running_broker
+from tests.kafka_server.process import BrokerUnavailable
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--broker``."""
+    parser.addoption(
+        "--broker",
+        default="embedded",
+        metavar="BROKER",
+        help=f"the broker of tests marked 'broker': {CHOICES} (default: embedded). kafka is Apache"
+        " Kafka: from its image where Docker answers, else from its jars through Java and Maven",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the broker in the first lines of a run."""
+    return f"broker: {config.getoption('--broker')}"
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The broker of this run (of this worker, with -n), started at its first use."""
+    choice = request.config.getoption("--broker")
+    try:
+        with running_broker(choice, _teller(request.config)) as broker:
+            yield broker
+    except BrokerUnavailable as reason:
+        pytest.fail(str(reason), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def kafka_address(kafka_broker: Broker) -> str:
+    """The bootstrap address, host:port, of the broker of this run."""
+    return kafka_broker.bootstrap
+
+
+@pytest.fixture
+def unique_prefix() -> str:
+    """A prefix that no other test has, for the names of topics and groups: ``t3f9c1a52.``."""
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def unique_name(unique_prefix: str) -> Callable[[str], str]:
+    """Makes names of this test's own: ``unique_name("changes")`` -> ``t3f9c1a52.changes``."""
+
+    def name(stem: str) -> str:
+        return unique_prefix + stem
+
+    return name
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Tells the person at the terminal, past pytest's capture and from a worker of xdist too."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"\n{line}\n")
+            sys.stderr.flush()
+
+    return say
