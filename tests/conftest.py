@@ -36,7 +36,7 @@ def kafka_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
         with running_broker(choice, _teller(request.config)) as broker:
             yield broker
     except BrokerUnavailable as reason:
-        pytest.fail(str(reason), pytrace=False)
+        raise pytest.fail.Exception(str(reason), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
