@@ -6,14 +6,14 @@ Extended ECM (draft, in negotiation, in approval, rejected, approved, signed, ex
 terminated); status, dates and, once it is approved or signed, the final document go back to the
 record. Stage and events may come in either order, and events in any.
 
-| the opportunity is      | the contract workspace                         | the record shows       |
-|-------------------------|------------------------------------------------|------------------------|
-| before the stage        | is not made; one that exists: state Moved Back | link, status, document |
-| at the stage or after   | exists, state Active; related to the record's  | link, status, document |
-|                         | and the account's workspaces                   |                        |
-| won                     | exists if the stage was reached; state Won     | link, status, document |
-| lost                    | is not made; one that exists: state Lost       | link, status, document |
-| deleted                 | is not made; one that exists: state Deleted    | -                      |
+| the opportunity is     | the contract workspace                         | the record shows       |
+|------------------------|------------------------------------------------|------------------------|
+| before the stage       | is not made; one that exists: state Moved Back | link, status, document |
+| at the stage or after  | exists, state Active; related to the record's  | link, status, document |
+|                        | and the account's workspaces                   |                        |
+| won                    | exists if the stage was reached; state Won     | link, status, document |
+| lost                   | is not made; one that exists: state Lost       | link, status, document |
+| deleted                | is not made; one that exists: state Deleted    | -                      |
 
 | the newest contract event is           | dates and document of the round so far           |
 |----------------------------------------|--------------------------------------------------|

@@ -1,0 +1,297 @@
+"""Taking in a cause: how a record's rows change, and whom else it has to tell.
+
+This is what all flows have in common, and it is pure. A cause is a fact from the changes topic or
+an outcome of a command of ours; after it is absorbed, the flows decide over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from streams.catalogue import ColumnValue, lookup
+from streams.flows.shape import Cause
+from streams.memory import Memory
+from streams.messages.commands import AnyCommand, ReadRecord
+from streams.messages.facts import (
+    ColumnsKnown,
+    ColumnsWanted,
+    EcmEvent,
+    Fact,
+    Operation,
+    RecordChange,
+    StageChanged,
+    WorkspaceEvent,
+    WorkspaceKnown,
+    WorkspaceOwned,
+    WorkspaceWanted,
+)
+from streams.messages.outcomes import (
+    RecordColumnsSet,
+    RecordRead,
+    StepDone,
+    WorkspaceEnsured,
+    WriteRefused,
+)
+from streams.rules import ProcessRule, RuleBook
+from streams.telling import (
+    answers_with_columns,
+    answers_with_workspace,
+    news_for_askers,
+    news_of_absence,
+)
+from tables.flow_steps import Refusal
+from tables.keys import RecordRef, command_id, digest
+from tables.records import RecordRow, Stamp
+from tables.stages import Move
+from tables.workspace_links import Link
+
+#: The rule name of commands that no flow's rule asked for: upkeep of what is known.
+UPKEEP = "upkeep"
+
+
+class Skip(StrEnum):
+    """Why a change was left aside on purpose; a closed list, also a metric's label."""
+
+    STALE = "stale"
+    OWN_ECHO = "own_echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """The rows after the cause, who is told, what is asked, and what the flows are to decide on.
+
+    ``skip``: the change is left aside, no flow decides. ``near_miss``: it came from our own user
+    but is not what we wrote. ``linked``: the record's workspaces are to be published.
+    """
+
+    memory: Memory
+    facts: tuple[Fact, ...] = ()
+    commands: tuple[AnyCommand, ...] = ()
+    changed: frozenset[str] = frozenset()
+    cause: Cause | None = None
+    skip: Skip | None = None
+    near_miss: bool = False
+    linked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absorber:
+    """Absorbs causes under a rule book; ``own_users`` and ``tag`` mark changes that we made."""
+
+    book: RuleBook
+    own_users: frozenset[str] = frozenset()
+    tag: str = "dovetail"
+
+    def absorb(self, cause: Cause, memory: Memory) -> Absorbed:
+        """Return what the cause does to the record's rows."""
+        match cause:
+            case RecordChange():
+                return self._change(cause, memory)
+            case EcmEvent():
+                return self._own_event(cause, memory)
+            case WorkspaceEvent():
+                return self._event(cause, memory)
+            case WorkspaceWanted() | ColumnsWanted():
+                return self._asked(cause, memory)
+            case WorkspaceKnown():
+                known = memory.neighbours.workspace_known(cause.about.key, cause.workspace_id)
+                return Absorbed(memory.with_(neighbours=known), cause=cause)
+            case ColumnsKnown():
+                known = memory.neighbours.columns_known(cause.about.key, cause.columns, cause.at_ms)
+                return Absorbed(memory.with_(neighbours=known), cause=cause)
+            case StageChanged():
+                return self._stage(cause, memory)
+            case WorkspaceOwned():
+                raise ValueError("a workspace's owner is told to the workspace, not to a record")
+            case _:
+                return self._outcome(cause, memory)
+
+    def _change(self, change: RecordChange, memory: Memory) -> Absorbed:
+        stamp = _stamp(change.at_ms, change.version, change.sequence)
+        before = memory.row
+        if change.thin:
+            read = _read(change.record, [stamp, "thin"], change.at_ms)
+            return Absorbed(memory, commands=(read,), cause=change)
+        merge = before.merged(change.columns, stamp)
+        row = merge.row.removed(stamp) if change.operation is Operation.DELETE else merge.row
+        after = memory.with_(row=row)
+        why = "tie" if merge.tie else "guides nobody" if self._guides_nobody(change, row) else None
+        commands = (_read(change.record, [stamp, why], change.at_ms),) if why else ()
+        facts: tuple[Fact, ...] = (
+            *self._moves(change.record, before.value, after, stamp),
+            *news_for_askers(change.record, after, merge.changed),
+        )
+        skip, near_miss = self._skip(change, memory, merge.changed, stamp)
+        return Absorbed(
+            after,
+            facts=facts,
+            commands=commands,
+            changed=merge.changed,
+            cause=change,
+            skip=None if commands else skip,
+            near_miss=near_miss,
+        )
+
+    def _skip(
+        self, change: RecordChange, memory: Memory, changed: frozenset[str], stamp: Stamp
+    ) -> tuple[Skip | None, bool]:
+        """Whether the change is an echo of our own write, or says nothing new; or a near miss."""
+        if change.operation is Operation.DELETE:
+            return (Skip.STALE if memory.row.is_stale(stamp) else None), False
+        ours = change.actor in self.own_users or change.tag == self.tag
+        news = {name: change.columns[name] for name in changed}
+        partial = {n: v for n, v in change.columns.items() if n in memory.echoes.written}
+        explained = memory.echoes.explains(news) or (not news and memory.echoes.explains(partial))
+        if ours or (news and explained):
+            return (Skip.OWN_ECHO, False) if explained else (None, True)
+        return (Skip.STALE if not changed and memory.row.is_stale(stamp) else None), False
+
+    def _guides_nobody(self, change: RecordChange, row: RecordRow) -> bool:
+        """True for a process row of which we only saw columns that do not name its record."""
+        rule = self._process(change.record)
+        return rule is not None and row.alive and rule.record_column not in row.cells
+
+    def _process(self, record: RecordRef) -> ProcessRule | None:
+        return next((p for p in self.book.processes if p.table == record.table), None)
+
+    def _moves(
+        self, record: RecordRef, before: Callable[[str], ColumnValue], memory: Memory, stamp: Stamp
+    ) -> Iterable[StageChanged]:
+        """A process row tells the record that it guides; the one it left hears of that too."""
+        rule = self._process(record)
+        if rule is None:
+            return
+        guided, left = (
+            lookup(memory.row.value(rule.record_column)),
+            lookup(before(rule.record_column)),
+        )
+        stage = lookup(memory.row.value(rule.stage_column)) if memory.row.alive else None
+        newest = memory.row.newest or stamp
+        for target, now in ((guided, stage), (left if left != guided else None, None)):
+            if target is not None:
+                yield StageChanged(
+                    record=target,
+                    process=record,
+                    stage=now,
+                    at_ms=newest.at_ms,
+                    version=newest.version,
+                    sequence=newest.sequence,
+                )
+
+    def _own_event(self, event: EcmEvent, memory: Memory) -> Absorbed:
+        """An event that names our business object instead of a workspace."""
+        assert event.record is not None
+        named = event.business_object
+        rule = (
+            self.book.rule_for_business_object(named.external_system, named.type) if named else None
+        )
+        told = WorkspaceEvent(record=event.record, rule=rule or "", event=event)
+        return self._event(told, memory)
+
+    def _event(self, event: WorkspaceEvent, memory: Memory) -> Absorbed:
+        unknown = not memory.row.known
+        read = (_read(event.record, "unknown", event.event.at_ms),) if unknown else ()
+        return Absorbed(memory, commands=read, cause=event)
+
+    def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
+        """Remember who asks, answer when the answer is known, read the record when nothing is."""
+        by = cause.wanted_by.key
+        facts: tuple[Fact, ...]
+        if isinstance(cause, WorkspaceWanted):
+            neighbours = memory.neighbours.workspace_asked(by)
+            facts = tuple(answers_with_workspace(self.book, cause.record, memory, (by,)))
+            enough = memory.row.known
+        else:
+            neighbours = memory.neighbours.columns_asked(by, cause.columns)
+            facts = tuple(answers_with_columns(cause.record, memory, {by: cause.columns}))
+            enough = all(column in memory.row.cells for column in cause.columns)
+        read = () if enough else (_read(cause.record, [memory.row.newest, "asked"], 0),)
+        # No flow decides because somebody asked: two records that ask each other would never end.
+        return Absorbed(memory.with_(neighbours=neighbours), facts, read)
+
+    def _stage(self, cause: StageChanged, memory: Memory) -> Absorbed:
+        stage = cause.stage.key if cause.stage else None
+        move = Move(stage, Stamp(cause.at_ms, cause.version, cause.sequence))
+        stages = memory.stages.moved(cause.process.key, move)
+        unknown = not memory.row.known
+        read = (_read(cause.record, "unknown", cause.at_ms),) if unknown else ()
+        return Absorbed(memory.with_(stages=stages), commands=read, cause=cause)
+
+    def _outcome(self, outcome: Any, memory: Memory) -> Absorbed:
+        match outcome:
+            case WorkspaceEnsured():
+                return self._ensured(outcome, memory)
+            case WriteRefused():
+                refusal = Refusal(
+                    desired=outcome.desired,
+                    code=outcome.code,
+                    message=outcome.message,
+                    at_ms=outcome.at_ms,
+                )
+                steps = memory.steps.refused(outcome.rule, outcome.step, refusal)
+                return Absorbed(memory.with_(steps=steps), cause=outcome)
+            case RecordColumnsSet() | RecordRead():
+                return self._row_known(outcome, memory)
+            case StepDone():
+                return Absorbed(_confirmed(outcome, memory, outcome.at_ms), cause=outcome)
+        raise TypeError(f"{type(outcome).__name__} is neither a fact nor an outcome")
+
+    def _ensured(self, outcome: WorkspaceEnsured, memory: Memory) -> Absorbed:
+        link = Link(
+            workspace_id=outcome.workspace_id,
+            name=outcome.name,
+            url=outcome.url,
+            linked_ms=outcome.at_ms,
+            created=outcome.created,
+        )
+        links = memory.links.linked(outcome.rule, link)
+        after = _confirmed(outcome, memory.with_(links=links), outcome.at_ms)
+        if outcome.properties is not None:
+            steps = after.steps.confirmed(
+                outcome.rule, "properties", outcome.properties, outcome.at_ms
+            )
+            after = after.with_(steps=steps)
+        owned = WorkspaceOwned(
+            workspace_id=outcome.workspace_id, record=outcome.record, rule=outcome.rule
+        )
+        asking = after.neighbours.workspace_wanted_by
+        answers = answers_with_workspace(self.book, outcome.record, after, asking)
+        return Absorbed(after, facts=(owned, *answers), cause=outcome, linked=True)
+
+    def _row_known(self, outcome: RecordColumnsSet | RecordRead, memory: Memory) -> Absorbed:
+        """A row that we read or wrote: its columns are as good as any event's."""
+        done = _confirmed(outcome, memory, outcome.modified_ms)
+        if outcome.columns is None:
+            return Absorbed(done, facts=tuple(news_of_absence(outcome.record, done)), cause=outcome)
+        stamp = _stamp(outcome.modified_ms, outcome.version, outcome.modified_ms)
+        merge = done.row.merged(outcome.columns, stamp)
+        after = done.with_(row=merge.row)
+        facts: tuple[Fact, ...] = (
+            *self._moves(outcome.record, memory.row.value, after, stamp),
+            *news_for_askers(outcome.record, after, merge.changed),
+        )
+        return Absorbed(after, facts=facts, changed=merge.changed, cause=outcome)
+
+
+def _stamp(at_ms: int, version: int | None, sequence: int) -> Stamp:
+    return Stamp(at_ms, -1 if version is None else version, sequence)
+
+
+def _read(record: RecordRef, why: Any, at_ms: int) -> ReadRecord:
+    desired = digest(why)
+    return ReadRecord(
+        id=command_id(UPKEEP, record, "read", desired),
+        rule=UPKEEP,
+        record=record,
+        step="read",
+        desired=desired,
+        caused_at_ms=at_ms,
+    )
+
+
+def _confirmed(outcome: Any, memory: Memory, at_ms: int) -> Memory:
+    steps = memory.steps.confirmed(outcome.rule, outcome.step, outcome.desired, at_ms)
+    return replace(memory, steps=steps)

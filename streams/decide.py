@@ -1,0 +1,221 @@
+"""Stage 2, decide: facts and outcomes in, commands and facts out. The only writer of its tables.
+
+Changes and outcomes are read as one stream, in one partition per key, so a record is decided by one
+worker, one cause after another. All judgement is pure and lives elsewhere (``absorb``, ``owners``,
+``flows``); this file loads the rows, asks, and sends what was decided.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from streams import story
+from streams.absorb import Absorbed, Absorber
+from streams.engine import Outgoing, Record, Rows
+from streams.errors import Unreadable
+from streams.flows.registry import FLOWS
+from streams.flows.shape import Cause, Decision, Flow, Reason, View
+from streams.guard import Guard
+from streams.memory import WORKSPACE_OWNERS, Memory
+from streams.messages.audit import AuditLine
+from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
+from streams.messages.facts import FACTS, EcmEvent, Fact, WorkspaceOwned
+from streams.messages.links import RecordLinks, WorkspaceLinked
+from streams.messages.outcomes import OUTCOMES, Outcome
+from streams.metrics import Metrics
+from streams.owners import decide_owner
+from streams.rules import RuleBook
+from streams.topics import AUDIT, CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
+from streams.topics import OUTCOMES as TOLD
+from tables.keys import RecordRef, is_workspace_key
+from tables.workspace_owners import OwnerRow
+
+NAME = "decide-records"
+TOPICS = (CHANGES, TOLD)
+
+
+@dataclass
+class DecideStage:
+    """Decides about each cause of a batch, in order; one that cannot be read is a dead letter."""
+
+    book: RuleBook
+    absorber: Absorber
+    metrics: Metrics
+    guard: Guard
+    _flows: dict[str, list[tuple[Flow, object]]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for flow in FLOWS:
+            for rule in flow.rules(self.book):
+                self._flows.setdefault(rule.table, []).append((flow, rule))
+
+    def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
+        started = time.perf_counter()
+        sent: list[Outgoing] = []
+        for record in batch:
+            self.metrics.received.labels(NAME, record.topic).inc()
+            try:
+                sent.extend(self.decide(_cause(record), rows))
+            except Exception as error:  # what decide cannot take is kept, never lost or retried
+                sent.append(self.guard.dead_letter(record, error))
+            else:
+                self.guard.passed()
+        for message in sent:
+            self.metrics.emitted.labels(NAME, message.topic).inc()
+        self.metrics.stage_seconds.labels(NAME).observe(time.perf_counter() - started)
+        return sent
+
+    def decide(self, cause: Cause, rows: Rows) -> list[Outgoing]:
+        """Decide about one cause; rows are written only when all of it went well."""
+        if is_workspace_key(cause.key):
+            assert isinstance(cause, EcmEvent | WorkspaceOwned)
+            return self._decide_owner(cause, rows)
+        record = cause.record
+        assert record is not None
+        before = Memory.load(rows, record)
+        absorbed = self.absorber.absorb(cause, before)
+        self._count(absorbed)
+        decided = _Decided(absorbed.memory, list(absorbed.commands), list(absorbed.facts))
+        if absorbed.skip is None and absorbed.cause is not None:
+            self._run_flows(record, absorbed.cause, decided)
+        lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause)]
+        decided.memory.save(rows, record, before)
+        links = [_links(record, decided.memory)] if absorbed.linked else []
+        return [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
+
+    def _run_flows(self, record: RecordRef, cause: Cause, decided: _Decided) -> None:
+        """Let each rule of the record's table decide, one after the other."""
+        for flow, rule in self._flows.get(record.table, ()):
+            decision = flow.decide(cause, self._view(record, cause, flow, decided.memory), rule)
+            decided.add(flow, decision)
+            for reason in decision.reasons:
+                self.metrics.decisions.labels(flow.name, reason.value).inc()
+            for command in decision.commands:
+                self.metrics.commands.labels(flow.name, command.kind).inc()
+
+    def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
+        return View(
+            record=record,
+            row=memory.row,
+            links=memory.links,
+            steps=memory.steps,
+            neighbours=memory.neighbours,
+            stages=memory.stages,
+            own=memory.own_row(flow),
+            catalogue=self.book.catalogue,
+            members=self.book.members,
+            at_ms=_caused_at(cause),
+        )
+
+    def _asked(self, decided: _Decided, cause: Cause) -> list[AuditLine]:
+        """Remember what was asked and since when, and what we write; tell of what is new."""
+        lines = []
+        at_ms = _caused_at(cause)
+        steps, echoes = decided.memory.steps, decided.memory.echoes
+        for command in decided.commands:
+            if steps.get(command.rule, command.step).asked != command.desired:
+                lines.append(story.of_command(command, at_ms))
+            steps = steps.asked(command.rule, command.step, command.desired, at_ms)
+            if isinstance(command, SetRecordColumns):
+                echoes = echoes.wrote(command.columns)
+        decided.memory = decided.memory.with_(steps=steps, echoes=echoes)
+        return lines
+
+    def _decide_owner(self, cause: EcmEvent | WorkspaceOwned, rows: Rows) -> list[Outgoing]:
+        stored = rows.get(WORKSPACE_OWNERS, cause.key)
+        owned = decide_owner(cause, OwnerRow.from_bytes(stored), self.book)
+        after = owned.row.to_bytes()
+        if after != stored:
+            rows.put(WORKSPACE_OWNERS, cause.key, after)
+        if owned.held:
+            self.metrics.held_events.inc()
+        lines = story.of_owner(cause, owned)
+        return [*map(_fact, owned.told), *map(_audit, lines)]
+
+    def _count(self, absorbed: Absorbed) -> None:
+        if absorbed.skip is not None:
+            self.metrics.skipped.labels(NAME, absorbed.skip.value).inc()
+        if absorbed.near_miss:
+            self.metrics.near_misses.inc()
+
+
+@dataclass
+class _Decided:
+    """What the absorber and the flows have come to so far."""
+
+    memory: Memory
+    commands: list[AnyCommand]
+    facts: list[Fact]
+    reasons: list[tuple[str, Reason]] = field(default_factory=list)
+
+    def add(self, flow: Flow, decision: Decision) -> None:
+        self.commands.extend(decision.commands)
+        self.facts.extend(decision.facts)
+        self.reasons.extend((flow.name, reason) for reason in decision.reasons)
+        if decision.own is not None and flow.own_table:
+            self.memory = self.memory.with_own(flow, decision.own)
+
+    def outgoing(self, rules: str) -> list[Outgoing]:
+        unique = {command.id: command for command in self.commands}
+        headers = (("dovetail-rules", rules.encode()),)
+        commands = [
+            Outgoing(_topic_of(c), c.key.encode(), c.to_json(), headers) for c in unique.values()
+        ]
+        return [*commands, *map(_fact, self.facts)]
+
+
+def _cause(record: Record) -> Cause:
+    """Read one of our own messages; raises Unreadable when it is none."""
+    adapter = OUTCOMES if record.topic == TOLD.name else FACTS
+    try:
+        cause: Cause = adapter.validate_json(record.value or b"")
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "message"
+        raise Unreadable(f"{where}: {first['msg']}", code="not_our_message") from None
+    if (record.key or b"").decode("utf-8", "replace") != cause.key:
+        raise Unreadable(
+            f"the key {record.key!r} is not the message's, {cause.key}",
+            code="wrong_key",
+            advice="only dovetail writes to this topic; see who else does",
+        )
+    return cause
+
+
+def _caused_at(cause: Cause) -> int:
+    """The source's time of what happened, carried on through our own outcomes."""
+    if isinstance(cause, Outcome):
+        return cause.caused_at_ms
+    event = getattr(cause, "event", None)
+    if isinstance(event, EcmEvent):
+        return event.at_ms
+    at_ms: int = getattr(cause, "at_ms", 0)
+    return at_ms
+
+
+def _topic_of(command: AnyCommand) -> str:
+    dynamics = isinstance(command, SetRecordColumns | ReadRecord)
+    return DYNAMICS_COMMANDS.name if dynamics else ECM_COMMANDS.name
+
+
+def _fact(fact: Fact) -> Outgoing:
+    return Outgoing(CHANGES.name, fact.key.encode(), fact.to_json())
+
+
+def _audit(line: AuditLine) -> Outgoing:
+    return Outgoing(AUDIT.name, line.subject.encode(), line.to_json())
+
+
+def _links(record: RecordRef, memory: Memory) -> Outgoing:
+    workspaces = {
+        rule: WorkspaceLinked(
+            workspace_id=link.workspace_id, name=link.name, url=link.url, linked_ms=link.linked_ms
+        )
+        for rule, link in memory.links.links.items()
+    }
+    message = RecordLinks(record=record, workspaces=workspaces)
+    return Outgoing(LINKS.name, record.key.encode(), message.to_json())

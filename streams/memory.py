@@ -1,0 +1,105 @@
+"""The rows of one key, read and written as one: what decide knows of a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
+
+from streams.flows.registry import FLOWS
+from streams.flows.shape import Flow
+from tables.echoes import EchoesRow
+from tables.flow_steps import StepsRow
+from tables.keys import RecordRef
+from tables.neighbours import NeighboursRow
+from tables.records import RecordRow
+from tables.rows import Row
+from tables.stages import StagesRow
+from tables.workspace_links import LinksRow
+
+RECORDS = "records"
+WORKSPACE_LINKS = "workspace-links"
+FLOW_STEPS = "flow-steps"
+NEIGHBOURS = "neighbours"
+STAGES = "stages"
+ECHOES = "echoes"
+WORKSPACE_OWNERS = "workspace-owners"
+
+_OWN_TABLES = tuple(flow.own_table for flow in FLOWS if flow.own_table)
+#: Every table that decide writes; nobody else writes any of them.
+DECIDE_TABLES = (
+    RECORDS,
+    WORKSPACE_LINKS,
+    FLOW_STEPS,
+    NEIGHBOURS,
+    STAGES,
+    ECHOES,
+    WORKSPACE_OWNERS,
+    *_OWN_TABLES,
+)
+
+
+class Rows(Protocol):
+    """The tables of one partition (``streams.engine``), as far as we need them."""
+
+    def get(self, table: str, key: str) -> bytes | None: ...
+
+    def put(self, table: str, key: str, value: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All rows of a record. ``own`` holds the flows' own rows by flow name."""
+
+    row: RecordRow = field(default_factory=RecordRow)
+    links: LinksRow = field(default_factory=LinksRow)
+    steps: StepsRow = field(default_factory=StepsRow)
+    neighbours: NeighboursRow = field(default_factory=NeighboursRow)
+    stages: StagesRow = field(default_factory=StagesRow)
+    echoes: EchoesRow = field(default_factory=EchoesRow)
+    own: dict[str, Row] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, rows: Rows, record: RecordRef) -> Self:
+        key = record.key
+        own = {
+            flow.name: flow.own_row.from_bytes(rows.get(flow.own_table, key))
+            for flow in FLOWS
+            if flow.own_table
+        }
+        return cls(
+            row=RecordRow.from_bytes(rows.get(RECORDS, key)),
+            links=LinksRow.from_bytes(rows.get(WORKSPACE_LINKS, key)),
+            steps=StepsRow.from_bytes(rows.get(FLOW_STEPS, key)),
+            neighbours=NeighboursRow.from_bytes(rows.get(NEIGHBOURS, key)),
+            stages=StagesRow.from_bytes(rows.get(STAGES, key)),
+            echoes=EchoesRow.from_bytes(rows.get(ECHOES, key)),
+            own=own,
+        )
+
+    def save(self, rows: Rows, record: RecordRef, before: Memory) -> None:
+        """Write the rows that differ from ``before``."""
+        after_tables, before_tables = self._tables(), before._tables()
+        for table, row in after_tables.items():
+            if row is not before_tables.get(table) and row != before_tables.get(table):
+                rows.put(table, record.key, row.to_bytes())
+
+    def own_row(self, flow: Flow) -> Row:
+        return self.own.get(flow.name) or flow.own_row()
+
+    def with_own(self, flow: Flow, row: Row) -> Memory:
+        return replace(self, own={**self.own, flow.name: row})
+
+    def with_(self, **changes: Any) -> Memory:
+        """Return the memory with these rows changed."""
+        return replace(self, **changes)
+
+    def _tables(self) -> dict[str, Row]:
+        return {
+            RECORDS: self.row,
+            WORKSPACE_LINKS: self.links,
+            FLOW_STEPS: self.steps,
+            NEIGHBOURS: self.neighbours,
+            STAGES: self.stages,
+            ECHOES: self.echoes,
+            **{flow.own_table: self.own_row(flow) for flow in FLOWS if flow.own_table},
+        }

@@ -1,0 +1,125 @@
+"""A record's story in audit lines: what happened, in words for people (pure)."""
+
+from __future__ import annotations
+
+from streams.absorb import Absorbed
+from streams.flows.shape import Cause
+from streams.messages.audit import AuditEvent, AuditLine
+from streams.messages.commands import AnyCommand
+from streams.messages.facts import (
+    ColumnsKnown,
+    EcmEvent,
+    Operation,
+    RecordChange,
+    StageChanged,
+    WorkspaceEvent,
+    WorkspaceKnown,
+    WorkspaceOwned,
+)
+from streams.messages.outcomes import Outcome, WorkspaceEnsured, WriteRefused
+from streams.owners import Owned
+
+_VERBS = {
+    Operation.CREATE: "created",
+    Operation.UPDATE: "updated",
+    Operation.UPSERT: "seen",
+    Operation.DELETE: "deleted",
+}
+
+
+def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
+    """The line about what came in; nothing for questions between records."""
+    match cause:
+        case RecordChange():
+            return [_change(cause, absorbed)]
+        case Outcome():
+            return [_outcome(cause)]
+        case WorkspaceEvent():
+            return [_told(cause.record.key, cause.event.at_ms, _event_words(cause.event))]
+        case EcmEvent():
+            return [_told(cause.key, cause.at_ms, _event_words(cause))]
+        case StageChanged():
+            words = f"process moved to stage {cause.stage}" if cause.stage else "process is gone"
+            return [_told(cause.key, cause.at_ms, words)]
+        case WorkspaceKnown():
+            words = f"{cause.about} has workspace {cause.workspace_id}"
+            return [_told(cause.key, 0, words)]
+        case ColumnsKnown():
+            return [_told(cause.key, cause.at_ms, f"columns of {cause.about} are known")]
+    return []
+
+
+def of_command(command: AnyCommand, at_ms: int) -> AuditLine:
+    """The line about a command that was not asked for before."""
+    return AuditLine(
+        at_ms=at_ms,
+        subject=command.key,
+        event=AuditEvent.COMMANDED,
+        summary=f"{command.kind} for step {command.step}",
+        rule=command.rule,
+        step=command.step,
+        command_id=command.id,
+    )
+
+
+def of_owner(cause: EcmEvent | WorkspaceOwned, owned: Owned) -> list[AuditLine]:
+    """The line about an event that waits for its workspace's owner, or about those released."""
+    if isinstance(cause, EcmEvent) and owned.held:
+        words = f"{_event_words(cause)} waits: the workspace has no owner yet"
+        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words)]
+    if owned.told:
+        words = f"{len(owned.told)} event(s) sent on to {owned.row.record}"
+        at_ms = cause.at_ms if isinstance(cause, EcmEvent) else 0
+        return [_line(cause.key, at_ms, AuditEvent.RELEASED, words)]
+    return []
+
+
+def _change(change: RecordChange, absorbed: Absorbed) -> AuditLine:
+    verb = _VERBS[change.operation]
+    if absorbed.skip is not None:
+        event, words = AuditEvent.SKIPPED, f"{verb}, left aside: {absorbed.skip.value}"
+    elif change.thin:
+        event, words = AuditEvent.CHANGED, f"{verb}, but the message was cut off: read again"
+    else:
+        columns = ", ".join(sorted(absorbed.changed)) or "nothing new"
+        event, words = AuditEvent.CHANGED, f"{verb}: {columns}"
+    origin = change.origin
+    return AuditLine(
+        at_ms=change.at_ms,
+        subject=change.key,
+        event=event,
+        summary=words,
+        source=f"{origin.format} {origin.topic}/{origin.partition}/{origin.offset}",
+    )
+
+
+def _outcome(outcome: Outcome) -> AuditLine:
+    event, words = AuditEvent.DONE, f"{outcome.command} done"
+    if isinstance(outcome, WriteRefused):
+        event = AuditEvent.REFUSED
+        words = f"{outcome.command} refused: {outcome.code}: {outcome.message}"
+    elif isinstance(outcome, WorkspaceEnsured):
+        how = "created" if outcome.created else "found"
+        words = f"workspace {outcome.workspace_id} {how}: {outcome.name}"
+    return AuditLine(
+        at_ms=outcome.at_ms,
+        subject=outcome.key,
+        event=event,
+        summary=words,
+        rule=outcome.rule,
+        step=outcome.step,
+        command_id=outcome.command_id,
+    )
+
+
+def _event_words(event: EcmEvent) -> str:
+    document = f", document {event.document.id} v{event.document.version}" if event.document else ""
+    return f"{event.event}{document}"
+
+
+def _told(subject: str, at_ms: int, words: str) -> AuditLine:
+    return _line(subject, at_ms, AuditEvent.TOLD, words)
+
+
+def _line(subject: str, at_ms: int, event: AuditEvent, words: str) -> AuditLine:
+    return AuditLine(at_ms=at_ms, subject=subject, event=event, summary=words)

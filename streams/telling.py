@@ -1,0 +1,65 @@
+"""What a record tells others: its workspace, and its columns, to those who asked (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from streams.catalogue import ColumnValue
+from streams.memory import Memory
+from streams.messages.facts import ColumnsKnown, WorkspaceKnown
+from streams.rules import RuleBook
+from tables.keys import RecordRef
+
+
+def answers_with_workspace(
+    book: RuleBook, record: RecordRef, memory: Memory, asking: Iterable[str]
+) -> Iterable[WorkspaceKnown]:
+    """Tell each asking record the workspace that flow 1 keeps for this one, once it has one."""
+    rules = (rule.name for rule in book.record_workspaces if rule.table == record.table)
+    link = next((link for name in rules if (link := memory.links.get(name))), None)
+    if link is None:
+        return
+    for key in asking:
+        yield WorkspaceKnown(
+            record=RecordRef.parse(key), about=record, workspace_id=link.workspace_id
+        )
+
+
+def answers_with_columns(
+    record: RecordRef, memory: Memory, asking: Mapping[str, Iterable[str]]
+) -> Iterable[ColumnsKnown]:
+    """Tell each asking record the columns it asked for, once all of them are known.
+
+    A part of the answer would be asked for again at once, and answered in part again.
+    """
+    newest = memory.row.newest
+    for key, wanted in asking.items():
+        if newest is not None and all(column in memory.row.cells for column in wanted):
+            told = {column: memory.row.value(column) for column in wanted}
+            yield _columns_known(key, record, told, newest.at_ms)
+
+
+def news_for_askers(
+    record: RecordRef, memory: Memory, changed: frozenset[str]
+) -> Iterable[ColumnsKnown]:
+    """Tell those who asked for columns that have changed."""
+    asking = {
+        key: columns
+        for key, columns in memory.neighbours.columns_wanted_by.items()
+        if changed.intersection(columns)
+    }
+    return answers_with_columns(record, memory, asking)
+
+
+def news_of_absence(record: RecordRef, memory: Memory) -> Iterable[ColumnsKnown]:
+    """The record does not exist: those who wait for its columns hear that they are empty."""
+    if memory.row.known:
+        return
+    for key, wanted in memory.neighbours.columns_wanted_by.items():
+        yield _columns_known(key, record, dict.fromkeys(wanted), 0)
+
+
+def _columns_known(
+    to: str, about: RecordRef, columns: Mapping[str, ColumnValue], at_ms: int
+) -> ColumnsKnown:
+    return ColumnsKnown(record=RecordRef.parse(to), about=about, columns=columns, at_ms=at_ms)

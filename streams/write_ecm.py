@@ -1,0 +1,72 @@
+"""Stage 3a, write_ecm: carries out commands to Extended ECM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter
+
+from streams.messages.commands import (
+    ECM_COMMANDS,
+    EcmCommand,
+    EnsureWorkspace,
+    RelateWorkspaces,
+    SetRoleMembers,
+    UnrelateWorkspaces,
+    UpdateWorkspace,
+)
+from streams.messages.outcomes import AnyOutcome, StepDone, WorkspaceEnsured
+from streams.ports import EcmGateway
+from streams.writing import Writer
+
+
+@dataclass
+class EcmWriter(Writer):
+    """The writer of Extended ECM."""
+
+    gateway: EcmGateway
+
+    name: ClassVar[str] = "write-ecm"
+    system: ClassVar[str] = "ecm"
+    ledger: ClassVar[str] = "ledger-ecm"
+    commands: ClassVar[TypeAdapter[Any]] = ECM_COMMANDS
+
+    async def carry_out(self, command: EcmCommand) -> AnyOutcome:
+        match command:
+            case EnsureWorkspace():
+                return await self._ensure(command)
+            case UpdateWorkspace():
+                await self.gateway.update_workspace(
+                    command.workspace_id, name=command.name, attributes=command.attributes
+                )
+            case SetRoleMembers():
+                await self.gateway.set_role_members(
+                    command.workspace_id, role=command.role, members=command.members
+                )
+            case RelateWorkspaces():
+                await self.gateway.relate(
+                    command.workspace_id, related_id=command.related_id, relation=command.relation
+                )
+            case UnrelateWorkspaces():
+                await self.gateway.unrelate(
+                    command.workspace_id, related_id=command.related_id, relation=command.relation
+                )
+        return StepDone(**self.common(command))
+
+    async def _ensure(self, command: EnsureWorkspace) -> WorkspaceEnsured:
+        workspace = await self.gateway.ensure_workspace(
+            command.business_object,
+            workspace_type=command.workspace_type,
+            template=command.template,
+            name=command.name,
+            attributes=command.attributes,
+        )
+        return WorkspaceEnsured(
+            **self.common(command),
+            workspace_id=workspace.id,
+            name=workspace.name,
+            url=workspace.url,
+            created=workspace.created,
+            properties=command.properties if workspace.created else None,
+        )

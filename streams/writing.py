@@ -1,0 +1,197 @@
+"""What both writers share: one command at a time per record, carried out until there is an outcome.
+
+The ledger answers a command that was carried out before. Every call is safe to repeat, so a crash
+between the call and the ledger costs a second look, never a second effect.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from streams.engine import Outgoing, Record, Rows
+from streams.errors import Misconfigured, Refused, Retryable, Throttled, Unavailable, Unreadable
+from streams.guard import Guard
+from streams.messages.commands import AnyCommand
+from streams.messages.outcomes import AnyOutcome, WriteRefused
+from streams.metrics import Metrics
+from streams.patience import Backoff, Breaker, Clock, Limiter
+from streams.topics import OUTCOMES
+from tables.ledgers import LedgerRow
+
+log = logging.getLogger(__name__)
+
+#: So often is a failure repeated that is neither an outage nor a throttle, nor a lost race.
+_ATTEMPTS = 10
+#: These are waited out for as long as they last.
+_WAITED_OUT = ("throttled", "unavailable", "token_expired", "conflict")
+
+
+@dataclass
+class Patience:
+    """The limits of one outside system, shared by all lanes of its writer."""
+
+    limiter: Limiter
+    breaker: Breaker
+    clock: Clock
+    backoff: Backoff = field(default_factory=Backoff)
+    chance: random.Random = field(default_factory=random.Random)
+
+
+@dataclass
+class Writer(ABC):
+    """A stage that carries out commands; a subclass knows its system's calls."""
+
+    metrics: Metrics
+    guard: Guard
+    patience: Patience
+
+    name: ClassVar[str]
+    system: ClassVar[str]
+    ledger: ClassVar[str]
+    commands: ClassVar[TypeAdapter[Any]]
+
+    @abstractmethod
+    async def carry_out(self, command: Any) -> AnyOutcome:
+        """Make the command true and say so; raises Retryable, Refused or Misconfigured."""
+
+    def is_remembered(self, command: AnyCommand) -> bool:
+        """Whether the ledger may answer for the command."""
+        return True
+
+    def key(self, record: Record) -> str:
+        """The lane of a command: that of its record."""
+        return (record.key or b"").decode("utf-8", "replace")
+
+    async def handle(self, record: Record, rows: Rows) -> Sequence[Outgoing]:
+        """Carry out one command; answer from the ledger when that was done before."""
+        self.metrics.received.labels(self.name, record.topic).inc()
+        try:
+            command = self._command(record)
+        except Unreadable as error:
+            return [self.guard.dead_letter(record, error)]
+        ledger = LedgerRow.from_bytes(rows.get(self.ledger, command.key))
+        known = ledger.outcome_of(command.rule, command.step, command.id)
+        if known is not None and self.is_remembered(command):
+            self._count(command, "already_true")
+            return [_outgoing(command, known.encode())]
+        letters, outcome = await self._outcome(record, command)
+        text = outcome.to_json()
+        if not isinstance(outcome, WriteRefused):
+            done = ledger.done(command.rule, command.step, command.id, text.decode())
+            rows.put(self.ledger, command.key, done.to_bytes())
+        return [_outgoing(command, text), *letters]
+
+    def _command(self, record: Record) -> AnyCommand:
+        try:
+            command: AnyCommand = self.commands.validate_json(record.value or b"")
+        except ValidationError as fault:
+            first = fault.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "message"
+            raise Unreadable(f"{where}: {first['msg']}", code="not_our_message") from None
+        return command
+
+    async def _outcome(
+        self, record: Record, command: AnyCommand
+    ) -> tuple[list[Outgoing], AnyOutcome]:
+        """The outcome, and a dead letter when the fault is ours."""
+        try:
+            outcome = await self._persist(command)
+        except Refused as refusal:
+            self._count(command, "refused")
+            self.metrics.refusals.labels(self.system, refusal.code).inc()
+            log.warning("refused", extra={"record": command.key, "error": refusal.code})
+            return [], self._refused(command, refusal.code, str(refusal))
+        except Misconfigured:
+            raise
+        except Exception as error:  # a fault of ours: kept for us, and shown to people
+            letter = self.guard.dead_letter(record, error)
+            self._count(command, "dead_lettered")
+            return [letter], self._refused(command, "unexpected_error", type(error).__name__)
+        self.guard.passed()
+        self._count(command, "done")
+        if command.caused_at_ms:
+            age = (outcome.at_ms - command.caused_at_ms) / 1000
+            self.metrics.freshness.labels(self.system).observe(max(0.0, age))
+        return [], outcome
+
+    async def _persist(self, command: AnyCommand) -> AnyOutcome:
+        """Call until there is an outcome; an outage is waited out."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(command)
+            except Retryable as failure:
+                if failure.code not in _WAITED_OUT and attempt >= _ATTEMPTS:
+                    raise Refused(
+                        f"failed {attempt} times: {failure}", code="retries_exhausted"
+                    ) from failure
+                self.metrics.write_retries.labels(self.system, failure.code).inc()
+                log.info(
+                    "will try again",
+                    extra={"record": command.key, "error": failure.code, "attempt": attempt},
+                )
+                await self.patience.clock.sleep(self._pause(failure, attempt))
+
+    async def _attempt(self, command: AnyCommand) -> AnyOutcome:
+        breaker, limiter = self.patience.breaker, self.patience.limiter
+        async with breaker.admitted(), limiter.call():
+            self._show_limits()
+            try:
+                outcome = await self.carry_out(command)
+            except Unavailable:
+                breaker.failed()
+                raise
+            except Throttled as throttled:
+                breaker.succeeded()
+                limiter.pause(throttled.retry_after or 0.0)
+                raise
+            except Refused:
+                breaker.succeeded()  # it answered, so it is there
+                raise
+            finally:
+                self._show_limits()
+            breaker.succeeded()
+            return outcome
+
+    def _pause(self, failure: Retryable, attempt: int) -> float:
+        own = self.patience.backoff.pause(attempt, self.patience.chance)
+        return max(own, failure.retry_after or 0.0)
+
+    def _show_limits(self) -> None:
+        metrics, limiter = self.metrics, self.patience.limiter
+        metrics.slots.labels(self.system).set(limiter.calls_in_flight)
+        metrics.slots_used.labels(self.system).set(limiter.in_flight)
+        metrics.circuit_open.labels(self.system).set(self.patience.breaker.is_open)
+        metrics.throttle_wait.labels(self.system).inc(limiter.waited_seconds)
+        limiter.waited_seconds = 0.0
+
+    def _count(self, command: AnyCommand, result: str) -> None:
+        self.metrics.writes.labels(self.system, command.kind, result).inc()
+
+    def _refused(self, command: AnyCommand, code: str, message: str) -> WriteRefused:
+        return WriteRefused(**self.common(command), code=code, message=message)
+
+    def common(self, command: AnyCommand) -> dict[str, Any]:
+        """What every outcome brings back of its command."""
+        return {
+            "command_id": command.id,
+            "command": command.kind,
+            "rule": command.rule,
+            "record": command.record,
+            "step": command.step,
+            "desired": command.desired,
+            "at_ms": self.patience.clock.now_ms(),
+            "caused_at_ms": command.caused_at_ms,
+        }
+
+
+def _outgoing(command: AnyCommand, outcome: bytes) -> Outgoing:
+    return Outgoing(OUTCOMES.name, command.key.encode(), outcome)
