@@ -1,0 +1,6 @@
+"""An embedded Kafka broker for the demo, development and tests: `EmbeddedBroker`."""
+
+from app.sandbox.kafka.broker import EmbeddedBroker
+from app.sandbox.kafka.settings import BrokerSettings
+
+__all__ = ["BrokerSettings", "EmbeddedBroker"]

@@ -1,0 +1,77 @@
+"""The embedded broker as a process: `python -m app.sandbox.kafka --port 9092 --data ./kafka-data`.
+
+When it accepts connections it prints one line of JSON with its address; it ends on SIGINT and
+SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from app.sandbox.kafka.broker import EmbeddedBroker
+from app.sandbox.kafka.settings import BrokerSettings
+from app.sandbox.kafka.state import DataFolderInUse
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m app.sandbox.kafka",
+        description="A Kafka broker for demo, development and tests.",
+        epilog="Example: python -m app.sandbox.kafka --port 9092 --data ./kafka-data",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on, 0 for a free one")
+    parser.add_argument("--advertised-host", help="name that clients are told, if not --host")
+    parser.add_argument("--data", type=Path, help="folder that keeps everything; else in memory")
+    parser.add_argument(
+        "--auto-create-topics", action="store_true", help="create topics when they are first named"
+    )
+    parser.add_argument(
+        "--min-session-timeout", type=float, default=6.0, help="shortest group session, in seconds"
+    )
+    return parser.parse_args(arguments)
+
+
+async def _run(options: argparse.Namespace) -> None:
+    broker = EmbeddedBroker(
+        options.host,
+        options.port,
+        options.data,
+        advertised_host=options.advertised_host,
+        settings=BrokerSettings(
+            auto_create_topics=options.auto_create_topics,
+            min_session_timeout=options.min_session_timeout,
+        ),
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    async with broker:
+        sys.stdout.write(json.dumps({"bootstrap": broker.bootstrap}) + "\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until stopped; 1 when it cannot start."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = _options(arguments)
+    try:
+        asyncio.run(_run(options))
+    except (DataFolderInUse, OSError) as error:
+        sys.stderr.write(f"the broker cannot start: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Metadata, FindCoordinator and DescribeCluster: who is there and what it has."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from kio.schema.describe_cluster.v1.request import DescribeClusterRequest
+from kio.schema.errors import ErrorCode
+from kio.schema.find_coordinator.v4.request import FindCoordinatorRequest
+from kio.schema.metadata.v12.request import MetadataRequest
+
+from app.sandbox.kafka.context import Broker, Client
+from app.sandbox.kafka.settings import LEADER_EPOCH, NODE_ID
+from app.sandbox.kafka.state import Topic, TopicRefused, check_name
+from app.sandbox.kafka.wire import Answers
+
+_GROUP_KEY = 0
+
+
+async def metadata(
+    broker: Broker, client: Client, request: MetadataRequest, answers: Answers
+) -> Any:
+    """The one broker, and the topics asked for (all when none are named)."""
+    return answers(
+        "MetadataResponse",
+        brokers=(
+            answers(
+                "MetadataResponseBroker",
+                node_id=NODE_ID,
+                host=broker.host,
+                port=broker.port,
+                rack=None,
+            ),
+        ),
+        cluster_id=broker.state.cluster_id,
+        controller_id=NODE_ID,
+        topics=tuple(_topics(broker, request, answers)),
+    )
+
+
+def _topics(broker: Broker, request: MetadataRequest, answers: Answers) -> list[Any]:
+    # Version 0 has no null: there an empty list means all topics.
+    if request.topics is None or (answers.version == 0 and not request.topics):
+        return [_described(topic, answers) for topic in broker.state.topics.values()]
+    may_create = getattr(request, "allow_auto_topic_creation", True)
+    return [
+        _asked_for(broker, asked.name, getattr(asked, "topic_id", None), may_create, answers)
+        for asked in request.topics
+    ]
+
+
+def _asked_for(
+    broker: Broker, name: str | None, topic_id: UUID | None, may_create: bool, answers: Answers
+) -> Any:
+    if name is None:
+        by_id = broker.state.topic_by_id(topic_id)
+        if by_id is not None:
+            return _described(by_id, answers)
+        return _missing(ErrorCode.unknown_topic_id, None, topic_id, answers)
+    topic = broker.state.topics.get(name)
+    if topic is not None:
+        return _described(topic, answers)
+    try:
+        check_name(name)
+        if may_create and broker.settings.auto_create_topics:
+            count = broker.settings.default_partitions
+            return _described(broker.state.create_topic(name, count, {}), answers)
+    except TopicRefused as refused:
+        return _missing(refused.code, name, None, answers)
+    return _missing(ErrorCode.unknown_topic_or_partition, name, None, answers)
+
+
+def _missing(error: ErrorCode, name: str | None, topic_id: UUID | None, answers: Answers) -> Any:
+    return answers(
+        "MetadataResponseTopic",
+        error_code=error,
+        name=name,
+        topic_id=topic_id,
+        is_internal=False,
+        partitions=(),
+    )
+
+
+def _described(topic: Topic, answers: Answers) -> Any:
+    partitions = tuple(
+        answers(
+            "MetadataResponsePartition",
+            error_code=ErrorCode.none,
+            partition_index=index,
+            leader_id=NODE_ID,
+            leader_epoch=LEADER_EPOCH,
+            replica_nodes=(NODE_ID,),
+            isr_nodes=(NODE_ID,),
+            offline_replicas=(),
+        )
+        for index in range(len(topic.partitions))
+    )
+    return answers(
+        "MetadataResponseTopic",
+        error_code=ErrorCode.none,
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=False,
+        partitions=partitions,
+    )
+
+
+async def find_coordinator(
+    broker: Broker, client: Client, request: FindCoordinatorRequest, answers: Answers
+) -> Any:
+    """This broker, for groups; there are no transactions to coordinate."""
+    is_group = getattr(request, "key_type", _GROUP_KEY) == _GROUP_KEY
+    where: dict[str, Any] = {"node_id": -1, "host": "", "port": -1}
+    where |= {
+        "error_code": ErrorCode.coordinator_not_available,
+        "error_message": "this broker coordinates consumer groups only",
+    }
+    if is_group:
+        where = {"node_id": NODE_ID, "host": broker.host, "port": broker.port}
+        where |= {"error_code": ErrorCode.none, "error_message": None}
+    if answers.version < 4:
+        return answers("FindCoordinatorResponse", **where)
+    found = tuple(answers("Coordinator", key=key, **where) for key in request.coordinator_keys)
+    return answers("FindCoordinatorResponse", coordinators=found)
+
+
+async def describe_cluster(
+    broker: Broker, client: Client, request: DescribeClusterRequest, answers: Answers
+) -> Any:
+    """The cluster of one."""
+    node = answers(
+        "DescribeClusterBroker", broker_id=NODE_ID, host=broker.host, port=broker.port, rack=None
+    )
+    return answers(
+        "DescribeClusterResponse",
+        error_code=ErrorCode.none,
+        error_message=None,
+        cluster_id=broker.state.cluster_id,
+        controller_id=NODE_ID,
+        brokers=(node,),
+    )

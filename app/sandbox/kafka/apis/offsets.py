@@ -1,0 +1,134 @@
+"""OffsetCommit and OffsetFetch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+from kio.schema.offset_commit.v9.request import OffsetCommitRequest
+from kio.schema.offset_fetch.v9.request import OffsetFetchRequest
+
+from app.sandbox.kafka.context import Broker, Client
+from app.sandbox.kafka.offsets import Committed
+from app.sandbox.kafka.wire import Answers
+
+logger = logging.getLogger(__name__)
+
+_FIRST_OF_SEVERAL_GROUPS = 8
+_NEVER = Committed(offset=-1)
+
+Partition = tuple[str, int]
+
+
+async def offset_commit(
+    broker: Broker, client: Client, request: OffsetCommitRequest, answers: Answers
+) -> Any:
+    """Commit offsets, if the group lets this member."""
+    # Version 9 renamed the field.
+    before_9: int = getattr(request, "generation_id", -1)
+    generation: int = getattr(request, "generation_id_or_member_epoch", before_9)
+    instance_id = getattr(request, "group_instance_id", None)
+    fenced = broker.groups.commit_error(
+        request.group_id, request.member_id, generation, instance_id
+    )
+    errors: dict[Partition, ErrorCode] = {}
+    commits: dict[Partition, Committed] = {}
+    for topic in request.topics:
+        for asked in topic.partitions:
+            where = (topic.name, asked.partition_index)
+            metadata = asked.committed_metadata or ""
+            errors[where] = fenced or _commit_error(broker, where, metadata)
+            if errors[where] is ErrorCode.none:
+                epoch = getattr(asked, "committed_leader_epoch", -1)
+                commits[where] = Committed(asked.committed_offset, epoch, metadata)
+    try:
+        broker.groups.offsets.commit(request.group_id, commits)
+    except OSError as failure:
+        logger.error("cannot keep the offsets of group %s: %s", request.group_id, failure)
+        errors.update(dict.fromkeys(commits, ErrorCode.unknown_server_error))
+    topics = tuple(
+        answers(
+            "OffsetCommitResponseTopic",
+            name=topic.name,
+            partitions=tuple(
+                answers(
+                    "OffsetCommitResponsePartition",
+                    partition_index=asked.partition_index,
+                    error_code=errors[(topic.name, asked.partition_index)],
+                )
+                for asked in topic.partitions
+            ),
+        )
+        for topic in request.topics
+    )
+    return answers("OffsetCommitResponse", topics=topics)
+
+
+def _commit_error(broker: Broker, where: Partition, metadata: str) -> ErrorCode:
+    if broker.state.partition(*where) is None:
+        return ErrorCode.unknown_topic_or_partition
+    if len(metadata.encode()) > broker.settings.offset_metadata_max_bytes:
+        return ErrorCode.offset_metadata_too_large
+    return ErrorCode.none
+
+
+async def offset_fetch(
+    broker: Broker, client: Client, request: OffsetFetchRequest, answers: Answers
+) -> Any:
+    """Committed offsets of the named partitions (null: all there are); -1 where there is none."""
+    if answers.version >= _FIRST_OF_SEVERAL_GROUPS:
+        groups = tuple(
+            answers(
+                "OffsetFetchResponseGroup",
+                group_id=group.group_id,
+                topics=_topics(broker, group, answers, "s"),
+                error_code=ErrorCode.none,
+            )
+            for group in request.groups
+        )
+        return answers("OffsetFetchResponse", groups=groups)
+    return answers(
+        "OffsetFetchResponse",
+        topics=_topics(broker, request, answers, ""),
+        error_code=ErrorCode.none,
+    )
+
+
+def _topics(broker: Broker, asked: Any, answers: Answers, plural: str) -> tuple[Any, ...]:
+    """`plural` ends the names of the types, which version 8 renamed."""
+    kept = broker.groups.offsets.of_group(asked.group_id)
+    wanted: dict[str, list[int]] = {}
+    if asked.topics is None:
+        for topic, partition in kept:
+            wanted.setdefault(topic, []).append(partition)
+    else:
+        wanted = {topic.name: list(topic.partition_indexes) for topic in asked.topics}
+    return tuple(
+        answers(
+            f"OffsetFetchResponseTopic{plural}",
+            name=topic,
+            partitions=tuple(_partitions(kept, topic, partitions, answers, plural)),
+        )
+        for topic, partitions in wanted.items()
+    )
+
+
+def _partitions(
+    kept: dict[Partition, Committed],
+    topic: str,
+    partitions: list[int],
+    answers: Answers,
+    plural: str,
+) -> Iterable[Any]:
+    for partition in partitions:
+        found = kept.get((topic, partition), _NEVER)
+        yield answers(
+            f"OffsetFetchResponsePartition{plural}",
+            partition_index=partition,
+            committed_offset=found.offset,
+            committed_leader_epoch=found.leader_epoch,
+            metadata=found.metadata,
+            error_code=ErrorCode.none,
+        )

@@ -1,0 +1,130 @@
+"""The embedded broker as an object: start it, connect to `bootstrap`, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+
+from app.sandbox.kafka.context import Broker
+from app.sandbox.kafka.coordinator import GroupCoordinator
+from app.sandbox.kafka.faults import Faults
+from app.sandbox.kafka.offsets import CommittedOffsets
+from app.sandbox.kafka.server import READ_AHEAD_BYTES, Connection
+from app.sandbox.kafka.settings import BrokerSettings
+from app.sandbox.kafka.state import BrokerState
+
+
+class EmbeddedBroker:
+    """A Kafka broker in this process, on this event loop.
+
+    `port` 0 takes a free one and keeps it over `stop` and `start`. `data` is a folder that keeps
+    topics, records, committed offsets and producer ids; without it they last as long as this
+    object. Use it as an async context manager or call `start` and `stop`::
+
+        async with EmbeddedBroker() as broker:
+            producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        data: Path | None = None,
+        *,
+        advertised_host: str | None = None,
+        settings: BrokerSettings | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.settings = settings or BrokerSettings()
+        self.faults = Faults(self._close_connections)
+        self._advertised_host = advertised_host or host
+        self._data = data
+        self._state: BrokerState | None = None
+        self._groups: GroupCoordinator | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, "host:port"."""
+        return f"{self._advertised_host}:{self.port}"
+
+    @property
+    def groups(self) -> GroupCoordinator:
+        """The consumer groups. Raises RuntimeError before the first `start`."""
+        if self._groups is None:
+            raise RuntimeError("the broker has no groups before it is started: call start()")
+        return self._groups
+
+    @property
+    def state(self) -> BrokerState:
+        """Topics and logs. Raises RuntimeError before the first `start`."""
+        if self._state is None:
+            raise RuntimeError("the broker has no state before it is started: call start()")
+        return self._state
+
+    async def start(self) -> None:
+        """Open the data and listen. Raises OSError when the port is taken and DataFolderInUse when
+        the folder is."""
+        if self._state is None or self._data is not None:
+            self._state = BrokerState(self.settings, self._data)
+        offsets = self._groups.offsets if self._groups and self._data is None else None
+        if offsets is None:
+            path = None if self._data is None else self._data / "committed-offsets.jsonl"
+            offsets = CommittedOffsets(path)
+        self._groups = GroupCoordinator(self.settings, offsets)
+        try:
+            self._server = await asyncio.start_server(
+                self._accept, self.host, self.port, limit=READ_AHEAD_BYTES
+            )
+        except OSError:
+            self._close_state()
+            raise
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening, close all connections and the data. Harmless when not started."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        tasks = list(self._connections)
+        self._close_connections()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._close_state()
+
+    async def __aenter__(self) -> EmbeddedBroker:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.faults.refusing:
+            writer.transport.abort()
+            return
+        view = Broker(self.settings, self.state, self.groups, self._advertised_host, self.port)
+        serving = Connection(view, self.faults, reader, writer).serve()
+        task = asyncio.get_running_loop().create_task(serving)
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
+    def _close_connections(self) -> None:
+        for writer in self._connections.values():
+            writer.transport.abort()
+
+    def _close_state(self) -> None:
+        self.groups.close()
+        if self._data is not None:
+            self.state.close()
+            self.groups.offsets.close()

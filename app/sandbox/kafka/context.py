@@ -1,0 +1,28 @@
+"""What a request handler is given beside the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.sandbox.kafka.coordinator import GroupCoordinator
+from app.sandbox.kafka.settings import BrokerSettings
+from app.sandbox.kafka.state import BrokerState
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker as handlers see it; `host` and `port` are the advertised address."""
+
+    settings: BrokerSettings
+    state: BrokerState
+    groups: GroupCoordinator
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who sent the request."""
+
+    client_id: str
+    host: str

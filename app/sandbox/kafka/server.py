@@ -1,0 +1,118 @@
+"""Connections: requests in, answers out, in order per connection.
+
+A connection's next request is taken when the one before is answered, as Apache Kafka does; a Fetch
+that waits for records therefore holds its own connection and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+from kio.serial.errors import SerialError
+
+from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
+from app.sandbox.kafka.context import Broker, Client
+from app.sandbox.kafka.faults import Faults
+from app.sandbox.kafka.wire import (
+    answers,
+    api_and_version,
+    correlation_id,
+    is_flexible,
+    read_body,
+    read_frame,
+    write_response,
+)
+
+logger = logging.getLogger(__name__)
+
+_LENGTH = struct.Struct(">i")
+READ_AHEAD_BYTES = 4 * 2**20
+"""How much a connection may send ahead of what is being handled."""
+
+
+class BadRequest(Exception):
+    """A request that cannot be answered; Apache Kafka closes the connection, and so do we."""
+
+
+class Connection:
+    """One client's connection."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        faults: Faults,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._broker = broker
+        self._faults = faults
+        self._reader = reader
+        self._writer = writer
+        self._host = str((writer.get_extra_info("peername") or ("unknown",))[0])
+
+    async def serve(self) -> None:
+        """Answer requests until the client goes, sends what is no request, or is dropped."""
+        try:
+            while await self._serve_one():
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except BadRequest as error:
+            logger.warning("connection of %s closed: %s", self._host, error)
+        except Exception:
+            # A fault of ours: the client is disconnected and retries, the others go on.
+            logger.exception("connection of %s closed by an error in the broker", self._host)
+        finally:
+            self._writer.close()
+
+    async def _serve_one(self) -> bool:
+        (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+        if not 0 < size <= self._broker.settings.request_max_bytes:
+            raise BadRequest(f"a request of {size} bytes, is this a Kafka client?")
+        data = await self._reader.readexactly(size)
+        try:
+            api_key, version = api_and_version(data)
+            await self._faults.before(api_key)
+            response = await self._handle(api_key, version, data)
+            correlation = correlation_id(data)
+        except (SerialError, struct.error, UnicodeDecodeError, ValueError) as error:
+            raise BadRequest(f"malformed request: {error!r}") from error
+        if self._faults.loses_answer(api_key):
+            return False
+        if response is not None:
+            self._writer.writelines(write_response(correlation, response))
+            await self._writer.drain()
+        return True
+
+    async def _handle(self, api_key: int, version: int, data: bytes) -> Any:
+        if api_key == API_VERSIONS:
+            return api_versions(version)
+        api = APIS.get(api_key)
+        if api is None or not api.min_version <= version <= api.max_version:
+            raise BadRequest(f"API {api_key} version {version} is not served")
+        frame = read_frame(data, is_flexible(api_key, version))
+        request = read_body(frame)
+        client = Client(frame.client_id, self._host)
+        return await api.handler(self._broker, client, request, answers(api_key, version))
+
+
+def api_versions(version: int) -> Any:
+    """What is served. A version of this request that is not is answered in version 0 with an
+    error and the same list, so that the client can choose again (KIP-511)."""
+    low, high = API_VERSIONS_RANGE
+    known = low <= version <= high
+    answer = answers(API_VERSIONS, version if known else 0)
+    ranges = {key: (api.min_version, api.max_version) for key, api in APIS.items()}
+    ranges[API_VERSIONS] = API_VERSIONS_RANGE
+    return answer(
+        "ApiVersionsResponse",
+        error_code=ErrorCode.none if known else ErrorCode.unsupported_version,
+        api_keys=tuple(
+            answer("ApiVersion", api_key=key, min_version=first, max_version=last)
+            for key, (first, last) in sorted(ranges.items())
+        ),
+    )

@@ -1,0 +1,45 @@
+"""What a person can choose about the embedded broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NODE_ID = 1
+"""The one broker's node id; it leads every partition and coordinates every group."""
+
+LEADER_EPOCH = 0
+"""The leader epoch of every partition: leadership never moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """The broker-wide settings. Durations are seconds, sizes bytes; defaults are Apache Kafka 4's
+    (`server.properties` names in brackets), except the initial rebalance delay, which Kafka's own
+    quick-start configuration sets to 0 as well.
+    """
+
+    auto_create_topics: bool = False
+    """[auto.create.topics.enable] off: a misspelt topic is an error, not a new topic."""
+    default_partitions: int = 1
+    """[num.partitions]"""
+    message_max_bytes: int = 1_048_588
+    """[message.max.bytes] the default of a topic's `max.message.bytes`."""
+    request_max_bytes: int = 104_857_600
+    """[socket.request.max.bytes] a longer frame closes its connection."""
+    min_session_timeout: float = 6.0
+    """[group.min.session.timeout.ms]"""
+    max_session_timeout: float = 1800.0
+    """[group.max.session.timeout.ms]"""
+    initial_rebalance_delay: float = 0.0
+    """[group.initial.rebalance.delay.ms] how long an empty group waits for more members."""
+    offset_metadata_max_bytes: int = 4096
+    """[offset.metadata.max.bytes]"""
+
+    def __post_init__(self) -> None:
+        if self.default_partitions < 1:
+            raise ValueError(f"default_partitions is {self.default_partitions}: give 1 or more")
+        if not 0 < self.min_session_timeout <= self.max_session_timeout:
+            raise ValueError(
+                "min_session_timeout must be above 0 and at most max_session_timeout, but they are "
+                f"{self.min_session_timeout} and {self.max_session_timeout} seconds"
+            )
