@@ -138,15 +138,22 @@ class Absorber:
     def _skip(
         self, change: RecordChange, memory: Memory, changed: frozenset[str], stamp: Stamp
     ) -> tuple[Skip | None, bool]:
-        """Whether the change is an echo of our own write, or says nothing new; or a near miss."""
+        """Whether the change is an echo of our own write, or stale; and whether it is a near miss.
+
+        An echo is known by what it says: all of it, or all that is new in it, is what we wrote. A
+        whole row by our own user that says nothing new is one too. Our user and something new that
+        we did not write is a near miss: decided, and counted.
+        """
         if change.operation is Operation.DELETE:
             return (Skip.STALE if memory.row.is_stale(stamp) else None), False
-        ours = change.actor in self.own_users or change.tag == self.tag
         news = {name: change.columns[name] for name in changed}
-        partial = {n: v for n, v in change.columns.items() if n in memory.echoes.written}
-        explained = memory.echoes.explains(news) or (not news and memory.echoes.explains(partial))
-        if ours or (news and explained):
-            return (Skip.OWN_ECHO, False) if explained else (None, True)
+        if memory.echoes.explains(news) or memory.echoes.explains(change.columns):
+            return Skip.OWN_ECHO, False
+        ours = change.actor in self.own_users or change.tag == self.tag
+        if ours and news:
+            return None, True
+        if ours and memory.echoes.shares(change.columns):
+            return Skip.OWN_ECHO, False
         return (Skip.STALE if not changed and memory.row.is_stale(stamp) else None), False
 
     def _guides_nobody(self, change: RecordChange, row: RecordRow) -> bool:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from streams import story
 from streams.absorb import Absorbed, Absorber
-from streams.engine import Outgoing, Record, Rows
+from streams.engine.records import Outgoing, Record, Rows
 from streams.errors import Unreadable
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Reason, View

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.engine import Outgoing, Record, Rows
+from streams.engine.records import Outgoing, Record, Rows
 from streams.formats import Skipped, SourceMessage, decode
 from streams.guard import Guard
 from streams.messages.facts import EcmEvent, RecordChange

@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 
-from streams.engine import Outgoing, Record
+from streams.engine.records import Outgoing, Record
 from streams.errors import DovetailError, Misconfigured
 from streams.messages.dead_letters import Failure
 from streams.metrics import Metrics

@@ -124,7 +124,7 @@ class Breaker:
                 self._probe.release()
 
     async def _waited(self) -> bool:
-        """Wait for the end of the pause; True, holding the probe, when the circuit is still open."""
+        """Wait for the pause to end; True, holding the probe, when the circuit is still open."""
         await self._probe.acquire()
         try:
             while self.is_open and (wait := self._open_until - self.clock.monotonic()) > 0:

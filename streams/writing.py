@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from streams.engine import Outgoing, Record, Rows
+from streams.engine.records import Outgoing, Record, Rows
 from streams.errors import Misconfigured, Refused, Retryable, Throttled, Unavailable, Unreadable
 from streams.guard import Guard
 from streams.messages.commands import AnyCommand

@@ -23,3 +23,7 @@ class EchoesRow(Row):
             column in self.written and self.written[column] == value
             for column, value in columns.items()
         )
+
+    def shares(self, columns: Mapping[str, Value]) -> bool:
+        """True when a column that we wrote is among these, with the value that we wrote."""
+        return self.explains({c: v for c, v in columns.items() if c in self.written})
