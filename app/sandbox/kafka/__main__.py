@@ -33,9 +33,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--auto-create-topics", action="store_true", help="create topics when they are first named"
     )
-    parser.add_argument(
-        "--min-session-timeout", type=float, default=6.0, help="shortest group session, in seconds"
-    )
     return parser.parse_args(arguments)
 
 
@@ -47,7 +44,6 @@ async def _run(options: argparse.Namespace) -> None:
         advertised_host=options.advertised_host,
         settings=BrokerSettings(
             auto_create_topics=options.auto_create_topics,
-            min_session_timeout=options.min_session_timeout,
         ),
     )
     stop = asyncio.Event()

@@ -9,6 +9,11 @@ from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import BrokerState
 
 
+class HangUp(Exception):
+    """A request whose only possible answer is to close its connection, as Apache Kafka does; the
+    message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """The broker as handlers see it; `host` and `port` are the advertised address."""

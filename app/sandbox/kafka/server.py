@@ -15,7 +15,7 @@ from kio.schema.errors import ErrorCode
 from kio.serial.errors import SerialError
 
 from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
-from app.sandbox.kafka.context import Broker, Client
+from app.sandbox.kafka.context import Broker, Client, HangUp
 from app.sandbox.kafka.faults import Faults
 from app.sandbox.kafka.wire import (
     answers,
@@ -32,10 +32,6 @@ logger = logging.getLogger(__name__)
 _LENGTH = struct.Struct(">i")
 READ_AHEAD_BYTES = 4 * 2**20
 """How much a connection may send ahead of what is being handled."""
-
-
-class BadRequest(Exception):
-    """A request that cannot be answered; Apache Kafka closes the connection, and so do we."""
 
 
 class Connection:
@@ -61,7 +57,7 @@ class Connection:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except BadRequest as error:
+        except HangUp as error:
             logger.warning("connection of %s closed: %s", self._host, error)
         except Exception:
             # A fault of ours: the client is disconnected and retries, the others go on.
@@ -72,7 +68,7 @@ class Connection:
     async def _serve_one(self) -> bool:
         (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
         if not 0 < size <= self._broker.settings.request_max_bytes:
-            raise BadRequest(f"a request of {size} bytes, is this a Kafka client?")
+            raise HangUp(f"a request of {size} bytes, is this a Kafka client?")
         data = await self._reader.readexactly(size)
         try:
             api_key, version = api_and_version(data)
@@ -80,7 +76,7 @@ class Connection:
             response = await self._handle(api_key, version, data)
             correlation = correlation_id(data)
         except (SerialError, struct.error, UnicodeDecodeError, ValueError) as error:
-            raise BadRequest(f"malformed request: {error!r}") from error
+            raise HangUp(f"malformed request: {error!r}") from error
         if self._faults.loses_answer(api_key):
             return False
         if response is not None:
@@ -93,7 +89,7 @@ class Connection:
             return api_versions(version)
         api = APIS.get(api_key)
         if api is None or not api.min_version <= version <= api.max_version:
-            raise BadRequest(f"API {api_key} version {version} is not served")
+            raise HangUp(f"API {api_key} version {version} is not served")
         frame = read_frame(data, is_flexible(api_key, version))
         request = read_body(frame)
         client = Client(frame.client_id, self._host)

@@ -17,7 +17,7 @@ from app.sandbox.kafka.batches import (
     check_produced,
     has_keyless_record,
 )
-from app.sandbox.kafka.context import Broker, Client
+from app.sandbox.kafka.context import Broker, Client, HangUp
 from app.sandbox.kafka.state import Topic
 from app.sandbox.kafka.wire import Answers
 
@@ -28,8 +28,8 @@ _ALL_REPLICAS = -1
 
 
 async def produce(broker: Broker, client: Client, request: ProduceRequest, answers: Answers) -> Any:
-    """Append a batch to each named partition; each succeeds or fails on its own. Not answered
-    with acks=0."""
+    """Append a batch to each named partition; each succeeds or fails on its own. With acks=0 there
+    is no answer, so an error is told by hanging up."""
     responses = tuple(
         answers(
             "TopicProduceResponse",
@@ -42,6 +42,9 @@ async def produce(broker: Broker, client: Client, request: ProduceRequest, answe
         for topic in request.topic_data
     )
     if request.acks == _NO_ANSWER:
+        failed = [p for r in responses for p in r.partition_responses if p.error_code]
+        if failed:
+            raise HangUp(f"with acks=0 a partition failed: {failed[0].error_message}")
         return None
     return answers("ProduceResponse", responses=responses)
 
