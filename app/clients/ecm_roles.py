@@ -1,0 +1,81 @@
+"""The members of a workspace's roles (reference/extended-ecm.md 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.clients.ecm_answers import all_pages, number
+from app.clients.ecm_members import Members
+from app.clients.http import Endpoint
+from streams.errors import Refused
+
+
+class WorkspaceRoles:
+    """Brings roles to the members that they should have; calls only for what differs."""
+
+    def __init__(self, endpoint: Endpoint, members: Members) -> None:
+        self._endpoint = endpoint
+        self._members = members
+
+    async def set_members(self, workspace_id: int, role: str, members: Sequence[str]) -> None:
+        """Add who is missing, then take out who is not named.
+
+        Nothing is written unless all members are known. Raises Refused: ``workspace_missing``,
+        ``role_unknown``, ``member_unknown``.
+        """
+        wanted = await self._members.ids(members)
+        path = f"/v2/businessworkspaces/{workspace_id}/roles"
+        path = f"{path}/{await self._role_id(path, workspace_id, role)}/members"
+        present = await self._ids(path)
+        for member in sorted(wanted - present):
+            await self._add(path, member)
+        for member in sorted(present - wanted):
+            await self._take_out(path, member)
+
+    async def _role_id(self, path: str, workspace_id: int, role: str) -> int:
+        try:
+            roles = await all_pages(self._endpoint, "list_roles", path)
+        except Refused as refused:
+            raise missing_workspace(workspace_id, refused) from refused
+        named = {str(item.get("name", "")).casefold(): number(item.get("id")) for item in roles}
+        found = named.get(role.casefold())
+        if found is None:
+            raise Refused(
+                f"The workspace {workspace_id} has no role {role!r}; "
+                f"it has {', '.join(sorted(str(item.get('name')) for item in roles)) or 'none'}.",
+                code="role_unknown",
+                advice="Add the role to the workspace and its template, or correct the rule.",
+            )
+        return found
+
+    async def _ids(self, path: str) -> set[int]:
+        items = await all_pages(self._endpoint, "list_role_members", path)
+        numbered = (number(item.get("id")) for item in items)
+        return {member for member in numbered if member is not None}
+
+    async def _add(self, path: str, member: int) -> None:
+        try:
+            await self._endpoint.call("add_role_member", "POST", path, form={"id": str(member)})
+        except Refused as refused:
+            # The text of "is in it already" is undocumented: what counts is that the member is.
+            if refused.code == "already_there" or member in await self._ids(path):
+                return
+            raise
+
+    async def _take_out(self, path: str, member: int) -> None:
+        try:
+            await self._endpoint.call("remove_role_member", "DELETE", f"{path}/{member}")
+        except Refused as refused:
+            if refused.code == "not_found" and member not in await self._ids(path):
+                return
+            raise
+
+
+def missing_workspace(workspace_id: int, refused: Refused) -> Refused:
+    """The error to raise when a call on a workspace was refused: "not found" is about it."""
+    if refused.code != "not_found":
+        return refused
+    return Refused(
+        f"The workspace {workspace_id} is not there, or our user may not see it: {refused.message}",
+        code="workspace_missing",
+    )
