@@ -1,0 +1,69 @@
+"""The simulator as a process of its own: ``python -m app.sandbox.content_server``.
+
+Prints one JSON line with addresses and credentials when it listens, then runs until it is
+interrupted or terminated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Sequence
+
+from app.sandbox.content_server.behaviour import Behaviour
+from app.sandbox.content_server.default_definition import default_definition
+from app.sandbox.content_server.simulator import ContentServerSimulator
+from app.sandbox.faults import ADMIN_PATH
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; every option has a default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.sandbox.content_server",
+        description="Run a simulated OpenText Content Server on the loopback interface.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: any free one)")
+    parser.add_argument("--seed", type=int, default=0, help="decides node ids and tickets")
+    parser.add_argument("--users", type=int, default=8, help="how many demo users there are")
+    parser.add_argument(
+        "--session-idle-seconds",
+        type=float,
+        default=7200.0,
+        help="after how long without a request a ticket expires",
+    )
+    return parser.parse_args(arguments)
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    behaviour = Behaviour(session_idle_seconds=options.session_idle_seconds)
+    simulator = ContentServerSimulator(
+        options.seed, default_definition(options.users), behaviour=behaviour, port=options.port
+    )
+    async with simulator as server:
+        sys.stdout.write(json.dumps(_description(server)) + "\n")
+        sys.stdout.flush()
+        await stopped.wait()
+
+
+def _description(server: ContentServerSimulator) -> dict[str, str]:
+    return {
+        "url": server.url,
+        "otds_url": server.otds_url,
+        "admin_url": server.base_url + ADMIN_PATH,
+        "client_id": server.client.client_id,
+        "client_secret": server.client.client_secret,
+        "username": server.service_user.login,
+        "password": server.service_user.password,
+    }
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(parse_arguments()))

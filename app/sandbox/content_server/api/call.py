@@ -1,0 +1,119 @@
+"""What a handler is given, and typed access to its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.sandbox.content_server import errors
+from app.sandbox.content_server.bodies import Body
+from app.sandbox.content_server.definition import ClientSpec
+from app.sandbox.content_server.model import Member
+from app.sandbox.content_server.sessions import Session, Sessions
+from app.sandbox.content_server.store import Store
+
+
+@dataclass
+class Call:
+    """One request, signed in (except for open calls, whose ``session`` is None) and parsed."""
+
+    store: Store
+    sessions: Sessions
+    clients: Mapping[str, ClientSpec]
+    request: Request
+    path: Mapping[str, Any]
+    body: Body
+    session: Session | None = None
+
+    @property
+    def actor(self) -> Member:
+        """The user who calls."""
+        if self.session is None:
+            raise errors.ApiError(401, errors.AUTHENTICATION_REQUIRED)
+        return self.store.members[self.session.user_id]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the body."""
+        return self.body.fields
+
+    @property
+    def query(self) -> QueryParams:
+        """The query parameters."""
+        return self.request.query_params
+
+    def flag(self, name: str) -> bool:
+        """A valueless or true query flag (``?metadata``)."""
+        return name in self.query and self.query[name].lower() not in ("false", "0")
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text field of the body; 400 when it is a list or an object."""
+        value = self.fields.get(name, default)
+        if value is None:
+            return default
+        if isinstance(value, list | dict):
+            raise errors.invalid_datatype(name)
+        return str(value)
+
+    def required(self, name: str) -> str:
+        """A text field that has to be there and not empty."""
+        value = self.text(name)
+        if not value:
+            raise errors.missing_argument(name)
+        return value
+
+    def number(self, name: str) -> int | None:
+        """An integer field of the body; None when missing or empty."""
+        return to_int(self.fields.get(name), name)
+
+    def query_number(self, name: str, default: int) -> int:
+        """An integer query parameter."""
+        value = to_int(self.query.get(name), name)
+        return default if value is None else value
+
+
+Handler = Callable[[Call], Any | Response]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A call: ``pattern`` has ``{name}`` for text and ``{name:int}`` for numbers.
+
+    ``accepts`` names the body encodings of `bodies`; ``open`` calls need no sign-in.
+    """
+
+    method: str
+    pattern: str
+    handler: Handler
+    accepts: str = ""
+    open: bool = False
+    parts: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.pattern.strip("/").split("/")))
+
+
+def to_int(value: Any, name: str) -> int | None:
+    """``value`` as an integer; None for missing or empty; 400 for anything else."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool | float | list | dict):
+        raise errors.invalid_datatype(name)
+    try:
+        return int(value)
+    except ValueError as wrong:
+        raise errors.invalid_datatype(name) from wrong
+
+
+def to_bool(value: Any, default: bool = False) -> bool:
+    """A boolean as the product takes it: true/false, 1/0, any case."""
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool):
+        return value
+    return str(value).lower() in ("true", "1")

@@ -1,0 +1,206 @@
+"""Related workspaces, roles and role members (reference/extended-ecm.md 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.sandbox.content_server import errors, relations, roles
+from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
+from app.sandbox.content_server.api.workspace_lists import braced, list_answer, sort_key
+from app.sandbox.content_server.model import AuditEvent, Node, Role
+from app.sandbox.content_server.permissions import bits
+from app.sandbox.content_server.render import links, member_properties, paginate, workspace_list
+
+
+def list_related(call: Call) -> Any:
+    """``GET .../relateditems``: children and parents unless ``where_rel_types`` says which."""
+    node = _workspace(call)
+    types = tuple(braced(call.query.get("where_rel_types", "")) or relations.RELATION_TYPES)
+    wanted = {to_int(i, "where_workspace_type_ids") for i in _type_ids(call)}
+    name = call.query.get("where_name", "").casefold()
+    pairs = [
+        (rel_type, other)
+        for rel_type, other in relations.related(call.store, node, types)
+        if other.name.casefold().startswith(name)
+        and (not wanted or (other.workspace and other.workspace.type_id in wanted))
+    ]
+    key, descending = sort_key(call.query.get("sort", ""))
+    if key is not None:
+        pairs.sort(key=lambda pair: key(pair[1]), reverse=descending)
+    path = f"/v2/businessworkspaces/{node.id}/relateditems"
+    return list_answer(call, [(other, {"rel_type": kind}) for kind, other in pairs], path)
+
+
+def relate(call: Call) -> Any:
+    """``POST .../relateditems`` with ``rel_bw_id`` and ``rel_type`` (child when missing)."""
+    node = _workspace(call)
+    other_id = call.number("rel_bw_id")
+    if other_id is None:
+        raise errors.missing_argument("rel_bw_id")
+    other = call.store.workspace(other_id)
+    relations.relate(call.store, node, other, call.text("rel_type") or "child")
+    path = f"/v2/businessworkspaces/{node.id}/relateditems"
+    return {"links": links(path, "POST"), "results": {}}
+
+
+def unrelate(call: Call) -> Any:
+    """``DELETE .../relateditems/{rel_id}?rel_type=child``."""
+    node, other = _workspace(call), call.store.workspace(call.path["rel_id"])
+    relations.unrelate(call.store, node, other, call.query.get("rel_type", "child"))
+    return {"results": {}}
+
+
+def list_roles(call: Call) -> Any:
+    """``GET .../roles``, lead role first; ``fields=members`` adds who is in them."""
+    node = _workspace(call)
+    members = any("members" in item for item in call.query.getlist("fields"))
+    results = [_role_result(call, role, members) for role in call.store.roles(node)]
+    return {"links": links(f"/v2/businessworkspaces/{node.id}/roles"), "results": results}
+
+
+def add_role(call: Call) -> Any:
+    """``POST .../roles``."""
+    node = _workspace(call)
+    role = roles.add(
+        call.store,
+        node,
+        call.required("name"),
+        call.text("description"),
+        leader=to_bool(call.fields.get("leader")),
+        perms=bits(call.fields.get("permissions"), roles.READ_PERMISSIONS),
+    )
+    for member in call.fields.get("members") or []:
+        roles.add_member(call.store, role, _member_id(member))
+    call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
+    return {"links": links(_role_path(node, role), "POST"), "results": _role_result(call, role)}
+
+
+def get_role(call: Call) -> Any:
+    """``GET .../roles/{rid}``."""
+    node, role = _role(call)
+    return {"links": links(_role_path(node, role)), "results": _role_result(call, role)}
+
+
+def change_role(call: Call) -> Any:
+    """``PUT .../roles/{rid}``: name, description, leader, permissions; what is left out stays."""
+    node, role = _role(call)
+    name = call.text("name", role.name)
+    if any(r is not role and r.name.casefold() == name.casefold() for r in call.store.roles(node)):
+        raise errors.ApiError(500, f"A role with the name '{name}' already exists.")
+    role.name, role.description = name, call.text("description", role.description)
+    role.perms = bits(call.fields.get("permissions"), role.perms)
+    if to_bool(call.fields.get("leader")):
+        roles.make_leader(call.store, node, role)
+    call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
+    return {"links": links(_role_path(node, role), "PUT"), "results": _role_result(call, role)}
+
+
+def delete_role(call: Call) -> Any:
+    """``DELETE .../roles/{rid}``."""
+    node, role = _role(call)
+    roles.remove(call.store, node, role)
+    return {"results": {}}
+
+
+def list_role_members(call: Call) -> Any:
+    """``GET .../roles/{rid}/members``."""
+    node, role = _role(call)
+    return _members_page(call, role.members, f"{_role_path(node, role)}/members")
+
+
+def add_role_member(call: Call) -> Any:
+    """``POST .../roles/{rid}/members`` with ``id``; a second time is an error."""
+    node, role = _role(call)
+    member_id = call.number("id")
+    if member_id is None:
+        raise errors.missing_argument("id")
+    member = roles.add_member(call.store, role, member_id)
+    call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
+    path = f"{_role_path(node, role)}/members"
+    shown = member_properties(member, call.store)
+    return {"links": links(path, "POST"), "results": {"data": {"properties": shown}}}
+
+
+def remove_role_member(call: Call) -> Any:
+    """``DELETE .../roles/{rid}/members/{mid}``."""
+    node, role = _role(call)
+    roles.remove_member(role, call.path["member_id"])
+    call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
+    return {"results": {}}
+
+
+def list_team(call: Call) -> Any:
+    """``GET .../members``: everybody in any role, the lead role's people first."""
+    node = _workspace(call)
+    everybody = dict.fromkeys(i for role in call.store.roles(node) for i in role.members)
+    return _members_page(call, list(everybody), f"/v2/businessworkspaces/{node.id}/members")
+
+
+def _members_page(call: Call, ids: list[int], path: str) -> Any:
+    store = call.store
+    found = [
+        {"data": {"properties": member_properties(store.members[i], store)}}
+        for i in ids
+        if i in store.members
+    ]
+    page = paginate(found, call.query_number("limit", 500), call.query_number("page", 1), 500)
+    return workspace_list(page, path, call.query.multi_items())
+
+
+def _type_ids(call: Call) -> list[str]:
+    given = call.query.get("where_workspace_type_ids") or call.query.get("where_workspace_type_id")
+    return braced(given or "")
+
+
+def _workspace(call: Call) -> Node:
+    return call.store.workspace(call.path["id"])
+
+
+def _role(call: Call) -> tuple[Node, Role]:
+    node = _workspace(call)
+    return node, roles.find(call.store, node, call.path["role_id"])
+
+
+def _role_path(node: Node, role: Role) -> str:
+    return f"/v2/businessworkspaces/{node.id}/roles/{role.id}"
+
+
+def _role_result(call: Call, role: Role, members: bool = False) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "description": role.description,
+        "id": role.id,
+        "inherited_from_id": role.inherited_from_id,
+        "leader": role.leader,
+        "name": role.name,
+        "perms": role.perms,
+    }
+    data: dict[str, Any] = {"properties": shown}
+    if members:
+        store = call.store
+        data["members"] = [member_properties(store.members[i], store) for i in role.members]
+    return {"data": data}
+
+
+def _member_id(given: Any) -> int:
+    found = to_int(given.get("id") if isinstance(given, dict) else given, "members")
+    if found is None:
+        raise errors.missing_argument("members")
+    return found
+
+
+_WORKSPACE = "/v2/businessworkspaces/{id:int}"
+_ROLE = f"{_WORKSPACE}/roles/{{role_id:int}}"
+ENDPOINTS = (
+    Endpoint("GET", f"{_WORKSPACE}/relateditems", list_related),
+    Endpoint("POST", f"{_WORKSPACE}/relateditems", relate, "F"),
+    Endpoint("DELETE", f"{_WORKSPACE}/relateditems/{{rel_id:int}}", unrelate),
+    Endpoint("GET", f"{_WORKSPACE}/roles", list_roles),
+    Endpoint("POST", f"{_WORKSPACE}/roles", add_role, "B"),
+    Endpoint("GET", _ROLE, get_role),
+    Endpoint("PUT", _ROLE, change_role, "B"),
+    Endpoint("DELETE", _ROLE, delete_role),
+    Endpoint("GET", f"{_ROLE}/members", list_role_members),
+    Endpoint("POST", f"{_ROLE}/members", add_role_member, "F"),
+    Endpoint("DELETE", f"{_ROLE}/members/{{member_id:int}}", remove_role_member),
+    Endpoint("GET", f"{_WORKSPACE}/members", list_team),
+)

@@ -1,0 +1,171 @@
+"""The simulated server as an ASGI application: sign-in, routing, encodings, answers.
+
+Paths: ``/cs/cs/api`` Content Server, ``/otdsws`` the directory service, ``/cssupport`` its support
+pages. Faults of this server's own (see `app.sandbox.faults`): ``expire_ticket`` ends the caller's
+session first, ``error_page`` answers an overloaded front-end's HTML with HTTP 500 and ``garbage``
+a page of HTML with HTTP 200, as while a pod restarts (reference/extended-ecm.md 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from app.sandbox.content_server import errors
+from app.sandbox.content_server.api.auth import unauthenticated
+from app.sandbox.content_server.api.call import Call, Endpoint
+from app.sandbox.content_server.api.table import DIRECTORY_ENDPOINTS, ENDPOINTS, Router
+from app.sandbox.content_server.bodies import Body, read_body
+from app.sandbox.content_server.definition import ClientSpec
+from app.sandbox.content_server.sessions import Session, Sessions
+from app.sandbox.content_server.store import Store
+from app.sandbox.faults import Fault, Faults
+
+API = "/cs/cs/api"
+DIRECTORY = "/otdsws"
+SUPPORT = "/cssupport/csconfigured"
+OWN_FAULTS = ("expire_ticket", "error_page", "garbage")
+_SECRETS = ("password", "client_secret")
+_PAGE = "<html><head><title>Content Server</title></head><body><h1>{}</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One request that reached the server's code: what was asked, and how it ended.
+
+    ``fields`` are those of the body without secrets; ``error`` is the text of a refusal.
+    """
+
+    number: int
+    at: datetime
+    method: str
+    path: str
+    query: str
+    user: str
+    status: int
+    fields: Mapping[str, Any]
+    error: str
+
+
+class Application:
+    """Dispatches requests to the calls; ``requests`` is the log of what was asked."""
+
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        clients: Mapping[str, ClientSpec],
+        faults: Faults,
+    ) -> None:
+        self.requests: list[RequestRecord] = []
+        self._store = store
+        self._sessions = sessions
+        self._clients = clients
+        self._faults = faults
+        self._router = Router(ENDPOINTS)
+        self._directory = Router(DIRECTORY_ENDPOINTS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        path = request.scope["raw_path"].decode("ascii")
+        if path == SUPPORT:
+            return HTMLResponse("configured")
+        if self._strikes("error_page", request):
+            return HTMLResponse(_PAGE.format("Error Processing Request"), 500)
+        if self._strikes("garbage", request):
+            return HTMLResponse(_PAGE.format("Please wait"), 200)
+        call = Call(self._store, self._sessions, self._clients, request, {}, Body())
+        try:
+            response, answer = await self._answer(call, path)
+        except errors.ApiError as refusal:
+            answer = refusal.body()
+            response = json_response(answer, refusal.status)
+        self._log(call, path, response.status_code, answer)
+        if "suppress_response_codes" in request.query_params and isinstance(answer, dict):
+            response = json_response({**answer, "statusCode": response.status_code}, 200)
+        self._add_ticket(call, response)
+        return response
+
+    async def _answer(self, call: Call, path: str) -> tuple[Response, Any]:
+        endpoint = self._find(call, path)
+        if not endpoint.open:
+            call.session = self._signed_in(call.request)
+            if call.session is None:
+                return unauthenticated(), {"error": errors.AUTHENTICATION_REQUIRED}
+        lenient = self._store.behaviour.lenient_bodies
+        call.body = await read_body(call.request, endpoint.accepts, lenient=lenient)
+        answer = endpoint.handler(call)
+        if isinstance(answer, Response):
+            return answer, None
+        return json_response(answer, 200), answer
+
+    def _find(self, call: Call, path: str) -> Endpoint:
+        if path.startswith(f"{API}/"):
+            endpoint, call.path = self._router.find(call.request.method, path.removeprefix(API))
+        elif path.startswith(f"{DIRECTORY}/"):
+            below = path.removeprefix(DIRECTORY)
+            endpoint, call.path = self._directory.find(call.request.method, below)
+        else:
+            raise errors.ApiError(404, "Not found.")
+        return endpoint
+
+    def _signed_in(self, request: Request) -> Session | None:
+        session = self._session(request)
+        if session is not None and self._strikes("expire_ticket", request):
+            self._sessions.close(session)
+            return None
+        return session
+
+    def _session(self, request: Request) -> Session | None:
+        headers = request.headers
+        if ticket := headers.get("otcsticket") or request.cookies.get("LLCookie"):
+            return self._sessions.by_ticket(ticket)
+        if ticket := headers.get("otdsticket"):
+            return self._sessions.by_grant(ticket, "ticket")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._sessions.by_grant(token.strip(), "token")
+        return None
+
+    def _strikes(self, kind: str, request: Request) -> Fault | None:
+        target = request.url.path
+        if request.url.query:
+            target += f"?{request.url.query}"
+        return self._faults.take(kind, request.method, target)
+
+    def _add_ticket(self, call: Call, response: Response) -> None:
+        """Every signed-in answer carries a fresh ticket (reference 0, ticket roll-over)."""
+        if call.session is not None:
+            response.headers["OTCSTicket"] = self._sessions.fresh_ticket(call.session)
+            response.headers["OTCSTicketExpires"] = str(self._sessions.expires_at(call.session))
+
+    def _log(self, call: Call, path: str, status: int, answer: Any) -> None:
+        user = self._store.members[call.session.user_id].name if call.session else ""
+        self.requests.append(
+            RequestRecord(
+                len(self.requests) + 1,
+                self._store.clock(),
+                call.request.method,
+                path.removeprefix(API),
+                call.request.url.query,
+                user,
+                status,
+                {name: "***" if name in _SECRETS else v for name, v in call.fields.items()},
+                str(answer.get("error", "")) if isinstance(answer, dict) else "",
+            )
+        )
+
+
+def json_response(content: Any, status: int) -> Response:
+    """JSON as the product labels it."""
+    return Response(orjson.dumps(content), status, media_type="application/json;charset=utf-8")

@@ -1,0 +1,31 @@
+"""Switches for what differs between servers or is not documented (reference/extended-ecm.md 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class Behaviour:
+    """How this server behaves; change a field at any time, the next call follows it.
+
+    Durations are seconds. ``lenient_bodies`` accepts JSON and every other encoding everywhere.
+    ``zulu_dates`` adds ``Z`` to dates of node calls; workspace lists are zone-less either way.
+    ``negative_parents`` shows a workspace's children with ``parent_id`` minus the workspace id.
+    """
+
+    version: str = "25.4"
+    session_idle_seconds: float = 7200.0
+    session_from: Literal["last_request", "last_login"] = "last_request"
+    token_lifetime_seconds: float = 3600.0
+    lenient_bodies: bool = False
+    zulu_dates: bool = True
+    negative_parents: bool = False
+    bulk_upsert: bool = True
+    bo_linked_status: int = 500
+    bo_linked_text: str = "The business object is already linked to another business workspace."
+    bo_missing: Literal["empty", "400", "404"] = "empty"
+    member_present_text: str = "The member is already assigned to the role."
+    relation_present_text: str = "The relationship already exists."
+    queryable_columns: tuple[str, ...] = ("name", "create_date", "modify_date", "id")

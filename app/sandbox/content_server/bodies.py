@@ -1,0 +1,116 @@
+"""The request encodings of Content Server (reference/extended-ecm.md 0 and 9.1).
+
+``F`` a flat form, ``B`` a form whose one field ``body`` is a JSON object, ``M`` a multipart form
+with a file and either kind of fields, ``J`` a JSON document. A call accepts what it declares; the
+lenient switch accepts all four everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from app.sandbox.content_server import errors
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+LARGEST_FIELD = 16 * 1024 * 1024
+_MEANING = {
+    "F": "form fields",
+    "B": "a form with one field 'body' that holds JSON",
+    "M": "multipart/form-data",
+    "J": "application/json",
+}
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """The file part of a multipart request."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass
+class Body:
+    """The fields of a request, whatever their encoding, and its files by part name."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, UploadedFile] = field(default_factory=dict)
+
+
+async def read_body(request: Request, accepted: str, *, lenient: bool) -> Body:
+    """The fields of the request; ``accepted`` is a string of the letters above.
+
+    Raises ApiError 400 for an encoding that the call does not take, and for broken JSON. A request
+    without a body is an empty one.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    allowed = "FBMJ" if lenient else accepted
+    if content_type == MULTIPART:
+        return await _multipart(request, allowed)
+    raw = await request.body()
+    if not raw:
+        return Body()
+    if content_type == FORM:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True)
+        return Body(_fields(pairs, allowed))
+    if content_type == "application/json" and "J" in allowed:
+        return Body(_json_object(raw))
+    raise _refused(allowed, content_type)
+
+
+async def _multipart(request: Request, allowed: str) -> Body:
+    if "M" not in allowed:
+        raise _refused(allowed, MULTIPART)
+    body = Body()
+    pairs: list[tuple[str, str]] = []
+    async with request.form(max_part_size=LARGEST_FIELD) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                mime_type = value.content_type or "application/octet-stream"
+                body.files[name] = UploadedFile(value.filename or "", mime_type, await value.read())
+            else:
+                pairs.append((name, value))
+    body.fields = _fields(pairs, "FB")
+    return body
+
+
+def _fields(pairs: Iterable[tuple[str, str]], allowed: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in flat:
+            flat[name] = value
+        elif isinstance(flat[name], list):
+            flat[name].append(value)
+        else:
+            flat[name] = [flat[name], value]
+    if "B" in allowed and isinstance(flat.get("body"), str):
+        return _json_object(flat["body"])
+    if "F" not in allowed and flat:
+        raise _refused(allowed, FORM)
+    return flat
+
+
+def _json_object(raw: str | bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(raw)
+    except ValueError as broken:
+        raise errors.ApiError(400, "The JSON of the request cannot be parsed.") from broken
+    if not isinstance(parsed, dict):
+        raise errors.ApiError(400, "The JSON of the request is not an object.")
+    return parsed
+
+
+def _refused(allowed: str, content_type: str) -> errors.ApiError:
+    wanted = " or ".join(_MEANING[letter] for letter in allowed) or "no body"
+    return errors.ApiError(
+        400, "Invalid request body.", f"This call takes {wanted}, not '{content_type}'."
+    )

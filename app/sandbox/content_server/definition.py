@@ -1,0 +1,131 @@
+"""How a simulated Content Server is described before it starts: data, no ids.
+
+A `Definition` names things by their labels; `seeding` gives them node ids. Attribute paths are
+written ``Category/Attribute`` or, inside a set, ``Category/Set/Attribute``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.sandbox.content_server.model import AttributeType
+
+
+@dataclass(frozen=True)
+class AttributeSpec:
+    """An attribute; ``column`` publishes it as a list column such as ``wnf_att_35s_2``."""
+
+    label: str
+    type: AttributeType = "String"
+    max_length: int = 254
+    required: bool = False
+    multi_value: bool = False
+    choices: tuple[str, ...] = ()
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class SetSpec:
+    """A repeating group of attributes."""
+
+    label: str
+    attributes: tuple[AttributeSpec, ...]
+    max_rows: int = 50
+
+
+@dataclass(frozen=True)
+class CategorySpec:
+    """A category in the categories volume."""
+
+    name: str
+    items: tuple[AttributeSpec | SetSpec, ...]
+
+
+@dataclass(frozen=True)
+class RoleSpec:
+    """A role of a template; ``members`` are logins or group names."""
+
+    name: str
+    description: str = ""
+    leader: bool = False
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorkspaceTypeSpec:
+    """A workspace type with one template of the same name.
+
+    ``name_pattern`` holds ``[Category/Attribute]`` marks and makes the server generate names;
+    ``location`` is a path beneath the enterprise volume that overrides the requested parent
+    (for calls by hand, which every POST is, only with ``location_for_manual``).
+    """
+
+    name: str
+    folders: tuple[str, ...] = ()
+    roles: tuple[RoleSpec, ...] = ()
+    categories: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    name_pattern: str = ""
+    name_without_bo: bool = False
+    location: tuple[str, ...] = ()
+    location_for_manual: bool = True
+    rm_enabled: bool = False
+    creator_leads: bool = False
+
+
+@dataclass(frozen=True)
+class BusinessObjectTypeSpec:
+    """A record type of an external system; ``properties`` maps property -> attribute path.
+
+    ``groups`` maps a property group to ``{property: "Category/Set/Attribute"}``.
+    """
+
+    name: str
+    workspace_type: str
+    external_system: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExternalSystemSpec:
+    """A connection to a leading application."""
+
+    name: str
+    conn_type: str = "D365Adapter"
+    base_url: str = "https://contoso.crm4.dynamics.example"
+
+
+@dataclass(frozen=True)
+class UserSpec:
+    """A user who can sign in with ``login`` and ``password``."""
+
+    login: str
+    first_name: str
+    last_name: str
+    business_email: str
+    password: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClientSpec:
+    """An OAuth client of the directory service that acts as the user ``login``."""
+
+    client_id: str
+    client_secret: str
+    login: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Everything a simulated server starts with."""
+
+    external_systems: tuple[ExternalSystemSpec, ...] = ()
+    categories: tuple[CategorySpec, ...] = ()
+    workspace_types: tuple[WorkspaceTypeSpec, ...] = ()
+    business_object_types: tuple[BusinessObjectTypeSpec, ...] = ()
+    users: tuple[UserSpec, ...] = ()
+    groups: tuple[str, ...] = ()
+    clients: tuple[ClientSpec, ...] = ()

@@ -1,0 +1,226 @@
+"""What the node calls do: create, upload, update, move, delete, restore (reference 2.7 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.sandbox.content_server import categories, errors
+from app.sandbox.content_server.bodies import UploadedFile
+from app.sandbox.content_server.model import AuditEvent, Member, Node, NodeType, Version
+from app.sandbox.content_server.store import Store
+from app.sandbox.content_server.workspaces import check_name, copy_tree
+
+CREATABLE = (NodeType.FOLDER, NodeType.SHORTCUT, NodeType.URL, NodeType.DOCUMENT)
+FIRST_OWN_ID = 10000
+EXTERNAL = (
+    "external_create_date",
+    "external_modify_date",
+    "external_identity",
+    "external_identity_type",
+    "external_source",
+)
+
+
+@dataclass
+class NodeRequest:
+    """What a node creation asks for, already typed."""
+
+    type: int
+    parent_id: int
+    name: str
+    description: str = ""
+    original_id: int | None = None
+    url: str = ""
+    external: Mapping[str, Any] = field(default_factory=dict)
+    categories: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    file: UploadedFile | None = None
+
+
+def create(store: Store, request: NodeRequest, actor: Member) -> Node:
+    """Make a folder, document, URL or shortcut. 500 when the name is taken in the parent."""
+    parent = _container(store, request.parent_id)
+    check_name(request.name)
+    _check_kind(store, request)
+    if store.child_by_name(parent.id, request.name) is not None:
+        raise errors.name_taken(request.name)
+    values = _values(store, parent, request, actor)
+    node = store.new_node(
+        parent.id,
+        request.name,
+        request.type,
+        actor.id,
+        description=request.description,
+        original_id=request.original_id or 0,
+        url=request.url,
+        external=dict(request.external),
+        categories=values,
+    )
+    store.record(node, AuditEvent.CREATE, actor.id)
+    if request.file is not None:
+        store.add_version(node, _version(store, request.file, actor, ""), actor.id, first=True)
+    return node
+
+
+def copy(store: Store, original_id: int, parent_id: int, name: str, actor: Member) -> Node:
+    """Copy a node with its subtree into another container."""
+    source, parent = store.node(original_id), _container(store, parent_id)
+    check_name(name)
+    if source.workspace is not None:
+        raise errors.ApiError(400, "A business workspace cannot be copied by this call.")
+    if any(ancestor is source for ancestor in ancestors(store, parent)):
+        raise errors.ApiError(400, "A container cannot be copied into itself.")
+    return copy_tree(store, source, parent.id, name, actor)
+
+
+def update(store: Store, node: Node, changes: Mapping[str, Any], actor: Member) -> None:
+    """Rename, describe, move and reserve in one step; what ``changes`` leaves out stays."""
+    _check_unlocked(node, changes, actor)
+    name, parent_id = node.name, node.parent_id
+    if changes.get("name"):
+        name = str(changes["name"])
+        check_name(name)
+    if changes.get("parent_id"):
+        parent_id = _destination(store, node, int(changes["parent_id"])).id
+    _place(store, node, parent_id, name, actor)
+    if "description" in changes:
+        node.description = str(changes["description"] or "")
+    if "url" in changes and node.type == NodeType.URL:
+        node.url = str(changes["url"])
+    node.external.update({key: changes[key] for key in EXTERNAL if key in changes})
+    if "reserved_user_id" in changes:
+        _reserve(store, node, changes["reserved_user_id"], actor)
+    store.touch(node, actor.id)
+
+
+def delete(store: Store, node: Node, actor: Member) -> None:
+    """Delete a node with what lies beneath; it can be restored from the recycle bin."""
+    if node.id < FIRST_OWN_ID or node.parent_id == -1:
+        raise errors.ApiError(400, "A volume cannot be deleted.")
+    for item in store.subtree(node):
+        if item.reserved_by not in (0, actor.id):
+            raise errors.ApiError(500, f"The item '{item.name}' is reserved by another user.")
+        if item.workspace is not None and item.workspace.is_template:
+            raise errors.ApiError(400, "The template is in use and cannot be deleted.")
+    store.record(node, AuditEvent.DELETE, actor.id, value=node.name)
+    store.remove(node)
+
+
+def add_version(
+    store: Store, node: Node, file: UploadedFile, description: str, actor: Member
+) -> Version:
+    """Append a version; 500 when somebody else has the document reserved."""
+    if node.type != NodeType.DOCUMENT:
+        raise errors.ApiError(400, "Versions can only be added to documents.")
+    if node.reserved_by not in (0, actor.id):
+        raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
+    return store.add_version(node, _version(store, file, actor, description[:255]), actor.id)
+
+
+def purge_versions(store: Store, node: Node, keep: int, actor: Member) -> None:
+    """Keep the newest ``keep`` versions."""
+    if keep < 1:
+        raise errors.ApiError(400, "At least one version has to be kept.")
+    node.versions = node.versions[-keep:]
+    store.touch(node, actor.id)
+
+
+def set_nickname(store: Store, node: Node, nickname: str) -> None:
+    """Give a node its nickname; 500 when another node has it."""
+    holder = store.nicknames.get(nickname.casefold())
+    if holder is not None and holder != node.id:
+        raise errors.ApiError(500, f"The nickname '{nickname}' already exists.")
+    store.nicknames.pop(node.nickname.casefold(), None)
+    node.nickname = nickname
+    store.nicknames[nickname.casefold()] = node.id
+
+
+def ancestors(store: Store, node: Node) -> list[Node]:
+    """From the volume down to the node itself."""
+    line = [node]
+    while line[0].parent_id in store.nodes:
+        line.insert(0, store.nodes[line[0].parent_id])
+    return line
+
+
+def metadata_token(node: Node) -> str:
+    """The token that a change of properties may carry against lost updates."""
+    return f"{node.id}-{node.revision}"
+
+
+def _check_unlocked(node: Node, changes: Mapping[str, Any], actor: Member) -> None:
+    token = changes.get("metadata_token")
+    if token and token != metadata_token(node):
+        raise errors.ApiError(409, errors.EDIT_CONFLICT)
+    if node.reserved_by not in (0, actor.id):
+        raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
+
+
+def _container(store: Store, node_id: int) -> Node:
+    parent = store.node(node_id)
+    if not parent.is_container:
+        raise errors.ApiError(400, "The parent is not a container.")
+    return parent
+
+
+def _check_kind(store: Store, request: NodeRequest) -> None:
+    if request.type not in CREATABLE:
+        raise errors.ApiError(400, f"Items of the type {request.type} cannot be created.")
+    if request.type == NodeType.DOCUMENT and request.file is None:
+        raise errors.ApiError(400, "Could not create a new Document")
+    if request.type == NodeType.URL and not request.url:
+        raise errors.missing_argument("url")
+    if request.type == NodeType.SHORTCUT:
+        store.node(request.original_id or 0)
+
+
+def _values(store: Store, parent: Node, request: NodeRequest, actor: Member) -> Any:
+    now = store.clock()
+    draft = Node(0, 0, "", request.type, 0, now, actor.id, now, actor.id)
+    categories.hand_down(parent, draft)
+    categories.put_on_new(store, draft, request.categories, actor)
+    return draft.categories
+
+
+def _version(store: Store, file: UploadedFile, actor: Member, description: str) -> Version:
+    return Version(
+        0, 0, file.name, file.mime_type, file.content, actor.id, store.clock(), description
+    )
+
+
+def _destination(store: Store, node: Node, parent_id: int) -> Node:
+    parent = _container(store, parent_id)
+    if any(ancestor is node for ancestor in ancestors(store, parent)):
+        raise errors.ApiError(400, "A container cannot be moved into itself.")
+    return parent
+
+
+def _place(store: Store, node: Node, parent_id: int, name: str, actor: Member) -> None:
+    moved, renamed = parent_id != node.parent_id, name != node.name
+    if not (moved or renamed):
+        return
+    store.place(node, parent_id, name)
+    if moved:
+        volume = store.nodes[parent_id].volume_id_of_children()
+        for item in store.subtree(node):
+            item.volume_id = volume if item is node else _volume(store, item)
+        store.record(node, AuditEvent.MOVE, actor.id, value=str(parent_id))
+    if renamed:
+        store.record(node, AuditEvent.RENAME, actor.id, value=name)
+
+
+def _volume(store: Store, node: Node) -> int:
+    return store.nodes[node.parent_id].volume_id_of_children()
+
+
+def _reserve(store: Store, node: Node, user_id: Any, actor: Member) -> None:
+    if user_id in (None, "", 0, "0"):
+        if node.reserved_by:
+            store.record(node, AuditEvent.UNRESERVE, actor.id)
+        node.reserved_by, node.reserved_at = 0, None
+        return
+    if int(user_id) not in store.members:
+        raise errors.ApiError(400, f"The user with the ID {user_id} does not exist.")
+    node.reserved_by, node.reserved_at = int(user_id), store.clock()
+    store.record(node, AuditEvent.RESERVE, actor.id)

@@ -1,0 +1,38 @@
+"""Permission names and their bits (reference/extended-ecm.md 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.sandbox.content_server import errors
+
+BITS: Mapping[str, int] = {
+    "see": 130,
+    "see_contents": 36865,
+    "modify": 65536,
+    "edit_attributes": 131072,
+    "add_items": 4,
+    "reserve": 8192,
+    "add_major_version": 4194304,
+    "delete_versions": 16384,
+    "delete": 8,
+    "edit_permissions": 16,
+    # Business workspace roles name the last one differently (reference 9, quirks).
+    "edit": 16,
+}
+
+
+def bits(names: Any, default: int) -> int:
+    """The sum of the named permissions; ``default`` when none are given; 400 for a wrong name."""
+    if names is None:
+        return default
+    if not isinstance(names, list):
+        raise errors.invalid_datatype("permissions")
+    unknown = [name for name in names if name not in BITS]
+    if unknown:
+        raise errors.ApiError(400, f"Invalid permission '{unknown[0]}'.")
+    total = 0
+    for name in names:
+        total |= BITS[name]
+    return total

@@ -1,0 +1,257 @@
+"""The server's memory: every node, member, category and audit line, and the ids they get.
+
+The store keeps indexes and invariants (names unique in their parent, one workspace per business
+object); the rules of the calls live in the modules beside it. Everything runs in one event loop
+without awaiting, so each call is one transaction.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from app.sandbox.content_server import errors
+from app.sandbox.content_server.behaviour import Behaviour
+from app.sandbox.content_server.model import (
+    AuditEvent,
+    AuditRow,
+    BusinessObjectType,
+    BusinessReference,
+    Category,
+    ExternalSystem,
+    Member,
+    Node,
+    Role,
+    Version,
+    WorkspaceType,
+)
+
+ENTERPRISE_ID = 2000
+CATEGORIES_ID = 2006
+ADMIN_ID = 1000
+FIRST_ID = 20000
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present time in UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """All state of one simulated server. ``random`` decides id gaps and tickets."""
+
+    def __init__(self, behaviour: Behaviour, clock: Clock, random_source: random.Random) -> None:
+        self.behaviour = behaviour
+        self.clock = clock
+        self.random = random_source
+        self.nodes: dict[int, Node] = {}
+        self.recycled: dict[int, list[Node]] = {}
+        self.members: dict[int, Member] = {}
+        self.categories: dict[int, Category] = {}
+        self.workspace_types: dict[int, WorkspaceType] = {}
+        self.bo_types: dict[int, BusinessObjectType] = {}
+        self.external_systems: dict[str, ExternalSystem] = {}
+        self.relations: dict[tuple[int, int], None] = {}
+        self.audit: list[AuditRow] = []
+        self.accessed: dict[int, dict[int, None]] = {}
+        self.nicknames: dict[str, int] = {}
+        self._by_reference: dict[tuple[str, str, str], int] = {}
+        self._children: dict[int, dict[str, int]] = {}
+        self._next_id = FIRST_ID
+
+    # -- ids and nodes ---------------------------------------------------------------------
+
+    def new_id(self) -> int:
+        """The next id; gaps as on a live server, where other things take ids as well."""
+        self._next_id += self.random.randint(1, 7)
+        return self._next_id
+
+    def new_node(
+        self, parent_id: int, name: str, node_type: int, user_id: int, **extra: Any
+    ) -> Node:
+        """Make and file a node beneath ``parent_id``; 500 when the parent has the name."""
+        parent = self.nodes.get(parent_id)
+        now = self.clock()
+        node_id = extra.pop("id", None) or self.new_id()
+        volume = parent.volume_id_of_children() if parent else -node_id
+        node = Node(
+            node_id, parent_id, name, node_type, volume, now, user_id, now, user_id, **extra
+        )
+        self.add(node)
+        return node
+
+    def add(self, node: Node) -> None:
+        """File a node under its parent and its name."""
+        siblings = self._children.setdefault(node.parent_id, {})
+        if node.name.casefold() in siblings:
+            raise errors.name_taken(node.name)
+        siblings[node.name.casefold()] = node.id
+        self.nodes[node.id] = node
+
+    def node(self, node_id: int) -> Node:
+        """The node, also by the negative volume id of a workspace; 400 when missing."""
+        if node_id in self.nodes:
+            return self.nodes[node_id]
+        holder = self.nodes.get(-node_id)
+        if holder is None or holder.volume_id_of_children() != node_id:
+            raise errors.not_accessible()
+        return holder
+
+    def workspace(self, workspace_id: int) -> Node:
+        """The workspace or template; 404 for an unknown id or another kind of node."""
+        node = self.nodes.get(abs(workspace_id))
+        if node is None or node.workspace is None:
+            raise errors.no_such_workspace(workspace_id)
+        return node
+
+    def children(self, node_id: int) -> list[Node]:
+        """The nodes directly beneath, oldest first."""
+        return [self.nodes[child] for child in self._children.get(node_id, {}).values()]
+
+    def child_by_name(self, parent_id: int, name: str) -> Node | None:
+        """The child with that name (case does not count), or None."""
+        found = self._children.get(parent_id, {}).get(name.casefold())
+        return self.nodes[found] if found is not None else None
+
+    def place(self, node: Node, parent_id: int, name: str) -> None:
+        """Move and rename in one step; 500 when the new parent has the name already."""
+        holder = self.child_by_name(parent_id, name)
+        if holder is not None and holder is not node:
+            raise errors.name_taken(name)
+        del self._children[node.parent_id][node.name.casefold()]
+        node.parent_id, node.name = parent_id, name
+        self._children.setdefault(parent_id, {})[name.casefold()] = node.id
+
+    def touch(self, node: Node, user_id: int) -> None:
+        """Mark a change of the node's properties."""
+        node.modified, node.modified_by = self.clock(), user_id
+        node.revision += 1
+
+    def subtree(self, node: Node) -> Iterator[Node]:
+        """The node and everything beneath it, parents first."""
+        yield node
+        for child in self.children(node.id):
+            yield from self.subtree(child)
+
+    def remove(self, node: Node) -> None:
+        """Take the node with its subtree, references and relations into the recycle bin."""
+        removed = list(self.subtree(node))
+        for item in removed:
+            self._forget_links(item)
+            del self.nodes[item.id]
+        for item in removed:
+            self._children.pop(item.id, None)
+        self._children[node.parent_id].pop(node.name.casefold(), None)
+        self.recycled[node.id] = removed
+
+    def enclosing_workspace(self, node: Node) -> Node | None:
+        """The workspace that the node is or lies in."""
+        current: Node | None = node
+        while current is not None and current.workspace is None:
+            current = self.nodes.get(current.parent_id)
+        return current
+
+    # -- workspaces ------------------------------------------------------------------------
+
+    def workspaces(self) -> list[Node]:
+        """Every business workspace, templates left out, oldest first."""
+        return [n for n in self.nodes.values() if n.workspace and not n.workspace.is_template]
+
+    def linked_workspace(self, reference: BusinessReference) -> Node | None:
+        """The workspace of a business object."""
+        found = self._by_reference.get(reference.key())
+        return self.nodes[found] if found is not None else None
+
+    def link(self, node: Node, reference: BusinessReference) -> None:
+        """Add a business object to a workspace; refused when another workspace has it."""
+        holder = self.linked_workspace(reference)
+        if holder is node:
+            return
+        if holder is not None:
+            behaviour = self.behaviour
+            raise errors.ApiError(behaviour.bo_linked_status, behaviour.bo_linked_text)
+        assert node.workspace is not None
+        node.workspace.references.append(reference)
+        self._by_reference[reference.key()] = node.id
+
+    def unlink(self, node: Node, reference: BusinessReference) -> bool:
+        """Take a business object off a workspace; False when it was not there."""
+        if node.workspace is None or reference not in node.workspace.references:
+            return False
+        node.workspace.references.remove(reference)
+        del self._by_reference[reference.key()]
+        return True
+
+    def bo_type(self, external_system: str, name: str) -> BusinessObjectType:
+        """The business object type; 400 names the part that is unknown."""
+        if external_system not in self.external_systems:
+            raise errors.ApiError(400, f"The external system '{external_system}' does not exist.")
+        for bo_type in self.bo_types.values():
+            if (bo_type.external_system, bo_type.name) == (external_system, name):
+                return bo_type
+        raise errors.ApiError(400, f"The business object type '{name}' does not exist.")
+
+    def roles(self, node: Node) -> list[Role]:
+        """The roles of a workspace, lead role first."""
+        ids = node.workspace.role_ids if node.workspace else []
+        found = [role for i in ids if isinstance(role := self.members.get(i), Role)]
+        return sorted(found, key=lambda role: not role.leader)
+
+    # -- members, audit ----------------------------------------------------------------------
+
+    def member_named(self, name: str) -> Member | None:
+        """A user or group by login or group name."""
+        wanted = name.casefold()
+        return next(
+            (m for m in self.members.values() if m.name.casefold() == wanted and m.type != 848),
+            None,
+        )
+
+    def record(
+        self,
+        node: Node,
+        event: AuditEvent,
+        user_id: int,
+        value_key: int | None = None,
+        value: str = "",
+    ) -> None:
+        """Append a line to the audit trail."""
+        row = AuditRow(
+            len(self.audit) + 1, node.id, node.type, event, self.clock(), user_id, value_key, value
+        )
+        self.audit.append(row)
+
+    def mark_accessed(self, user_id: int, workspace_id: int) -> None:
+        """Remember that the user opened the workspace: lists show these by default."""
+        opened = self.accessed.setdefault(user_id, {})
+        opened.pop(workspace_id, None)
+        opened[workspace_id] = None
+
+    def add_version(
+        self, node: Node, version: Version, user_id: int, *, first: bool = False
+    ) -> Version:
+        """Append a version to a document; the number continues from the last one."""
+        number = node.versions[-1].number + 1 if node.versions else 1
+        filed = replace(version, number=number, id=self.new_id())
+        node.versions.append(filed)
+        if not first:
+            self.touch(node, user_id)
+            self.record(node, AuditEvent.VERSION_ADDED, user_id, value=str(number))
+        return filed
+
+    def _forget_links(self, node: Node) -> None:
+        if node.nickname:
+            self.nicknames.pop(node.nickname.casefold(), None)
+        if node.workspace is None:
+            return
+        for reference in list(node.workspace.references):
+            del self._by_reference[reference.key()]
+        for pair in [pair for pair in self.relations if node.id in pair]:
+            del self.relations[pair]
+        for role_id in node.workspace.role_ids:
+            self.members.pop(role_id, None)
