@@ -26,8 +26,8 @@ class BrokerSettings:
     request_max_bytes: int = 104_857_600
     """[socket.request.max.bytes] a longer frame closes its connection."""
     min_session_timeout: float = 0.5
-    """[group.min.session.timeout.ms] 6 s in a fresh Kafka; low, so that tests may let members expire
-    quickly."""
+    """[group.min.session.timeout.ms] 6 s in a fresh Kafka; low, so that tests may let members
+    expire quickly."""
     max_session_timeout: float = 1800.0
     """[group.max.session.timeout.ms]"""
     initial_rebalance_delay: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -152,3 +152,32 @@ def fetch_request(
 def fetched(answer: Any, partition: int = 0) -> Any:
     """One partition of an answer to `fetch_request`."""
     return next(p for p in answer.responses[0].partitions if p.partition_index == partition)
+
+
+def list_offsets_request(topic: str, timestamp: int, *, partitions: Sequence[int] = (0,)) -> Any:
+    """A ListOffsets request for one moment (ms, or -1, -2, -3) in partitions of one topic."""
+    t = types(2, 7)
+    asked = tuple(
+        t.ListOffsetsPartition(partition_index=p, timestamp=timestamp) for p in partitions
+    )
+    topics = (t.ListOffsetsTopic(name=topic, partitions=asked),)
+    return t.ListOffsetsRequest(replica_id=-1, isolation_level=0, topics=topics)
+
+
+async def until_served(client: RawClient, topic: str, partitions: int) -> None:
+    """Return when each partition has a leader that answers: Apache Kafka answers CreateTopics
+    before that."""
+    request = list_offsets_request(topic, -2, partitions=range(partitions))
+    await until(
+        client,
+        request,
+        lambda answer: not any(p.error_code for p in answer.topics[0].partitions),
+    )
+
+
+async def until(client: RawClient, request: Any, is_good: Callable[[Any], bool]) -> Any:
+    """Ask again and again until the answer is good, and return that."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while not is_good(answer := await client.ask(request)):
+            await asyncio.sleep(0.02)
+    return answer

@@ -15,11 +15,13 @@ from tests.sandbox.kafka.raw import (
     RawClient,
     fetch_request,
     fetched,
+    list_offsets_request,
     produce_request,
     produced,
     raw_client,
     record_batch,
     types,
+    until,
 )
 
 pytestmark = pytest.mark.broker
@@ -29,25 +31,16 @@ AFTER_EPOCH_FIELD = 16
 
 
 async def producer_id(raw: RawClient) -> int:
-    answer = await raw.ask(
-        types(22, 4).InitProducerIdRequest(
-            transactional_id=None, transaction_timeout=timedelta(seconds=60)
-        )
+    request = types(22, 4).InitProducerIdRequest(
+        transactional_id=None, transaction_timeout=timedelta(seconds=60)
     )
-    assert answer.error_code is ErrorCode.none
+    # A fresh Apache Kafka first has to load its coordinator.
+    answer = await until(raw, request, lambda answer: answer.error_code is ErrorCode.none)
     return int(answer.producer_id)
 
 
 async def list_offset(raw: RawClient, topic: str, timestamp: int) -> Any:
-    t = types(2, 7)
-    part = t.ListOffsetsPartition(partition_index=0, timestamp=timestamp)
-    answer = await raw.ask(
-        t.ListOffsetsRequest(
-            replica_id=-1,
-            isolation_level=0,
-            topics=(t.ListOffsetsTopic(name=topic, partitions=(part,)),),
-        )
-    )
+    answer = await raw.ask(list_offsets_request(topic, timestamp))
     return answer.topics[0].partitions[0]
 
 
@@ -265,6 +258,14 @@ async def test_acks_zero_is_not_answered_and_other_acks_are_refused(
 
     assert part.error_code is ErrorCode.invalid_required_acks
     assert (await list_offset(raw, topic, -1)).offset == 1
+
+
+async def test_an_error_with_acks_zero_is_told_by_hanging_up(
+    raw: RawClient, unique_name: Any
+) -> None:
+    raw.send(produce_request(unique_name("none"), record_batch([b"x"]), acks=0))
+    with pytest.raises(asyncio.IncompleteReadError):
+        await raw.frame()
 
 
 async def test_offsets_are_listed_by_place_and_by_time(
