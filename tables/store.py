@@ -91,7 +91,7 @@ class PartitionStore:
         return self._read(_row_key(table, key))
 
     def scan(self, table: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, bytes]]:
-        """Return up to ``limit`` rows of a table in key order, beginning after the key ``after``."""
+        """Return up to ``limit`` rows of a table in key order, those after the key ``after``."""
         prefix = table.encode() + b"\x00"
         start = prefix + after.encode()
         found: list[tuple[str, bytes]] = []

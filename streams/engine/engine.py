@@ -1,0 +1,248 @@
+"""The engine: stages are registered here, and a Faust app comes out that runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import faust
+from faust.types import StreamT
+
+from streams.engine.app import Batch, EngineApp
+from streams.engine.errors import Halted, NotHere
+from streams.engine.partitions import Partitions
+from streams.engine.publisher import EngineProducer, partition_of
+from streams.engine.records import TopicPartition
+from streams.engine.recovery import ChangelogConsumer
+from streams.engine.settings import EngineSettings, TopicSpec
+from streams.engine.stages import BatchStage, LaneStage, StageEntry, help_of
+from streams.engine.status import EngineStatus, Observer, SilentObserver, StatusBoard
+from streams.engine.topics import changelog_specs, check_changelogs, create_missing
+from streams.engine.units import Inbox
+from tables.registry import TableRegistry, changelog_topic
+
+log = logging.getLogger(__name__)
+
+#: Called once when the worker halts, with the reason and what raised.
+OnHalt = Callable[[str, BaseException | None], None]
+
+_TICK_SECONDS = 0.25
+
+
+class Engine:
+    """Runs batch and lane stages inside a Faust app.
+
+    Register topics and stages first, then run ``app``: ``async with engine.app``, ``await
+    engine.run()``, or Faust's worker (``engine.worker()``).
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        observer: Observer | None = None,
+        on_halt: OnHalt | None = None,
+    ) -> None:
+        self.settings = settings
+        self.observer: Observer = observer or SilentObserver()
+        self.board = StatusBoard()
+        self.tables = TableRegistry()
+        self.app = EngineApp(self, settings)
+        self.ready = asyncio.Event()
+        self.partitions = Partitions(self)
+        self.reader = ChangelogConsumer(settings, self.waiting_for)
+        self._on_halt = on_halt
+        self._stages: dict[str, StageEntry] = {}
+        self._topics: dict[str, TopicSpec] = {}
+        self._inboxes: dict[str, Inbox] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._finished = asyncio.Event()
+        self._counts: dict[str, int] = {}
+        self.app.task(self._keep_status)
+
+    @property
+    def stages(self) -> Sequence[StageEntry]:
+        """All stages, in order of registration."""
+        return list(self._stages.values())
+
+    def declare(self, topic: TopicSpec) -> None:
+        """Have a topic created at the start when it is missing."""
+        self._topics[topic.name] = topic
+
+    def batch_stage(
+        self,
+        *,
+        name: str,
+        topics: Iterable[str],
+        stage: BatchStage,
+        tables: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        """Register a function of a batch; it is the only writer of ``tables``.
+
+        Raises ValueError for a name, topic or table that another stage has.
+        """
+        self._add(StageEntry(name, tuple(topics), tuple(tables), stage, None, help_of(stage, help)))
+
+    def lane_stage(
+        self,
+        *,
+        name: str,
+        topics: Iterable[str],
+        stage: LaneStage,
+        tables: Iterable[str] = (),
+        max_in_flight: int = 64,
+        help: str = "",
+    ) -> None:
+        """Register a stage that waits; at most ``max_in_flight`` calls at once on this worker.
+
+        Raises ValueError for a name, topic or table that another stage has.
+        """
+        text = help_of(stage, help)
+        self._slots[name] = asyncio.Semaphore(max_in_flight)
+        self._add(StageEntry(name, tuple(topics), tuple(tables), stage, max_in_flight, text))
+
+    def status(self) -> EngineStatus:
+        """Return how things are; safe from any thread, never blocks."""
+        board = self.board
+        producer = self.app._producer
+        stall = producer.stall_seconds() if isinstance(producer, EngineProducer) else 0.0
+        waiting_for = board.waiting_for
+        if stall > self.settings.stall_notice_seconds:
+            waiting_for = waiting_for or f"the brokers to confirm records, for {stall:.0f} s"
+        return EngineStatus(
+            phase=board.phase,
+            waiting_for=waiting_for,
+            ready=board.phase == "running" and board.halted is None,
+            halted=board.halted,
+            assigned=board.assigned,
+            recovering=board.recovering,
+            lag=board.lag,
+            loop_turn_age_seconds=time.monotonic() - board.loop_turn_at,
+            producer_stall_seconds=stall,
+        )
+
+    def read(self, table: str, key: str) -> bytes | None:
+        """Return a committed row; raises NotHere when another worker has it, KeyError for a table
+        that no stage declared."""
+        owner = self._stages[self.tables.owner(table)]
+        partition = partition_of(key.encode(), self._counts[owner.topics[0]])
+        store = self.partitions.store(partition)
+        if store is None:
+            raise NotHere(table, key, partition)
+        return store.get(table, key)
+
+    async def run(self) -> None:
+        """Run until ``stop`` is called; raises Halted when the worker halts."""
+        async with self.app:
+            await self._finished.wait()
+        if self.board.halted is not None:
+            raise Halted(self.board.halted)
+
+    def stop(self) -> None:
+        """Let ``run`` return: work at hand is finished or abandoned, the group is left."""
+        self._finished.set()
+
+    def worker(self, **options: Any) -> faust.Worker:
+        """Return a Faust worker for ``app``.
+
+        Quiet and at level INFO: above it Faust keeps its terminal spinner, which sets the root
+        logger to DEBUG and costs a tenth of the time (reference/stream-engines.md 2.3).
+        """
+        quiet: dict[str, Any] = {"loglevel": "INFO", "quiet": True, "redirect_stdouts": False}
+        return faust.Worker(self.app, **(quiet | options))
+
+    async def until_ready(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until partitions are assigned and recovered; raises Halted or TimeoutError."""
+        await asyncio.wait_for(self.ready.wait(), timeout_seconds)
+        if self.board.halted is not None:
+            raise Halted(self.board.halted)
+
+    def halt(self, reason: str, error: BaseException | None = None) -> None:
+        """Stop this worker loudly: nothing unfinished is committed."""
+        if self.board.halted is not None:
+            return
+        self.board.halted = reason
+        self.board.phase = "halted"
+        log.critical("Halted. %s", reason, exc_info=error)
+        self.partitions.abandon()
+        self.observer.halted(reason)
+        self.ready.set()
+        self._finished.set()
+        if self._on_halt is not None:
+            self._on_halt(reason, error)
+
+    def waiting_for(self, what: str) -> None:
+        """Note what the engine waits for; empty when it goes on."""
+        self.board.waiting_for = what
+
+    def became_ready(self) -> None:
+        """Note that all partitions work."""
+        self.ready.set()
+
+    def inbox(self, stage: str) -> Inbox:
+        """Return the queue that a stage's agent reads."""
+        return self._inboxes.setdefault(stage, Inbox())
+
+    def slots(self, stage: str) -> asyncio.Semaphore:
+        """Return what bounds a lane stage's calls."""
+        return self._slots[stage]
+
+    def changelog(self, table: str) -> str:
+        """Name a table's changelog topic."""
+        return changelog_topic(self.settings.app_id, table)
+
+    async def prepare(self) -> None:
+        """Create what is missing and check partition counts, before the group is joined."""
+        self.board.phase = "joining"
+        try:
+            counts = await create_missing(self._topics.values(), self.settings, self.waiting_for)
+            specs = changelog_specs(self.settings.app_id, self.stages, counts, self.settings)
+            counts |= await create_missing(specs, self.settings, self.waiting_for)
+            check_changelogs(specs, counts)
+            self._counts = counts
+        except Exception as error:
+            self.halt(f"Topics cannot be prepared: {error}", error)
+            raise
+
+    def _add(self, entry: StageEntry) -> None:
+        if entry.name in self._stages:
+            raise ValueError(f"There is a stage {entry.name!r} already")
+        for other in self._stages.values():
+            shared = set(other.topics) & set(entry.topics)
+            if shared:
+                raise ValueError(
+                    f"{', '.join(sorted(shared))} is read by the stage {other.name!r} already: "
+                    "a group has one committed offset per partition"
+                )
+        self.tables.register(entry.name, entry.tables)
+        self._stages[entry.name] = entry
+        self._register_agent(entry)
+
+    def _register_agent(self, entry: StageEntry) -> None:
+        async def agent(batches: StreamT[Batch]) -> None:
+            async for batch in batches:
+                batch.run()
+
+        agent.__name__ = agent.__qualname__ = entry.name.replace("-", "_")
+        agent.__doc__ = entry.help
+        topic = self.app.topic(*entry.topics, key_type=bytes, value_type=bytes)
+        self.app.agent(topic, name=entry.name)(agent)
+
+    async def _keep_status(self) -> None:
+        while True:
+            self.board.loop_turn_at = time.monotonic()
+            self.board.lag = self._lag()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _lag(self) -> dict[TopicPartition, int]:
+        lag: dict[TopicPartition, int] = {}
+        for unit in self.partitions.units:
+            for place, offset in unit.offsets.items():
+                end = self.app.consumer.highwater_or_none(place)
+                if end is not None:
+                    lag[place] = max(0, end - offset)
+        return lag

@@ -1,0 +1,27 @@
+"""What stops a partition, or the worker."""
+
+from __future__ import annotations
+
+
+class Fenced(Exception):
+    """The group has moved on: this generation may not commit. The partition's work is abandoned."""
+
+
+class Halted(Exception):
+    """The worker stopped on purpose; the message says why and what to do."""
+
+
+class Undeliverable(Exception):
+    """A record can never be produced: too large, or not allowed. The worker halts."""
+
+
+class ForeignRecord(Exception):
+    """A changelog holds a record that the engine did not write, at the offset named."""
+
+
+class NotHere(LookupError):
+    """Another worker has the partition of this key; ``partition`` says which one it is."""
+
+    def __init__(self, table: str, key: str, partition: int) -> None:
+        super().__init__(f"row {key!r} of {table!r} lives in partition {partition}, not here")
+        self.partition = partition
