@@ -1,0 +1,89 @@
+"""Which request goes where, and how an answer becomes bytes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.metadata import Metadata
+from app.sandbox.dataverse.rows_api import RowsApi
+from app.sandbox.dataverse.schema import Registry
+from app.sandbox.dataverse.urls import Answer, ApiRequest
+from app.sandbox.dataverse.values import Value
+
+JSON = "application/json; odata.metadata=minimal"
+NOT_HERE = ("$batch", "$metadata", "RetrieveMetadataChanges", "CreateEntities")
+
+
+class WebApi:
+    """The whole Web API below its version: one synchronous call per request."""
+
+    def __init__(
+        self, registry: Registry, rows: RowsApi, organization_id: str, business_unit_id: str
+    ) -> None:
+        self._registry = registry
+        self._rows = rows
+        self._metadata = Metadata(registry)
+        self._organization_id = organization_id
+        self._business_unit_id = business_unit_id
+
+    def answer(self, request: ApiRequest) -> Answer:
+        """Never raises a `Refusal`: it becomes the answer."""
+        try:
+            return self._dispatch(request)
+        except Refusal as refusal:
+            details = bool(request.prefer.annotations)
+            return Answer(refusal.status, refusal.body(details=details))
+
+    def _dispatch(self, request: ApiRequest) -> Answer:
+        root, *rest = request.segments
+        if root.name == "WhoAmI":
+            return self._who_am_i(request)
+        if root.name == "EntityDefinitions":
+            return self._metadata.answer(request)
+        if root.name in NOT_HERE or (request.method == "POST" and root.name[:1].isupper()):
+            raise Refusal.not_implemented(root.name)
+        table = self._registry.by_set(root.name)
+        if not root.has_key:
+            if not rest:
+                return self._rows.on_table(request, table)
+            if rest[0].name == "$count":
+                return self._rows.count(request, table)
+            if rest[0].name.startswith("Microsoft.Dynamics.CRM."):
+                raise Refusal.not_implemented(rest[0].name)
+            raise Refusal.missing_segment(rest[0].name)
+        if not rest:
+            return self._rows.on_row(request, table, root)
+        reference = len(rest) == 2 and rest[1].name == "$ref"
+        if len(rest) > 1 and not reference:
+            raise Refusal.missing_segment(rest[1].name)
+        return self._rows.on_property(request, table, root, rest[0].name, reference=reference)
+
+    def _who_am_i(self, request: ApiRequest) -> Answer:
+        if request.method != "GET":
+            raise Refusal.method(request.method)
+        ids: dict[str, Value] = {
+            "BusinessUnitId": self._business_unit_id,
+            "UserId": request.author.user_id,
+            "OrganizationId": self._organization_id,
+        }
+        context = f"{request.base_url}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse"
+        return Answer(200, {"@odata.context": context, **ids})
+
+
+def encoded(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an answer, with those that every answer has."""
+    headers = {
+        "OData-Version": "4.0",
+        "x-ms-service-request-id": str(uuid.uuid4()),
+        "REQ_ID": str(uuid.uuid4()),
+        "Cache-Control": "no-cache",
+        **answer.headers,
+    }
+    if answer.body is None:
+        return b"", headers
+    if isinstance(answer.body, str):
+        return answer.body.encode(), {**headers, "Content-Type": "text/plain"}
+    body = json.dumps(answer.body, ensure_ascii=False).encode()
+    return body, {**headers, "Content-Type": JSON}

@@ -1,0 +1,137 @@
+"""From a JSON body (or in-process values) to typed column values, with every refusal on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.store import Row, Store
+from app.sandbox.dataverse.urls import API_PATH, Segment, parse_path
+from app.sandbox.dataverse.values import Reference, Value, Values, as_guid, parse
+
+BIND = "@odata.bind"
+
+
+class Bodies:
+    """Reads bodies against the tables, and finds the rows that paths and bindings name."""
+
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+
+    def read(self, table: Table, body: Mapping[str, Any]) -> Values:
+        """The columns that a body sets. Raises `Refusal` 400 or, for a missing target, 404."""
+        values: Values = {}
+        for name, value in body.items():
+            if name.endswith(BIND):
+                column, reference = self._bound(table, name.removesuffix(BIND), value)
+                values[column.name] = reference
+            elif "@" not in name:  # other annotations say nothing about the row
+                self._property(table, name, value, values)
+        return values
+
+    def read_python(self, table: Table, given: Mapping[str, Any]) -> Values:
+        """In-process values: a lookup is a `Reference`, or the guid where it has one target only.
+
+        Raises `Refusal` as `read` does, except that a lookup's target need not exist.
+        """
+        values: Values = {}
+        for name, value in given.items():
+            column = table.column(name)
+            if column.type is ColumnType.LOOKUP and value is not None:
+                values[name] = _reference(column, value)
+            else:
+                values[name] = parse(column, value, table.name)
+        return values
+
+    def find(self, table: Table, segment: Segment) -> Row | None:
+        """The row that a keyed segment names. Raises `Refusal` 400 for what is no key."""
+        if segment.guid is not None:
+            return self._store.get(table.name, segment.guid)
+        if set(segment.parts) == {table.primary_id}:
+            guid = as_guid(str(segment.parts[table.primary_id]))
+            return None if guid is None else self._store.get(table.name, guid)
+        key, values = self.key_values(table, segment)
+        return self._store.find(table, key, values)
+
+    def key_values(self, table: Table, segment: Segment) -> tuple[str, Values]:
+        """Which alternate key a segment uses, and its values by column."""
+        values: Values = {}
+        for name, value in segment.parts.items():
+            column = table.by_property(name)
+            if column.type is ColumnType.LOOKUP:
+                values[column.name] = _reference(column, str(value))
+            else:
+                values[column.name] = parse(column, value, table.name)
+        for key, columns in table.keys.items():
+            if set(columns) == set(values):
+                return key, values
+        raise Refusal.bad_query(
+            f"The specified key attributes are not a defined key for the {table.name} entity"
+        )
+
+    def target(self, path: str) -> Reference:
+        """The row that ``/accounts(<key>)`` or an absolute address names. 404 when missing."""
+        relative = path.partition(API_PATH)[2] if API_PATH in path else path
+        segments = parse_path(relative)
+        if len(segments) != 1 or not segments[0].has_key:
+            raise Refusal.payload(f"'{path}' is not the address of a row.")
+        table = self._registry.by_set(segments[0].name)
+        row = self.find(table, segments[0])
+        if row is None:
+            if segments[0].guid is None:
+                raise Refusal.missing_key(table.name)
+            raise Refusal.missing_row(table.name, segments[0].guid)
+        return Reference(table.name, row.id)
+
+    def _bound(self, table: Table, navigation: str, value: Any) -> tuple[Column, Value]:
+        found = table.navigation(navigation)
+        if found is None:
+            raise Refusal.undeclared_property(navigation)
+        column = found[0]
+        if value is None:
+            return column, None
+        if not isinstance(value, str):
+            raise Refusal.payload(f"'{navigation}{BIND}' must be the address of a row or null.")
+        reference = self.target(value)
+        if column.targets.get(reference.table) != navigation:
+            raise Refusal.payload(
+                f"A row of {reference.table} cannot be bound to '{navigation}' of {table.name}."
+            )
+        return column, reference
+
+    def _property(self, table: Table, name: str, value: Any, into: Values) -> None:
+        column = table.columns.get(name)
+        if column is not None and column.type is not ColumnType.LOOKUP:
+            into[name] = parse(column, value, table.name)
+            return
+        found = table.navigation(name)
+        if found is not None and value is None:
+            into[found[0].name] = None
+        elif found is not None and isinstance(value, dict | list):
+            raise Refusal.not_implemented("Deep insert")
+        elif name.startswith("_") and name.endswith("_value"):
+            raise Refusal.payload(
+                "CRM do not support direct update of Entity Reference properties, Use Navigation "
+                "properties instead."
+            )
+        else:
+            raise Refusal.unknown_property(name, table.name)
+
+
+def _reference(column: Column, value: Any) -> Reference:
+    """Raises `Refusal` 400 when the value does not name one row of one of the lookup's targets."""
+    if isinstance(value, tuple) and len(value) == 2:
+        table, row_id = value
+    elif len(column.targets) == 1:
+        table, row_id = next(iter(column.targets)), value
+    else:
+        raise Refusal.payload(
+            f"'{column.name}' may point to {', '.join(column.targets)}: give Reference(table, id)."
+        )
+    guid = as_guid(str(row_id))
+    if guid is None or table not in column.targets:
+        raise Refusal.payload(f"'{value}' is nothing that '{column.name}' can point to.")
+    return Reference(table, guid)

@@ -1,0 +1,72 @@
+"""Who calls: bearer token to application user to the user that a write is done as."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.schema import Table
+from app.sandbox.dataverse.store import Author, Row, Store
+from app.sandbox.dataverse.values import as_guid, comparable
+from app.sandbox.entra.tokens import InvalidToken, TokenTrust
+
+BYPASS = "mscrm.bypassbusinesslogicexecution"
+
+
+class Unauthorized(Exception):
+    """No token, or one that is not good: answer 401."""
+
+
+class Callers:
+    """Checks tokens and finds users, in the table of users itself."""
+
+    def __init__(self, trust: TokenTrust, store: Store, users: Table) -> None:
+        self.audiences: Sequence[str] = ()
+        self._trust = trust
+        self._store = store
+        self._users = users
+
+    async def application_user(self, headers: Mapping[str, str]) -> Row:
+        """The user of the request's token. Raises `Unauthorized`, or `Refusal` 403 if unknown."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("A bearer token is needed.")
+        try:
+            claims = await self._trust.verify(token.strip(), self.audiences)
+        except InvalidToken as error:
+            raise Unauthorized(str(error)) from error
+        user = self._by("applicationid", claims.app_id)
+        if user is None or user.values.get("isdisabled"):
+            raise Refusal.not_a_member(claims.app_id)
+        return user
+
+    def author(self, user: Row, headers: Mapping[str, str], tag: str | None) -> Author:
+        """As whom a request acts: the caller, or whom it impersonates. Raises `Refusal` 403."""
+        acting = self._impersonated(headers) or user
+        correlation = headers.get("x-ms-correlation-id") or str(uuid.uuid4())
+        bypass = frozenset(filter(None, headers.get(BYPASS, "").replace(" ", "").split(",")))
+        return Author(
+            user_id=acting.id,
+            on_behalf_by=None if acting is user else user.id,
+            app_id=str(user.values.get("applicationid")),
+            tag=tag,
+            correlation_id=correlation,
+            bypass=bypass,
+        )
+
+    def _impersonated(self, headers: Mapping[str, str]) -> Row | None:
+        if object_id := headers.get("callerobjectid"):
+            user = self._by("azureactivedirectoryobjectid", object_id)
+        elif user_id := headers.get("mscrmcallerid"):
+            user = self._store.get(self._users.name, as_guid(user_id) or "")
+        else:
+            return None
+        if user is None:
+            raise Refusal.not_a_member("the impersonated user")
+        return user
+
+    def _by(self, column: str, value: str) -> Row | None:
+        wanted = comparable(value)
+        rows = self._store.rows(self._users.name)
+        return next((r for r in rows if comparable(r.values.get(column)) == wanted), None)

@@ -1,0 +1,179 @@
+"""Reads table definitions: YAML files beside this module, or mappings of the same shape.
+
+    account:
+      set: accounts                  # entity set; default: the name with an s
+      id: accountid                  # primary id; default: the name with "id"
+      name: name                     # primary name column
+      type_code: 1
+      owned_by: user                 # or organization
+      keys: {account_number: [accountnumber]}
+      states: {0: {1: Active}, 1: {2: Inactive}}            # state: its statuses, default first
+      state_labels: {0: Active, 1: Inactive}
+      closed_by: {1: WinOpportunity}                        # states that only an action may set
+      columns:
+        name: string 160
+        creditlimit: money
+        industrycode: choice 1=Accounting, 2=Agriculture
+        parentaccountid: lookup account
+        customerid: lookup account as customerid_account, contact as customerid_contact
+        ticketnumber: string 100 auto CAS
+
+Types: string N, memo N, int, bigint, decimal, double, money, bool, datetime, date, guid, choice,
+choices, lookup. A name in ``extend:`` at the top of a file adds columns to a table that exists.
+Every table gets the common columns of reference/dataverse.md section 3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from app.sandbox.dataverse.schema import Column, ColumnType, Table
+
+Definitions = Mapping[str, Mapping[str, Any]]
+
+HERE = Path(__file__).parent
+BUILT_IN = ("tables.yaml", "writeback_columns.yaml")
+
+TYPES = {
+    "string": ColumnType.STRING,
+    "memo": ColumnType.MEMO,
+    "int": ColumnType.INTEGER,
+    "bigint": ColumnType.BIGINT,
+    "decimal": ColumnType.DECIMAL,
+    "double": ColumnType.DOUBLE,
+    "money": ColumnType.MONEY,
+    "bool": ColumnType.BOOLEAN,
+    "datetime": ColumnType.DATETIME,
+    "date": ColumnType.DATE,
+    "guid": ColumnType.GUID,
+    "choice": ColumnType.CHOICE,
+    "choices": ColumnType.MULTICHOICE,
+    "lookup": ColumnType.LOOKUP,
+}
+COMMON = {
+    "createdon": "datetime",
+    "createdby": "lookup systemuser",
+    "createdonbehalfby": "lookup systemuser",
+    "modifiedon": "datetime",
+    "modifiedby": "lookup systemuser",
+    "modifiedonbehalfby": "lookup systemuser",
+    "versionnumber": "bigint",
+}
+OWNED = {
+    "ownerid": "lookup systemuser as ownerid, team as ownerid",
+    "owningbusinessunit": "guid",
+}
+IMPORTED = {"overriddencreatedon": "datetime", "importsequencenumber": "int"}
+WITH_MONEY = {"transactioncurrencyid": "lookup transactioncurrency", "exchangerate": "decimal"}
+PLATFORM_ONLY = {*COMMON, "owningbusinessunit", "exchangerate"}
+
+
+def read_tables(*more: Definitions, extend: Definitions | None = None) -> list[Table]:
+    """The built-in tables, those of ``more``, and ``extend``'s columns added by table name.
+
+    Raises ValueError naming table and column where a definition cannot be understood.
+    """
+    defined: dict[str, dict[str, Any]] = {}
+    for source in [*(_load(name) for name in BUILT_IN), *more, {"extend": extend or {}}]:
+        for name, definition in source.items():
+            if name != "extend":
+                defined[name] = {**definition, "columns": dict(definition["columns"])}
+        for name, columns in source.get("extend", {}).items():
+            if name not in defined:
+                raise ValueError(f"extend: there is no table {name!r} to add columns to.")
+            defined[name]["columns"].update(columns)
+    return [define(name, definition) for name, definition in defined.items()]
+
+
+def _load(name: str) -> Definitions:
+    loaded: Definitions = YAML(typ="safe").load((HERE / name).read_text(encoding="utf-8"))
+    return loaded
+
+
+def define(name: str, definition: Mapping[str, Any]) -> Table:
+    """One table from its definition."""
+    primary_id = definition.get("id", f"{name}id")
+    user_owned = definition.get("owned_by", "user") == "user"
+    columns = {primary_id: Column(primary_id, ColumnType.GUID)}
+    for column, text in {**COMMON, **IMPORTED, **(OWNED if user_owned else {})}.items():
+        columns[column] = _column(name, column, text)
+    for column, text in definition["columns"].items():
+        columns[column] = _column(name, column, text)
+    columns.update(_states(definition))
+    columns.update(_money(name, columns))
+    return Table(
+        name=name,
+        entity_set=definition.get("set", f"{name}s"),
+        primary_id=primary_id,
+        primary_name=definition["name"],
+        columns=columns,
+        schema_name=definition.get("schema_name", name),
+        type_code=definition.get("type_code", 10_000),
+        keys={key: tuple(parts) for key, parts in definition.get("keys", {}).items()},
+        closed_by=definition.get("closed_by", {}),
+        change_tracking=definition.get("change_tracking", True),
+        user_owned=user_owned,
+    )
+
+
+def _column(table: str, name: str, text: str) -> Column:
+    kind, _, rest = text.partition(" ")
+    if kind not in TYPES:
+        raise ValueError(f"{table}.{name}: {kind!r} is no type; there are: {', '.join(TYPES)}.")
+    type_ = TYPES[kind]
+    length, _, prefix = rest.partition(" auto ")
+    if type_ in (ColumnType.STRING, ColumnType.MEMO) and not length.isdigit():
+        raise ValueError(f"{table}.{name}: {kind} needs its length, as in {kind!r} + ' 100'.")
+    return Column(
+        name,
+        type_,
+        max_length=int(length) if length.isdigit() else 0,
+        options=_options(rest) if "=" in rest else {},
+        targets=_targets(name, rest) if type_ is ColumnType.LOOKUP else {},
+        writable=name not in PLATFORM_ONLY,
+        auto_prefix=prefix,
+    )
+
+
+def _options(text: str) -> dict[int, str]:
+    pairs = (option.split("=", 1) for option in text.split(","))
+    return {int(value): label.strip() for value, label in pairs}
+
+
+def _targets(name: str, text: str) -> dict[str, str]:
+    targets = {}
+    for part in text.split(","):
+        target, _, navigation = re.sub(r"\s+", " ", part.strip()).partition(" as ")
+        targets[target] = navigation or name
+    return targets
+
+
+def _states(definition: Mapping[str, Any]) -> dict[str, Column]:
+    states: Mapping[int, Mapping[int, str]] = definition.get("states", {})
+    if not states:
+        return {}
+    labels = definition.get("state_labels", {0: "Active", 1: "Inactive"})
+    statuses = {status: label for group in states.values() for status, label in group.items()}
+    belongs = {status: state for state, group in states.items() for status in group}
+    return {
+        "statecode": Column("statecode", ColumnType.STATE, options=labels),
+        "statuscode": Column(
+            "statuscode", ColumnType.STATUS, options=statuses, status_states=belongs
+        ),
+    }
+
+
+def _money(table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """What money brings along: the currency, its rate, and each amount in the base currency."""
+    amounts = [c.name for c in columns.values() if c.type is ColumnType.MONEY]
+    if not amounts:
+        return {}
+    extra = {name: _column(table, name, text) for name, text in WITH_MONEY.items()}
+    for name in amounts:
+        extra[f"{name}_base"] = Column(f"{name}_base", ColumnType.MONEY, writable=False)
+    return extra

@@ -1,0 +1,210 @@
+"""The simulated organisation: its tables and rows, served as the Dataverse Web API."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from starlette.types import ASGIApp
+
+from app.sandbox.dataverse.api import WebApi
+from app.sandbox.dataverse.callers import Callers
+from app.sandbox.dataverse.definitions import Definitions, read_tables
+from app.sandbox.dataverse.front import Front, planned_status
+from app.sandbox.dataverse.protection import Limits, ServiceProtection
+from app.sandbox.dataverse.rows_api import RowsApi
+from app.sandbox.dataverse.schema import Registry, Table
+from app.sandbox.dataverse.store import Author, Commit, Listener, Row, Store
+from app.sandbox.dataverse.tracking import ChangeTracking
+from app.sandbox.dataverse.urls import API_PATH, ApiRequest
+from app.sandbox.dataverse.writing import Writer
+from app.sandbox.entra.tokens import TokenTrust
+from app.sandbox.faults import FaultInjection, Faults
+from app.sandbox.http import LocalCa, ServedApp
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
+SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))
+ORGANIZATION_ID = str(uuid.uuid5(NAMESPACE, "organization"))
+BUSINESS_UNIT_ID = str(uuid.uuid5(NAMESPACE, "business unit"))
+CURRENCY_ID = str(uuid.uuid5(NAMESPACE, "euro"))
+
+
+def application_user_id(app_id: str) -> str:
+    """The systemuser of an application; the same in every run."""
+    return str(uuid.uuid5(NAMESPACE, f"application user {app_id}"))
+
+
+class DataverseSimulator:
+    """One organisation behind the Web API v9.2; an async context manager.
+
+    ``entra`` vouches for tokens; ``application_users`` maps the app ids that have a user here to
+    its name. ``resource`` is the organisation's own address, for which tokens are accepted beside
+    the one it is served at. ``tables`` and ``columns`` add to the built-in definitions, in the
+    shape of `definitions`. ``limits`` are the service-protection limits, off unless enabled.
+
+    Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
+    (before an If-Match is checked, somebody else writes the row) and ``token_expired`` (401).
+    """
+
+    def __init__(
+        self,
+        entra: TokenTrust,
+        *,
+        application_users: Mapping[str, str],
+        resource: str | None = None,
+        tables: Iterable[Definitions] = (),
+        columns: Definitions | None = None,
+        limits: Limits | None = None,
+        port: int = 0,
+        ca: LocalCa | None = None,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.registry = Registry(read_tables(*tables, extend=columns))
+        self.faults = Faults(kinds=("etag_race", "token_expired"))
+        self.protection = ServiceProtection(limits or Limits())
+        self._resource = resource
+        self._now = now
+        self._store = Store(self.registry)
+        self._system = Author(user_id=SYSTEM_USER_ID)
+        self.writer = Writer(
+            self._store, now=now, business_unit_id=BUSINESS_UNIT_ID, currency_id=CURRENCY_ID
+        )
+        self.tracking = ChangeTracking(self._store)
+        self._rows = RowsApi(
+            self._store, self.registry, self.writer, self.tracking, now, self._race
+        )
+        self._callers = Callers(entra, self._store, self.registry.table("systemuser"))
+        api = WebApi(self.registry, self._rows, ORGANIZATION_ID, BUSINESS_UNIT_ID)
+        self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
+        self._served = ServedApp(self._injected(self._front), port=port, ca=ca)
+        self._found(application_users)
+
+    @property
+    def url(self) -> str:
+        """The organisation's address, without a slash at the end; also the default audience."""
+        return self._served.url
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}{API_PATH}"
+
+    @property
+    def scope(self) -> str:
+        """The scope that a client asks its token for."""
+        return f"{self._resource or self.url}/.default"
+
+    @property
+    def commits(self) -> Sequence[Commit]:
+        """Every write so far, oldest first: who wrote what (seeding is by SYSTEM)."""
+        return tuple(self._store.commits)
+
+    @property
+    def version(self) -> int:
+        """The number of the last write."""
+        return self._store.version
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hear of every commit right after it, in order, in the event loop; call the result to end.
+
+        A listener must not block; what it raises fails the request although the write is done.
+        """
+        return self._store.subscribe(listener)
+
+    def row(self, table: str, row_id: str) -> Row | None:
+        return self._store.get(self.registry.table(table).name, row_id.lower())
+
+    def rows(self, table: str) -> list[Row]:
+        return self._store.rows(self.registry.table(table).name)
+
+    def seed(
+        self,
+        table: str,
+        values: Mapping[str, Any],
+        *,
+        row_id: str | None = None,
+        at: dt.datetime | None = None,
+        author: Author | None = None,
+    ) -> Row:
+        """A row as if a user had created it at ``at``; lookups as `Reference` or their guid.
+
+        Stamps (createdon, modifiedby ..) may be among ``values``. Raises `Refusal` as the API does.
+        """
+        definition = self.registry.table(table)
+        given = self._rows.bodies.read_python(definition, values)
+        who = author or self._system
+        return self.writer.create(definition, given, who, row_id=row_id, at=at, trusted=True)
+
+    def change(
+        self,
+        table: str,
+        row_id: str,
+        values: Mapping[str, Any],
+        *,
+        at: dt.datetime | None = None,
+        author: Author | None = None,
+    ) -> Row:
+        """An update as if a user had made it. Raises KeyError when the row is missing."""
+        definition = self.registry.table(table)
+        given = self._rows.bodies.read_python(definition, values)
+        who, row = author or self._system, self._existing(definition, row_id)
+        return self.writer.update(definition, row, given, who, at=at, trusted=True)
+
+    def remove(
+        self,
+        table: str,
+        row_id: str,
+        *,
+        at: dt.datetime | None = None,
+        author: Author | None = None,
+    ) -> None:
+        """A delete as if a user had made it. Raises KeyError when the row is missing."""
+        definition = self.registry.table(table)
+        row = self._existing(definition, row_id)
+        self.writer.delete(definition, row, author or self._system, at=at)
+
+    async def start(self) -> None:
+        await self._served.start()
+        self._front.resource = self._resource or self.url
+        self._callers.audiences = [
+            f"{address}{slash}"
+            for address in {self._front.resource, self.url}
+            for slash in ("", "/")
+        ]
+
+    async def stop(self, *, abort: bool = False) -> None:
+        """Stop serving, rows and address kept; ``abort`` resets the connections."""
+        await self._served.stop(abort=abort)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _injected(self, front: Front) -> ASGIApp:
+        """Sign-in and limits stand before the faults, so that a slow answer counts as running."""
+        front.inner = FaultInjection(front.serve, self.faults, render=planned_status)
+        return front
+
+    def _existing(self, table: Table, row_id: str) -> Row:
+        row = self._store.get(table.name, row_id.lower())
+        if row is None:
+            raise KeyError(f"There is no {table.name} {row_id}.")
+        return row
+
+    def _race(self, request: ApiRequest, table: Table, row: Row) -> None:
+        if self.faults.take("etag_race", request.method, request.target):
+            self.writer.update(table, row, {}, self._system)
+
+    def _found(self, application_users: Mapping[str, str]) -> None:
+        """The rows that every organisation has."""
+        self.seed("systemuser", {"fullname": "SYSTEM"}, row_id=SYSTEM_USER_ID)
+        euro = {"currencyname": "Euro", "isocurrencycode": "EUR", "exchangerate": 1.0}
+        self.seed("transactioncurrency", euro, row_id=CURRENCY_ID)
+        for app_id, name in application_users.items():
+            values = {"fullname": name, "applicationid": app_id}
+            values |= {"businessunitid": BUSINESS_UNIT_ID}
+            self.seed("systemuser", values, row_id=application_user_id(app_id))
