@@ -20,12 +20,7 @@ from app.clients import setting_names
 from app.clients.dynamics_bodies import key_path, write_body
 from app.clients.dynamics_metadata import ColumnDefinition, Metadata, TableDefinition
 from app.clients.dynamics_status import DATAVERSE
-from app.clients.dynamics_values import (
-    LOOKUP_TABLE,
-    columns_of_row,
-    moment,
-    select_name,
-)
+from app.clients.dynamics_values import LOOKUP_TABLE, row_of, select_name
 from app.clients.http import Answer, Endpoint, Observer, Timeouts
 from app.clients.sign_in import SignIn
 from streams.catalogue import Catalogue, ColumnValue, Table
@@ -159,7 +154,7 @@ class DataverseGateway:
             answer = await self._send_patch(declared, path, rest, tag, {})
         found = await self._row_after(declared, path, answer)
         row_id = normal_guid(str(found.get(declared.primary_id, "")))
-        return Upserted(RecordRef(declared.name, row_id), _row(declared, found), _is_new(answer))
+        return Upserted(RecordRef(declared.name, row_id), row_of(declared, found), _is_new(answer))
 
     async def own_user(self) -> str:
         """The id of our application user: who writes our echoes. Asked once."""
@@ -199,7 +194,7 @@ class DataverseGateway:
                 return None
             raise
         body = _object(answer.body)
-        return str(body.get("@odata.etag", "")), _row(table, body)
+        return str(body.get("@odata.etag", "")), row_of(table, body)
 
     async def _patch(
         self,
@@ -214,7 +209,7 @@ class DataverseGateway:
         except Refused as refused:
             raise _about(record, refused) from refused
         body = await self._row_after(table, record.id, answer)
-        return answer, _row(table, body)
+        return answer, row_of(table, body)
 
     async def _send_patch(
         self,
@@ -247,15 +242,6 @@ class DataverseGateway:
         known = await self._metadata.columns(table.name)
         stamps = [name for name in _STAMPS if name in known and name not in table.columns]
         return ",".join([*names, *stamps])
-
-
-def _row(table: Table, body: Mapping[str, Any]) -> Row:
-    version, modified = body.get("versionnumber"), body.get("modifiedon")
-    return Row(
-        columns=columns_of_row(table, body),
-        version=int(version) if version is not None else None,
-        modified_ms=int(moment(modified).timestamp() * 1000) if modified else 0,
-    )
 
 
 def _is_new(answer: Answer) -> bool:
