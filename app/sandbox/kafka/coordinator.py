@@ -86,13 +86,14 @@ class GroupCoordinator:
     def commit_error(
         self, group_id: str, member_id: str, generation: int, instance_id: str | None
     ) -> ErrorCode:
-        """Whether this commit is fenced off; creates the group for a consumer without members."""
+        """Whether this commit is fenced off; creates the group for a consumer without members.
+        group_id_not_found is for a member of a group that does not exist."""
         if not group_id:
             return ErrorCode.invalid_group_id
         group = self.find(group_id)
         if group is None:
             if generation >= 0:
-                return ErrorCode.illegal_generation
+                return ErrorCode.group_id_not_found
             group = self._groups[group_id] = self._new_group(group_id)
         error = group.commit_error(member_id, generation, instance_id, self._now())
         self._arm(group)

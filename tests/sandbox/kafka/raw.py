@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -178,6 +178,17 @@ async def until_served(client: RawClient, topic: str, partitions: int) -> None:
 async def until(client: RawClient, request: Any, is_good: Callable[[Any], bool]) -> Any:
     """Ask again and again until the answer is good, and return that."""
     async with asyncio.timeout(ANSWER_SECONDS):
-        while not is_good(answer := await client.ask(request)):
+        while True:
+            answer = await client.ask(request)
+            if is_good(answer):
+                return answer
             await asyncio.sleep(0.02)
-    return answer
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Return when something holds; it is asked again and again."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)

@@ -17,6 +17,7 @@ from app.sandbox.kafka.wire import Answers
 logger = logging.getLogger(__name__)
 
 _FIRST_OF_SEVERAL_GROUPS = 8
+_FIRST_WITH_UNKNOWN_GROUPS = 9
 _NEVER = Committed(offset=-1)
 
 Partition = tuple[str, int]
@@ -33,6 +34,8 @@ async def offset_commit(
     fenced = broker.groups.commit_error(
         request.group_id, request.member_id, generation, instance_id
     )
+    if fenced is ErrorCode.group_id_not_found and answers.version < _FIRST_WITH_UNKNOWN_GROUPS:
+        fenced = ErrorCode.illegal_generation
     errors: dict[Partition, ErrorCode] = {}
     commits: dict[Partition, Committed] = {}
     for topic in request.topics:
