@@ -59,7 +59,8 @@ def of_exception(
         return transport_error(error, what, setting_names.ENTRA_AUTHORITY)
     text = secrets_seen.clean(str(error)) or type(error).__name__
     if last is None:
-        return _before_any_answer(text, what, setting)
+        is_address = authority.startswith("https://")
+        return _unusable(text, what, setting if is_address else setting_names.ENTRA_AUTHORITY)
     if last.status_code == 429 or last.status_code >= 500:
         return _transient(f"{what} answered {last.status_code}", last)
     if last.status_code >= 400:
@@ -73,15 +74,13 @@ def of_exception(
         # unless the document could not be read.
         if not failure_of(last).is_json:
             return Unavailable(f"{what}: its answer is not JSON", code="not_json")
-        return _before_any_answer(text, what, setting)
+        return _unusable(text, what, setting)
     return Unavailable(f"{what}: its answer cannot be read ({text})", code="not_json")
 
 
-def _before_any_answer(text: str, what: str, setting: str) -> Misconfigured:
-    if "uthority" in text:
-        setting = setting_names.ENTRA_AUTHORITY
+def _unusable(text: str, what: str, setting: str) -> Misconfigured:
     return Misconfigured(
-        f"{what}: our credential cannot be used: {text}",
+        f"{what}: we cannot sign in: {text}",
         code="credential_unusable",
         advice=f"Correct {setting}.",
     )

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import msal
@@ -27,6 +28,7 @@ from streams.errors import DovetailError
 logger = logging.getLogger(__name__)
 
 SYSTEM = "entra"
+_FORM = "application/x-www-form-urlencoded"
 #: A token is renewed this long before its end, or after half its life when that is later.
 _EARLY_SECONDS = 300.0
 #: How long to leave the endpoint alone when an early renewal failed.
@@ -166,7 +168,13 @@ class _MsalHttp:
         **_: Any,
     ) -> httpx.Response:
         self.last = None
-        self.last = self._client.post(url, params=params, data=data, headers=headers)
+        # msal hands its assertion over as bytes, which httpx would not take for text.
+        self.last = self._client.post(
+            url,
+            params=params,
+            content=data if isinstance(data, str | bytes) else urlencode(data or {}),
+            headers={"Content-Type": _FORM, **(headers or {})},
+        )
         return self.last
 
     def get(
