@@ -288,7 +288,7 @@ async def test_it_assigns_a_category_and_passes_it_on(
     assert server.workspace(workspace_id).categories["Contract"]["Status"] == "In Review"
     folder = await client.call("create_item", workspace_id, 0, "Letters")
     inherited = await client.call("get_node_categories", client.value(folder, "id"))
-    assert list(inherited["results"][0]["data"]["categories"].values())[0] == "In Review"
+    assert next(iter(inherited["results"][0]["data"]["categories"].values())) == "In Review"
 
 
 async def test_it_uploads_versions_lists_and_downloads(

@@ -15,13 +15,8 @@ from app.sandbox.content_server.attributes import (
     initial_values,
     update_values,
 )
-from app.sandbox.content_server.model import (
-    AuditEvent,
-    Category,
-    CategoryValues,
-    Member,
-    Node,
-)
+from app.sandbox.content_server.audit_trail import AuditEvent
+from app.sandbox.content_server.model import Category, CategoryValues, Member, Node
 from app.sandbox.content_server.store import Store
 
 

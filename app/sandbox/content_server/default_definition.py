@@ -11,6 +11,7 @@ from app.sandbox.content_server.definition import (
     ExternalSystemSpec,
     RoleSpec,
     SetSpec,
+    TemplateSpec,
     UserSpec,
     WorkspaceTypeSpec,
 )
@@ -132,32 +133,52 @@ def _workspace_types() -> tuple[WorkspaceTypeSpec, ...]:
     return (
         WorkspaceTypeSpec(
             "Account",
-            ("Contracts", "Correspondence", "Proposals", "Service Records", "Approvals"),
-            ROLES,
-            record,
+            (
+                TemplateSpec(
+                    "Account",
+                    ("Contracts", "Correspondence", "Proposals", "Service Records", "Approvals"),
+                    roles=ROLES,
+                    categories=record,
+                ),
+            ),
             location=("Accounts",),
         ),
         WorkspaceTypeSpec(
             "Opportunity",
-            ("Proposals", "Quotes", "Correspondence", "Approvals"),
-            ROLES,
-            record,
+            (
+                TemplateSpec(
+                    "Opportunity",
+                    ("Proposals", "Quotes", "Correspondence", "Approvals"),
+                    roles=ROLES,
+                    categories=record,
+                ),
+            ),
             location=("Opportunities",),
         ),
         WorkspaceTypeSpec(
             "Case",
-            ("Service Reports", "Communication", "Attachments", "Approvals"),
-            ROLES,
-            record,
+            (
+                TemplateSpec(
+                    "Case",
+                    ("Service Reports", "Communication", "Attachments", "Approvals"),
+                    roles=ROLES,
+                    categories=record,
+                ),
+            ),
             location=("Cases",),
             rm_enabled=True,
         ),
         WorkspaceTypeSpec(
             "Contract",
-            ("Drafts", "Redlines", "Approvals", "Executed"),
-            CONTRACT_ROLES,
-            ("Business Record", "Contract"),
-            {"Contract/Status": "Draft"},
+            (
+                TemplateSpec(
+                    "Contract",
+                    ("Drafts", "Redlines", "Approvals", "Executed"),
+                    roles=CONTRACT_ROLES,
+                    categories=("Business Record", "Contract"),
+                    defaults={"Contract/Status": "Draft"},
+                ),
+            ),
             location=("Contract Workspaces",),
             rm_enabled=True,
         ),

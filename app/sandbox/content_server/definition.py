@@ -53,8 +53,24 @@ class RoleSpec:
 
 
 @dataclass(frozen=True)
+class TemplateSpec:
+    """What a new workspace is copied from.
+
+    ``folders`` are paths (``Contracts/Signed`` makes both), ``documents`` map a path to its text,
+    ``defaults`` an attribute path to its value.
+    """
+
+    name: str
+    folders: tuple[str, ...] = ()
+    documents: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[RoleSpec, ...] = ()
+    categories: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class WorkspaceTypeSpec:
-    """A workspace type with one template of the same name.
+    """A workspace type with its templates, the first being the default.
 
     ``name_pattern`` holds ``[Category/Attribute]`` marks and makes the server generate names;
     ``location`` is a path beneath the enterprise volume that overrides the requested parent
@@ -62,10 +78,7 @@ class WorkspaceTypeSpec:
     """
 
     name: str
-    folders: tuple[str, ...] = ()
-    roles: tuple[RoleSpec, ...] = ()
-    categories: tuple[str, ...] = ()
-    defaults: Mapping[str, str] = field(default_factory=dict)
+    templates: tuple[TemplateSpec, ...]
     name_pattern: str = ""
     name_without_bo: bool = False
     location: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ NOT_ACCESSIBLE = (
     "Sorry, the item you requested could not be accessed. "
     "Either it does not exist or you do not have permission to access it."
 )
-UNKNOWN_URL = "The REST API URL could not be found in the mappings registry."
+UNKNOWN_URL = "The REST API URL could not be found in the mappings registry"
 AUTHENTICATION_REQUIRED = "Authentication Required"
 EDIT_CONFLICT = "Could not update metadata (edit conflict)."
 CATEGORIES_NOT_NESTED = "The role 'categories' of the parameter 'roles' cannot be parsed."
@@ -50,7 +50,7 @@ def name_taken(name: str) -> ApiError:
 
 def invalid_datatype(argument: str) -> ApiError:
     """An argument that is not of the type the call declares."""
-    return ApiError(400, f"Invalid datatype specified for argument '{argument}'.")
+    return ApiError(400, f"Invalid datatype specified for argument '{argument}'")
 
 
 def missing_argument(argument: str) -> ApiError:

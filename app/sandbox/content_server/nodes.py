@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.content_server import categories, errors
+from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.bodies import UploadedFile
-from app.sandbox.content_server.model import AuditEvent, Member, Node, NodeType, Version
+from app.sandbox.content_server.model import Member, Node, NodeType, Version
 from app.sandbox.content_server.store import Store
 from app.sandbox.content_server.workspaces import check_name, copy_tree
 
@@ -98,6 +99,8 @@ def delete(store: Store, node: Node, actor: Member) -> None:
     """Delete a node with what lies beneath; it can be restored from the recycle bin."""
     if node.id < FIRST_OWN_ID or node.parent_id == -1:
         raise errors.ApiError(400, "A volume cannot be deleted.")
+    if node.type == NodeType.CATEGORY:
+        raise errors.ApiError(400, "The category is in use and cannot be deleted.")
     for item in store.subtree(node):
         if item.reserved_by not in (0, actor.id):
             raise errors.ApiError(500, f"The item '{item.name}' is reserved by another user.")

@@ -11,6 +11,7 @@ from app.sandbox.content_server.definition import (
     BusinessObjectTypeSpec,
     CategorySpec,
     Definition,
+    TemplateSpec,
     WorkspaceTypeSpec,
 )
 from app.sandbox.content_server.model import (
@@ -23,6 +24,7 @@ from app.sandbox.content_server.model import (
     MemberType,
     Node,
     NodeType,
+    Version,
     Workspace,
     WorkspaceType,
 )
@@ -123,28 +125,10 @@ def _attribute(spec: AttributeSpec, attribute_id: int) -> Attribute:
 
 
 def _workspace_type(store: Store, spec: WorkspaceTypeSpec, number: int, templates: Node) -> None:
-    template = store.new_node(templates.id, spec.name, NodeType.WORKSPACE, ADMIN_ID)
-    template.workspace = Workspace(number, template.id, is_template=True)
-    for folder in spec.folders:
-        store.new_node(template.id, folder, NodeType.FOLDER, ADMIN_ID)
-    for role in spec.roles:
-        members = [_named(store, name).id for name in role.members]
-        perms = FULL_CONTROL if role.leader else roles.READ_PERMISSIONS
-        roles.add(
-            store,
-            template,
-            role.name,
-            role.description,
-            leader=role.leader,
-            perms=perms,
-            members=members,
-        )
-    for name in spec.categories:
-        _put_on_template(store, template, name, spec.defaults)
     store.workspace_types[number] = WorkspaceType(
         number,
         spec.name,
-        (template.id,),
+        tuple(_template(store, template, number, templates) for template in spec.templates),
         spec.rm_enabled,
         _MARK.sub(lambda mark: _pattern_mark(store, mark[1]), spec.name_pattern),
         spec.name_without_bo,
@@ -152,6 +136,45 @@ def _workspace_type(store: Store, spec: WorkspaceTypeSpec, number: int, template
         spec.location_for_manual,
         spec.creator_leads,
     )
+
+
+def _template(store: Store, spec: TemplateSpec, type_id: int, templates: Node) -> int:
+    template = store.new_node(templates.id, spec.name, NodeType.WORKSPACE, ADMIN_ID)
+    template.workspace = Workspace(type_id, template.id, is_template=True)
+    for path in spec.folders:
+        _folder(store, template.id, tuple(path.split("/")))
+    for path, text in spec.documents.items():
+        _document(store, template, path, text)
+    for role in spec.roles:
+        roles.add(
+            store,
+            template,
+            role.name,
+            role.description,
+            leader=role.leader,
+            perms=FULL_CONTROL if role.leader else roles.READ_PERMISSIONS,
+            members=[_named(store, name).id for name in role.members],
+        )
+    for name in spec.categories:
+        _put_on_template(store, template, name, spec.defaults)
+    return template.id
+
+
+def _document(store: Store, template: Node, path: str, text: str) -> None:
+    *folders, name = path.split("/")
+    parent_id = _folder(store, template.id, tuple(folders))
+    node = store.new_node(parent_id, name, NodeType.DOCUMENT, ADMIN_ID)
+    version = Version(0, 0, name, "text/plain", text.encode(), ADMIN_ID, store.clock())
+    store.add_version(node, version, ADMIN_ID, first=True)
+
+
+def _folder(store: Store, parent_id: int, path: tuple[str, ...]) -> int:
+    """The folder at the path beneath the parent, made where it is missing."""
+    for name in path:
+        known = store.child_by_name(parent_id, name)
+        folder = known or store.new_node(parent_id, name, NodeType.FOLDER, ADMIN_ID)
+        parent_id = folder.id
+    return parent_id
 
 
 def _put_on_template(store: Store, template: Node, name: str, defaults: Mapping[str, str]) -> None:
@@ -172,15 +195,7 @@ def _pattern_mark(store: Store, path: str) -> str:
 
 
 def _location(store: Store, path: tuple[str, ...]) -> int | None:
-    """The folder at the path beneath the enterprise volume, made where it is missing."""
-    if not path:
-        return None
-    parent = ENTERPRISE_ID
-    for name in path:
-        known = store.child_by_name(parent, name)
-        folder = known or store.new_node(parent, name, NodeType.FOLDER, ADMIN_ID)
-        parent = folder.id
-    return parent
+    return _folder(store, ENTERPRISE_ID, path) if path else None
 
 
 def _business_object_type(

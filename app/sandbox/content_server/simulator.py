@@ -10,16 +10,11 @@ from app.sandbox.content_server import workspaces
 from app.sandbox.content_server.application import API, DIRECTORY, OWN_FAULTS, Application
 from app.sandbox.content_server.application import RequestRecord as RequestRecord
 from app.sandbox.content_server.attributes import keys_by_label
+from app.sandbox.content_server.audit_trail import AuditRow
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.definition import ClientSpec, Definition, UserSpec
-from app.sandbox.content_server.model import (
-    AuditRow,
-    BusinessReference,
-    Member,
-    Node,
-    WorkspaceType,
-)
+from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
 from app.sandbox.content_server.seeding import category_named, fill
 from app.sandbox.content_server.sessions import Sessions
 from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now

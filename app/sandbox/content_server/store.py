@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.sandbox.content_server import errors
+from app.sandbox.content_server.audit_trail import AuditEvent, AuditRow
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.model import (
-    AuditEvent,
-    AuditRow,
     BusinessObjectType,
     BusinessReference,
     Category,
@@ -51,6 +50,7 @@ class Store:
         self.random = random_source
         self.nodes: dict[int, Node] = {}
         self.recycled: dict[int, list[Node]] = {}
+        self.recycled_roles: dict[int, list[Role]] = {}
         self.members: dict[int, Member] = {}
         self.categories: dict[int, Category] = {}
         self.workspace_types: dict[int, WorkspaceType] = {}
@@ -148,6 +148,17 @@ class Store:
             self._children.pop(item.id, None)
         self._children[node.parent_id].pop(node.name.casefold(), None)
         self.recycled[node.id] = removed
+
+    def restore(self, node_id: int) -> Node:
+        """Put a deleted node back with its subtree; business objects taken since stay away."""
+        removed = self.recycled.get(node_id)
+        if removed is None or removed[0].parent_id not in self.nodes:
+            raise errors.not_accessible()
+        for item in removed:
+            self.add(item)
+            self._remember_links(item)
+        del self.recycled[node_id]
+        return removed[0]
 
     def enclosing_workspace(self, node: Node) -> Node | None:
         """The workspace that the node is or lies in."""
@@ -253,5 +264,17 @@ class Store:
             del self._by_reference[reference.key()]
         for pair in [pair for pair in self.relations if node.id in pair]:
             del self.relations[pair]
-        for role_id in node.workspace.role_ids:
-            self.members.pop(role_id, None)
+        for role in self.roles(node):
+            self.recycled_roles.setdefault(node.id, []).append(role)
+            del self.members[role.id]
+
+    def _remember_links(self, node: Node) -> None:
+        if node.nickname:
+            self.nicknames.setdefault(node.nickname.casefold(), node.id)
+        if node.workspace is None:
+            return
+        for reference in list(node.workspace.references):
+            if self._by_reference.setdefault(reference.key(), node.id) != node.id:
+                node.workspace.references.remove(reference)
+        for role in self.recycled_roles.pop(node.id, []):
+            self.members[role.id] = role

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.content_server import categories, errors, relations, roles
+from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.model import (
-    AuditEvent,
     BusinessObjectType,
     BusinessReference,
     Member,

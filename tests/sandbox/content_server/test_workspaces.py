@@ -18,6 +18,7 @@ from app.sandbox.content_server.definition import (
     BusinessObjectTypeSpec,
     ExternalSystemSpec,
     RoleSpec,
+    TemplateSpec,
     WorkspaceTypeSpec,
 )
 from tests.sandbox.content_server.conftest import Api
@@ -303,10 +304,15 @@ async def test_the_bulk_call_creates_and_updates_by_business_object(
 @pytest.fixture
 async def ruled() -> AsyncIterator[ContentServerSimulator]:
     """A server whose one type names its workspaces and puts the creator in the lead role."""
+    plain = TemplateSpec(
+        "Account", roles=(RoleSpec("Owner", leader=True),), categories=("Business Record",)
+    )
+    partner = TemplateSpec(
+        "Partner", ("Deals/Won",), {"Deals/Read me.txt": "Start here"}, plain.roles
+    )
     kind = WorkspaceTypeSpec(
         "Account",
-        roles=(RoleSpec("Owner", leader=True),),
-        categories=("Business Record",),
+        (plain, partner),
         name_pattern="[Business Record/Record Name] ([Business Record/Record Number])",
         creator_leads=True,
     )
@@ -323,16 +329,18 @@ async def ruled() -> AsyncIterator[ContentServerSimulator]:
         yield running
 
 
+async def _signed_in(server: ContentServerSimulator, http: httpx.AsyncClient) -> Api:
+    user = server.service_user
+    form = {"username": user.login, "password": user.password}
+    http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=form)).json()["ticket"]
+    return Api(http)
+
+
 async def test_a_type_that_generates_names_overrides_the_requested_one(
     ruled: ContentServerSimulator,
 ) -> None:
     async with httpx.AsyncClient(base_url=ruled.url) as http:
-        user = ruled.service_user
-        signed = await http.post(
-            "/v1/auth", data={"username": user.login, "password": user.password}
-        )
-        http.headers["OTCSTicket"] = signed.json()["ticket"]
-        api = Api(http)
+        api = await _signed_in(ruled, http)
         keys = ruled.attribute_keys(
             "Business Record", {"Record Name": "Fabrikam", "Record Number": "A-7"}
         )
@@ -345,3 +353,21 @@ async def test_a_type_that_generates_names_overrides_the_requested_one(
         assert view.roles["Owner"] == ("dovetail",)
         early = await api.make_workspace(ruled, "Account", "Early", roles=roles, parent_id=2000)
         assert ruled.workspace(early.json()["results"]["id"]).name == "Early"
+
+
+async def test_a_second_template_brings_its_own_folders_and_documents(
+    ruled: ContentServerSimulator,
+) -> None:
+    async with httpx.AsyncClient(base_url=ruled.url) as http:
+        api = await _signed_in(ruled, http)
+        kinds = await api.get("/v2/businessworkspacetypes", expand_templates="true")
+        offered = kinds.json()["results"][0]["data"]["properties"]["templates"]
+        assert [template["name"] for template in offered] == ["Account", "Partner"]
+        content = {"template_id": offered[1]["id"], "name": "P", "parent_id": 2000}
+        made = await api.body("POST", "/v2/businessworkspaces", content)
+        view = ruled.workspace(made.json()["results"]["id"])
+        assert view.folders == ("Deals", "Deals/Won")
+        assert [(d.path, d.content) for d in view.documents] == [
+            ("Deals/Read me.txt", b"Start here")
+        ]
+        assert view.categories == {}

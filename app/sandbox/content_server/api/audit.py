@@ -7,7 +7,7 @@ from typing import Any
 
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.api.call import Call, Endpoint, to_int
-from app.sandbox.content_server.model import AUDIT_NAMES, AuditRow
+from app.sandbox.content_server.audit_trail import AUDIT_NAMES, AuditRow
 from app.sandbox.content_server.render import collection, member_properties, paginate, stamp
 
 DEFAULT_PAGE = 25

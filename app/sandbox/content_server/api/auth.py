@@ -15,10 +15,10 @@ def sign_in(call: Call) -> Any:
     """``POST /v1/auth`` with ``username`` and ``password`` -> ``{"ticket": ...}``."""
     for name in ("username", "password"):
         if not call.text(name):
-            raise errors.ApiError(500, f"Argument {name} is required.")
+            raise errors.ApiError(500, f"Argument {name} is required")
     member = call.sessions.sign_in(call.text("username"), call.text("password"))
     if member is None:
-        raise errors.ApiError(401, "Invalid username/password specified.")
+        raise errors.ApiError(401, "Invalid username/password specified")
     session = call.sessions.open(member.id)
     return {"ticket": call.sessions.fresh_ticket(session)}
 

@@ -14,6 +14,7 @@ from app.sandbox.content_server.api import (
     members,
     nodes,
     otds,
+    recycle_bin,
     team,
     types,
     workspace_lists,
@@ -32,6 +33,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *categories.ENDPOINTS,
     *members.ENDPOINTS,
     *audit.ENDPOINTS,
+    *recycle_bin.ENDPOINTS,
 )
 DIRECTORY_ENDPOINTS: tuple[Endpoint, ...] = otds.ENDPOINTS
 

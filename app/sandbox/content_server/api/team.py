@@ -7,7 +7,8 @@ from typing import Any
 from app.sandbox.content_server import errors, relations, roles
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.api.workspace_lists import braced, list_answer, sort_key
-from app.sandbox.content_server.model import AuditEvent, Node, Role
+from app.sandbox.content_server.audit_trail import AuditEvent
+from app.sandbox.content_server.model import Node, Role
 from app.sandbox.content_server.permissions import bits
 from app.sandbox.content_server.render import links, member_properties, paginate, workspace_list
 

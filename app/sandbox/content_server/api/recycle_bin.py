@@ -1,0 +1,52 @@
+"""The recycle bin: what was deleted can be restored or purged (reference/extended-ecm.md 2.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from app.sandbox.content_server import errors
+from app.sandbox.content_server.api.call import Call, Endpoint, to_int
+
+
+def restore(call: Call) -> Any:
+    """``POST /v2/volumes/recyclebin/nodes/restore`` with ``ids``."""
+    return _each(call, lambda node_id: call.store.restore(node_id))
+
+
+def purge(call: Call) -> Any:
+    """``POST /v2/volumes/recyclebin/nodes/purge`` with ``ids``: gone for good."""
+
+    def forget(node_id: int) -> None:
+        if call.store.recycled.pop(node_id, None) is None:
+            raise errors.not_accessible()
+
+    return _each(call, forget)
+
+
+def _each(call: Call, action: Callable[[int], object]) -> dict[str, Any] | Response:
+    """Every id on its own; one failure makes the whole answer a 400 that lists them."""
+    given = call.fields.get("ids", [])
+    failed: dict[str, dict[str, str]] = {}
+    done: list[int] = []
+    for raw in given if isinstance(given, list) else [given]:
+        node_id = to_int(raw, "ids")
+        if node_id is None:
+            raise errors.missing_argument("ids")
+        try:
+            action(node_id)
+            done.append(node_id)
+        except errors.ApiError as refusal:
+            failed[str(node_id)] = {"message": refusal.text}
+    if not failed:
+        return {"results": {"success": {"ids": done}, "failures": {"ids": [], "errors": {}}}}
+    failures = {"ids": [int(node_id) for node_id in failed], "errors": failed}
+    return JSONResponse({"results": {"success": {"ids": done}, "failures": failures}}, 400)
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/v2/volumes/recyclebin/nodes/restore", restore, "FB"),
+    Endpoint("POST", "/v2/volumes/recyclebin/nodes/purge", purge, "FB"),
+)

@@ -1,0 +1,29 @@
+"""The simulator as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import httpx
+
+
+async def test_it_prints_one_json_line_answers_and_ends_when_terminated() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "app.sandbox.content_server", "--users", "2", "--session-idle-seconds", "90"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        async with httpx.AsyncClient() as http:
+            form = {"username": told["username"], "password": told["password"]}
+            ticket = (await http.post(f"{told['url']}/v1/auth", data=form)).json()["ticket"]
+            info = await http.get(f"{told['url']}/v1/serverinfo", headers={"OTCSTicket": ticket})
+            assert info.json()["sessions"]["session_timeout"] == 90_000
+            assert (await http.get(told["admin_url"])).json() == {"waiting": [], "struck": {}}
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == 0

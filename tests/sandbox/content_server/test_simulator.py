@@ -1,0 +1,52 @@
+"""The in-process API that tests and the demo's oracle use."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.sandbox.content_server import ApiError, ContentServerSimulator
+
+
+def _seeded(seed: int) -> list[int]:
+    server = ContentServerSimulator(seed=seed)
+    return [server.create_workspace("Account", f"A{n}").id for n in range(5)]
+
+
+def test_the_same_seed_gives_the_same_ids_and_another_seed_others() -> None:
+    assert _seeded(1) == _seeded(1)
+    assert _seeded(1) != _seeded(2)
+    assert sorted(_seeded(1)) == _seeded(1)
+
+
+def test_a_workspace_made_beforehand_is_seen_with_everything_in_it() -> None:
+    server = ContentServerSimulator()
+    made = server.create_workspace(
+        "Contract",
+        "Frame",
+        business_object=("D365", "contract", "7"),
+        categories={
+            "Contract": {"Status": "Executed", "Value": 5},
+            "Business Record": {"Milestones": [{"Milestone": "Signed"}]},
+        },
+        roles={"Legal": ["eve.counsel", "Legal"]},
+        user="ann.seller",
+    )
+    assert server.find_by_business_object("D365", "contract", "7") == made
+    assert server.workspaces() == [made]
+    assert made.categories["Contract"]["Value"] == 5.0
+    assert made.roles["Legal"] == ("eve.counsel", "Legal")
+    assert server.audit[-5].user_id == server.member("ann.seller").id
+    assert server.node(made.id).created_by == server.member("ann.seller").id
+
+
+def test_what_the_server_would_refuse_is_refused_here_too() -> None:
+    server = ContentServerSimulator()
+    server.create_workspace("Account", "A", business_object=("D365", "account", "1"))
+    for name, bo_id in (("A", "2"), ("B", "1")):
+        with pytest.raises(ApiError):
+            server.create_workspace("Account", name, business_object=("D365", "account", bo_id))
+    with pytest.raises(ApiError, match="The user 'nobody' does not exist"):
+        server.create_workspace("Account", "C", roles={"Owner": ["nobody"]})
+    with pytest.raises(KeyError):
+        server.create_workspace("Project", "P")
+    assert [made.name for made in server.workspaces()] == ["A"]
