@@ -1,0 +1,263 @@
+"""What rules say of tables, of each other and of the workspaces: checked without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from app.rules_expressions import expression_faults
+from app.rules_faults import Fault, Location, nearest
+from app.rules_tables import FILE, Tables, table_fault
+from app.rules_yaml import Document, Trail
+from streams.catalogue import ColumnKind
+from streams.naming import PatternFault, columns_of
+from streams.rules import ContractColumns, ContractRule, RecordWorkspaceRule, Rule
+from tables.contracts import STATUSES
+
+#: What a column has to be of for the value that is written back into it.
+_WRITTEN = {
+    "workspace_id": (ColumnKind.TEXT,),
+    "workspace_url": (ColumnKind.TEXT,),
+    "status": (ColumnKind.TEXT,),
+    "document_id": (ColumnKind.TEXT,),
+    "document_version": (ColumnKind.INTEGER,),
+    "document_url": (ColumnKind.TEXT,),
+}
+_DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
+
+
+@dataclass(frozen=True)
+class PlacedRule:
+    """A rule and where it stands."""
+
+    rule: Rule
+    document: Document
+    trail: Trail
+
+    def at(self, *trail: Any) -> Location:
+        """The line of a part of the rule: ``at("workspace", "type")``."""
+        return self.document.at((*self.trail, *trail))
+
+
+@dataclass(frozen=True)
+class WorkspaceTables:
+    """The tables whose records have a workspace of flow 1; ``complete`` if all rules were read."""
+
+    names: frozenset[str]
+    complete: bool
+
+
+def rules_faults(
+    rules: Iterable[PlacedRule], tables: Tables | None, *, complete: bool
+) -> Iterator[Fault]:
+    """Everything that is wrong with these rules. ``complete``: there are no others.
+
+    Without ``tables`` nothing is said of tables and columns; when rules are missing because they
+    could not be read, nothing is said that they could put right.
+    """
+    placed = list(rules)
+    yield from _names(placed)
+    yield from _business_objects(placed)
+    yield from _written_twice(placed)
+    for one in placed:
+        yield from _labels(one)
+        if isinstance(one.rule, ContractRule):
+            yield from _record_workspace(one, one.rule, placed, complete=complete)
+            yield from _statuses(one, one.rule)
+        if isinstance(one.rule, RecordWorkspaceRule):
+            yield from _merged_pair(one, one.rule)
+        if tables is None:
+            yield from _pattern(one)
+        else:
+            yield from _of_tables(one, tables, _workspace_tables(placed, complete))
+
+
+def _workspace_tables(placed: Iterable[PlacedRule], complete: bool) -> WorkspaceTables:
+    names = {one.rule.table for one in placed if isinstance(one.rule, RecordWorkspaceRule)}
+    return WorkspaceTables(frozenset(names), complete)
+
+
+def _names(placed: list[PlacedRule]) -> Iterator[Fault]:
+    for first, again in _repeated(placed, lambda one: one.rule.name):
+        what = f"the name {again.rule.name!r} is taken by the rule at {first.at('name')}"
+        yield Fault(again.at("name"), what, "links and steps are kept by it: choose another")
+
+
+def _business_objects(placed: list[PlacedRule]) -> Iterator[Fault]:
+    """Two rules with one business object would share, and fight over, one workspace."""
+
+    def key(one: PlacedRule) -> tuple[str, str]:
+        return one.rule.workspace.external_system, one.rule.workspace.business_object_type
+
+    for first, again in _repeated(placed, key):
+        where = again.at("workspace", "business_object_type")
+        place = first.at("workspace", "business_object_type")
+        system, kind = key(again)
+        what = f"the business object type {kind!r} of {system!r} is taken by the rule at {place}"
+        yield Fault(where, what, "one business object has one workspace: choose another type")
+
+
+def _written_twice(placed: list[PlacedRule]) -> Iterator[Fault]:
+    written = [
+        (one.rule.table, column, one, key)
+        for one in placed
+        for key, column in one.rule.write_back.model_dump().items()
+        if column
+    ]
+    written.sort(key=lambda entry: entry[:2])
+    for (_, column), entries in groupby(written, key=lambda entry: entry[:2]):
+        (_, _, first, first_key), *others = entries
+        for _, _, one, key in others:
+            place = first.at("write_back", first_key)
+            what = f"{column!r} is written by {place} already"
+            yield Fault(one.at("write_back", key), what, "give each value a column of its own")
+
+
+def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, PlacedRule]]:
+    first: dict[Any, PlacedRule] = {}
+    for one in placed:
+        before = first.setdefault(key(one), one)
+        if before is not one:
+            yield before, one
+
+
+def _labels(one: PlacedRule) -> Iterator[Fault]:
+    workspace = one.rule.workspace
+    shown = [("workspace", "state_attribute", workspace.state_attribute)]
+    if isinstance(one.rule, ContractRule):
+        shown.append(("", "status_attribute", one.rule.status_attribute))
+    taken: set[str] = set()
+    for part, key, path in shown:
+        if path is None:
+            continue
+        where = one.at(*((part,) if part else ()), key)
+        category, _, attribute = path.partition("/")
+        if not category or not attribute:
+            yield Fault(where, f"{path!r} names no attribute", "write Category/Attribute")
+        elif attribute in workspace.attributes.get(category, {}) or path in taken:
+            yield Fault(where, f"{path!r} is filled elsewhere in this rule too", "keep one of them")
+        taken.add(path)
+    for key in ("external_system", "business_object_type", "type"):
+        if not getattr(workspace, key).strip():
+            yield Fault(one.at("workspace", key), f"{key} must not be empty")
+
+
+def _record_workspace(
+    one: PlacedRule, rule: ContractRule, placed: list[PlacedRule], *, complete: bool
+) -> Iterator[Fault]:
+    if rule.record_workspace is None:
+        return
+    where = one.at("record_workspace")
+    known = {p.rule.name: p.rule for p in placed if isinstance(p.rule, RecordWorkspaceRule)}
+    found = known.get(rule.record_workspace)
+    if found is None:
+        what = f"no rule of record_workspace has the name {rule.record_workspace!r}"
+        fix = nearest(rule.record_workspace, known)
+        if complete:
+            yield Fault(where, what, fix)
+    elif found.table != rule.table:
+        what = f"{found.name!r} is about {found.table}, this rule about {rule.table}"
+        yield Fault(where, what, "name a rule of the same table")
+
+
+def _statuses(one: PlacedRule, rule: ContractRule) -> Iterator[Fault]:
+    for status in rule.statuses:
+        if status not in STATUSES:
+            where = one.at("statuses", status)
+            yield Fault(where, f"{status!r} is no status of a contract", nearest(status, STATUSES))
+
+
+def _merged_pair(one: PlacedRule, rule: RecordWorkspaceRule) -> Iterator[Fault]:
+    if (rule.merged is None) != (rule.merged_into is None):
+        present, absent = ("merged", "merged_into") if rule.merged else ("merged_into", "merged")
+        yield Fault(one.at(present), f"{present!r} needs {absent!r} beside it")
+
+
+def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
+    rule = one.rule
+    yield from table_fault(tables, one.at("table"), rule.table)
+    declared = tables.catalogue.tables.get(rule.table)
+    if declared is None:
+        yield from _pattern(one)
+        return
+    if declared.reference:
+        what = f"{rule.table} is declared as a reference table, which starts no flow"
+        yield Fault(one.at("table"), what, f"remove reference: true in {FILE}")
+    yield from _expressions(one, tables)
+    yield from _pattern(one, tables)
+    yield from _roles(one, tables)
+    yield from _relations(one, tables, with_workspace)
+    yield from _columns(one, tables)
+
+
+def _expressions(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+    conditions = (
+        ("when", "closed")
+        if isinstance(one.rule, RecordWorkspaceRule)
+        else ("stage_reached", "won", "lost")
+    )
+    for key in conditions:
+        yield from expression_faults(
+            getattr(one.rule, key), one.at(key), tables, one.rule.table, condition=True
+        )
+    for category, attributes in one.rule.workspace.attributes.items():
+        for name, expression in attributes.items():
+            where = one.at("workspace", "attributes", category, name)
+            yield from expression_faults(expression, where, tables, one.rule.table, condition=False)
+
+
+def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
+    where = one.at("workspace", "name")
+    try:
+        columns = columns_of(one.rule.workspace.name)
+    except PatternFault as fault:
+        yield Fault(where, str(fault))
+        return
+    readable = [k for k in ColumnKind if k not in (ColumnKind.LOOKUP, ColumnKind.GUID)]
+    for column in columns if tables else ():
+        assert tables is not None
+        yield from tables.column_fault(where, one.rule.table, column, *readable)
+
+
+def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+    for index, role in enumerate(one.rule.workspace.roles):
+        for position, name in enumerate(role.members):
+            where = one.at("workspace", "roles", index, "members", position)
+            yield from tables.column_fault(where, one.rule.table, name, ColumnKind.LOOKUP)
+            column = tables.column(one.rule.table, name)
+            if column and column.targets and not {*column.targets} & {*tables.members}:
+                what = f"{name} points to {' or '.join(column.targets)}, which name no member"
+                yield Fault(where, what, f"add the table to members in {FILE}")
+
+
+def _relations(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
+    for index, relation in enumerate(one.rule.workspace.relations):
+        where = one.at("workspace", "relations", index, "column")
+        table, name = one.rule.table, relation.column
+        yield from tables.column_fault(where, table, name, ColumnKind.LOOKUP)
+        column = tables.column(table, name)
+        if column is None or not column.targets or not with_workspace.complete:
+            continue
+        if not {*column.targets} & with_workspace.names:
+            what = f"{name} points to {' or '.join(column.targets)}, which have no workspace"
+            yield Fault(where, what, "add a rule of record_workspace for it")
+
+
+def _columns(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+    rule = one.rule
+    if isinstance(rule, RecordWorkspaceRule):
+        if rule.merged:
+            yield from tables.column_fault(
+                one.at("merged"), rule.table, rule.merged, ColumnKind.BOOLEAN
+            )
+        if rule.merged_into:
+            yield from tables.column_fault(
+                one.at("merged_into"), rule.table, rule.merged_into, ColumnKind.LOOKUP
+            )
+    assert {*ContractColumns.model_fields} >= {*_WRITTEN}
+    for key, column in rule.write_back.model_dump().items():
+        if column:
+            kinds = _WRITTEN.get(key, _DATES)
+            yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)

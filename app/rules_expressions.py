@@ -1,0 +1,137 @@
+"""What can be known of a CEL expression before any record comes: its names and its types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.rules_faults import Fault, Location, nearest
+from app.rules_tables import FILE, Tables
+from streams.catalogue import Column, ColumnKind
+from streams.rules import Expression
+
+VARIABLES = ("record", "stage")
+STAGE_FIELDS = ("id", "name", "category")
+#: The functions of the CEL library that we use (tried one by one); operators have no such names.
+FUNCTIONS = frozenset(
+    re.findall(
+        r"\w+",
+        "size contains startsWith endsWith matches string int uint double bytes dyn type timestamp "
+        "duration getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours "
+        "getMinutes getSeconds getMilliseconds of value hasValue orValue",
+    )
+)
+_TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_LOOP_VARIABLE = re.compile(r"\b(?:all|exists|exists_one|map|filter)\(\s*(\w+)\s*,")
+_STAGE_FIELD = re.compile(r"\bstage\.(\w+)")
+_INDEXED = re.compile(r"\b(record|stage)\s*\[")
+_GUID = "00000000-0000-0000-0000-000000000000"
+_SAMPLES = 4
+
+
+def expression_faults(
+    expression: Expression, where: Location, tables: Tables, table: str, *, condition: bool
+) -> Iterator[Fault]:
+    """Everything wrong with an expression over records of ``table``.
+
+    ``condition``: its value has to be true or false; else it has to be one that an attribute holds.
+    """
+    faults = [
+        *_names(expression, where),
+        *_columns(expression, where, tables, table),
+        *_stage(expression, where, tables, table),
+    ]
+    yield from faults
+    broken = any(tables.is_broken(table, column) for column in expression.columns())
+    if not faults and not broken and table in tables.catalogue.tables:
+        columns = tables.catalogue.tables[table].columns
+        yield from _trials(expression, where, columns, condition=condition)
+
+
+def _names(expression: Expression, where: Location) -> Iterator[Fault]:
+    code = _TEXT.sub("''", expression.source)
+    known = {*VARIABLES, "optional", *_LOOP_VARIABLE.findall(code)}
+    for name in sorted({*expression.program.variables()} - known):
+        yield Fault(where, f"{name!r} is not known in {expression.source!r}", _meant(name))
+    for name in sorted({*expression.program.functions()} - FUNCTIONS):
+        if name.isidentifier():
+            fix = nearest(name, FUNCTIONS)
+            yield Fault(where, f"there is no function {name!r}", fix)
+    for name in _INDEXED.findall(code):
+        yield Fault(where, f"{name}[…] cannot be followed", f"write {name}.name_of_the_column")
+
+
+def _meant(name: str) -> str:
+    fix = nearest(name, VARIABLES)
+    return fix if fix.startswith("did you") else f"write record.{name} for a column"
+
+
+def _columns(
+    expression: Expression, where: Location, tables: Tables, table: str
+) -> Iterator[Fault]:
+    for column in sorted(expression.columns()):
+        yield from tables.column_fault(where, table, column)
+
+
+def _stage(expression: Expression, where: Location, tables: Tables, table: str) -> Iterator[Fault]:
+    if "stage" not in expression.program.variables():
+        return
+    for name in sorted({*_STAGE_FIELD.findall(_TEXT.sub("''", expression.source))}):
+        if name not in STAGE_FIELDS:
+            yield Fault(where, f"a stage has no {name!r}", nearest(name, STAGE_FIELDS))
+    guided = {
+        target
+        for process in tables.processes.values()
+        if (column := tables.column(process.table, process.record_column))
+        for target in column.targets
+    }
+    if table not in guided:
+        fix = f"add the process to processes in {FILE}, or use a column of the record"
+        yield Fault(where, f"no process guides {table}, so its stage is always empty", fix)
+
+
+def _trials(
+    expression: Expression, where: Location, columns: Mapping[str, Column], *, condition: bool
+) -> Iterator[Fault]:
+    """Run the expression over filled records: types show, whatever the values are."""
+    for number in range(_SAMPLES):
+        try:
+            value = expression.program.execute(_sample(columns, number))
+        except TypeError:
+            what = f"{expression.source!r} mixes kinds of values"
+            yield Fault(where, what, "convert one side, as in double(record.a) or string(record.a)")
+            return
+        except (ValueError, KeyError, RuntimeError):
+            continue  # a value that cannot be converted: that is the sample's fault
+        if condition and not isinstance(value, bool):
+            yield Fault(where, f"{expression.source!r} is not a question", "compare it with ==")
+            return
+        if not isinstance(value, str | int | float | bool | None):
+            what = f"{expression.source!r} gives a {type(value).__name__}"
+            yield Fault(where, what, "give text, a number, true, false or null")
+            return
+
+
+def _sample(columns: Mapping[str, Column], number: int) -> dict[str, Any]:
+    return {
+        "record": {name: _value(column, number) for name, column in columns.items()},
+        "stage": {"id": _GUID, "name": "Propose", "category": number},
+    }
+
+
+def _value(column: Column, number: int) -> Any:
+    target = column.targets[number % len(column.targets)] if column.targets else ""
+    by_kind: dict[ColumnKind, Any] = {
+        ColumnKind.TEXT: str(number),
+        ColumnKind.INTEGER: number,
+        ColumnKind.CHOICE: number,
+        ColumnKind.CHOICES: f"{number},{number + 1}",
+        ColumnKind.NUMBER: 10.0**number,
+        ColumnKind.BOOLEAN: number % 2 == 0,
+        ColumnKind.DATETIME: f"202{number}-01-31T10:15:00Z",
+        ColumnKind.DATE: f"202{number}-01-31",
+        ColumnKind.LOOKUP: f"{target}:{_GUID}",
+        ColumnKind.GUID: _GUID,
+    }
+    return by_kind[column.kind]

@@ -1,0 +1,153 @@
+"""Loading the rules: ``tables.yaml`` and one or more YAML files per flow, all checked at once.
+
+Whoever edits rules learns everything that is wrong in one go, each with file, line and fix.
+Files that end in ``_test.yaml`` hold the rules' own tests and are not read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.rules_checks import PlacedRule, rules_faults
+from app.rules_faults import Fault, Location, RulesWrong, nearest
+from app.rules_models import FLOWS, FlowFile, Reading
+from app.rules_tables import FILE as TABLES_FILE
+from app.rules_tables import Tables, read_tables, version_fault
+from app.rules_yaml import Document, read_document
+from streams.errors import Misconfigured
+from streams.rules import ContractRule, RecordWorkspaceRule, RuleBook
+from tables.keys import digest
+
+_TESTS = "_test.yaml"
+
+
+@dataclass(frozen=True)
+class RuleFiles:
+    """The rules, and where each stands; ``tables`` is the file of the tables."""
+
+    directory: Path
+    book: RuleBook
+    tables: Document
+    placed: tuple[PlacedRule, ...]
+
+    def where(self, rule: str, *trail: str | int) -> Location:
+        """The file and line of a part of a rule: ``where("account-workspace", "workspace")``.
+
+        Raises KeyError when there is no such rule.
+        """
+        for one in self.placed:
+            if one.rule.name == rule:
+                return one.at(*trail)
+        raise KeyError(rule)
+
+
+@dataclass(frozen=True)
+class _Flows:
+    """What the flow files hold; ``complete`` when every rule in them could be read."""
+
+    placed: tuple[PlacedRule, ...]
+    faults: tuple[Fault, ...]
+    complete: bool
+
+
+def load_rules(directory: Path) -> RuleBook:
+    """Read all rules; raises RulesWrong (Misconfigured) with every fault of every file."""
+    return read_rules(directory).book
+
+
+def read_rules(directory: Path) -> RuleFiles:
+    """Like ``load_rules``, and remembers where each rule stands."""
+    if not directory.is_dir():
+        raise Misconfigured(
+            f"the rules' folder {directory} does not exist",
+            advice="name one that does in DOVETAIL_RULES_DIRECTORY",
+        )
+    documents, faults = _documents(directory)
+    tables = None
+    if TABLES_FILE in documents:
+        tables, found = read_tables(documents.pop(TABLES_FILE))
+        faults += found
+    else:
+        faults.append(Fault(Location(TABLES_FILE), "is missing", "declare the tables there"))
+    flows = _flows(documents.values())
+    faults += flows.faults
+    if not documents:
+        fix = "add one, such as record_workspace.yaml"
+        faults.append(Fault(Location(str(directory)), "holds no file with rules", fix))
+    faults += rules_faults(flows.placed, tables, complete=flows.complete)
+    if faults or tables is None:
+        raise RulesWrong(str(directory), faults)
+    book = _book(directory, tables, flows.placed)
+    return RuleFiles(directory, book, tables.document, flows.placed)
+
+
+def _documents(directory: Path) -> tuple[dict[str, Document], list[Fault]]:
+    documents: dict[str, Document] = {}
+    faults: list[Fault] = []
+    for path in sorted(directory.iterdir()):
+        if path.suffix == ".yml":
+            faults.append(Fault(Location(path.name), "is not read", "rename it to end in .yaml"))
+        elif path.suffix == ".yaml" and not path.name.endswith(_TESTS):
+            documents[path.name], found = read_document(path)
+            faults += found
+    return documents, faults
+
+
+def _flows(documents: Iterable[Document]) -> _Flows:
+    placed: list[PlacedRule] = []
+    faults: list[Fault] = []
+    complete = True
+    for document in documents:
+        if document.data is None:
+            complete = False
+            continue
+        top = Reading(document, ())
+        head = top.read(FlowFile, document.data)
+        faults += [*top.faults, *version_fault(document)]
+        model = FLOWS.get(head.flow) if head and isinstance(head.flow, str) else None
+        if head is None or model is None:
+            complete = False
+            if head is not None:
+                what = f"there is no flow {head.flow!r}"
+                fix = nearest(str(head.flow), FLOWS)
+                faults.append(Fault(document.at(("flow",)), what, fix))
+            continue
+        for index, data in enumerate(head.rules):
+            one, found = _rule(document, index, model, data)
+            faults += found
+            placed += [one] if one else []
+            complete = complete and one is not None
+    return _Flows(tuple(placed), tuple(faults), complete)
+
+
+def _rule(
+    document: Document,
+    index: int,
+    model: type[RecordWorkspaceRule] | type[ContractRule],
+    data: Any,
+) -> tuple[PlacedRule | None, list[Fault]]:
+    reading = Reading(document, ("rules", index))
+    rule = reading.read(model, data)
+    placed = PlacedRule(rule, document, ("rules", index)) if rule is not None else None
+    return placed, reading.faults
+
+
+def _book(directory: Path, tables: Tables, placed: Iterable[PlacedRule]) -> RuleBook:
+    rules = [one.rule for one in placed]
+    return RuleBook(
+        catalogue=tables.catalogue,
+        record_workspaces=tuple(r for r in rules if isinstance(r, RecordWorkspaceRule)),
+        contracts=tuple(r for r in rules if isinstance(r, ContractRule)),
+        processes=tuple(tables.processes.values()),
+        members=dict(tables.members),
+        digest=digest(
+            [
+                [path.name, path.read_bytes().hex()]
+                for path in sorted(directory.glob("*.yaml"))
+                if not path.name.endswith(_TESTS)
+            ]
+        ),
+    )

@@ -1,0 +1,103 @@
+"""The rules against the systems as they are: what the files alone cannot tell.
+
+Asked at the worker's start: a rule that names a workspace type that does not exist would fail for
+each record, so it is refused at once, with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from app.rules_checks import PlacedRule
+from app.rules_faults import Fault, RulesWrong, nearest
+from app.rules_files import RuleFiles
+from streams.rules import ContractRule
+
+
+@dataclass(frozen=True)
+class LiveNames:
+    """What the systems have; None for what was not asked.
+
+    ``templates``: the names of the templates by workspace type. ``attributes``: the labels of the
+    attributes by category. ``roles``: the roles by workspace type. ``columns``: the logical names
+    of the columns by Dynamics table.
+    """
+
+    templates: Mapping[str, Collection[str]]
+    attributes: Mapping[str, Collection[str]] | None = None
+    roles: Mapping[str, Collection[str]] | None = None
+    columns: Mapping[str, Collection[str]] | None = None
+
+
+def check_live(files: RuleFiles, live: LiveNames) -> None:
+    """Raise RulesWrong, naming file and line, for each name that a system does not have."""
+    faults = [fault for one in files.placed for fault in _faults(one, live)]
+    if live.columns is not None:
+        faults += _columns(files, live.columns)
+    if faults:
+        raise RulesWrong(str(files.directory), faults)
+
+
+def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
+    workspace = one.rule.workspace
+    templates = live.templates.get(workspace.type)
+    if templates is None:
+        what = f"Extended ECM has no workspace type {workspace.type!r}"
+        yield Fault(one.at("workspace", "type"), what, nearest(workspace.type, live.templates))
+    elif workspace.template is None and not templates:
+        what = f"the workspace type {workspace.type!r} has no template"
+        yield Fault(one.at("workspace", "type"), what, "add a template to it in Extended ECM")
+    elif workspace.template is not None and workspace.template not in templates:
+        what = f"the workspace type {workspace.type!r} has no template {workspace.template!r}"
+        yield Fault(one.at("workspace", "template"), what, nearest(workspace.template, templates))
+    if live.attributes is not None:
+        yield from _attributes(one, live.attributes)
+    if live.roles is not None and workspace.type in live.roles:
+        yield from _roles(one, live.roles[workspace.type])
+
+
+def _attributes(one: PlacedRule, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+    workspace = one.rule.workspace
+    places: list[tuple[tuple[str, str], tuple[str, ...]]] = [
+        ((category, name), ("workspace", "attributes", category, name))
+        for category, names in workspace.attributes.items()
+        for name in names
+    ]
+    shown: list[tuple[str | None, tuple[str, ...]]] = [
+        (workspace.state_attribute, ("workspace", "state_attribute"))
+    ]
+    if isinstance(one.rule, ContractRule):
+        shown.append((one.rule.status_attribute, ("status_attribute",)))
+    for path, trail in shown:
+        if path is not None:
+            category, _, name = path.partition("/")
+            places.append(((category, name), trail))
+    for (category, name), trail in places:
+        if category not in known:
+            what = f"Extended ECM has no category {category!r}"
+            yield Fault(one.at(*trail), what, nearest(category, known))
+        elif name not in known[category]:
+            what = f"the category {category!r} has no attribute {name!r}"
+            yield Fault(one.at(*trail), what, nearest(name, known[category]))
+
+
+def _roles(one: PlacedRule, known: Collection[str]) -> Iterator[Fault]:
+    for index, role in enumerate(one.rule.workspace.roles):
+        if role.role not in known:
+            what = f"workspaces of type {one.rule.workspace.type!r} have no role {role.role!r}"
+            where = one.at("workspace", "roles", index, "role")
+            yield Fault(where, what, nearest(role.role, known))
+
+
+def _columns(files: RuleFiles, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+    for table in files.book.catalogue.tables.values():
+        if table.name not in known:
+            where = files.tables.at(("tables", table.name))
+            yield Fault(where, f"Dynamics has no table {table.name!r}", nearest(table.name, known))
+            continue
+        for name in table.columns:
+            if name not in known[table.name]:
+                where = files.tables.at(("tables", table.name, "columns", name))
+                what = f"{table.name} has no column {name!r} in Dynamics"
+                yield Fault(where, what, nearest(name, known[table.name]))

@@ -1,0 +1,199 @@
+"""From plain data to the typed rules, with every fault as file, line, what is wrong and the fix."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from app.rules_faults import Fault, nearest
+from app.rules_yaml import Document, Trail
+from streams.catalogue import Column, ColumnKind
+from streams.rules import ContractRule, RecordWorkspaceRule, RuleModel
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: The model of a rule, by the flow that a file names.
+FLOWS: Mapping[str, type[RecordWorkspaceRule] | type[ContractRule]] = {
+    "record_workspace": RecordWorkspaceRule,
+    "contract_lifecycle": ContractRule,
+}
+VERSION = 1
+
+LogicalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+_PATTERNS = {
+    "^[a-z][a-z0-9-]*$": "must be lower-case letters, digits and hyphens, as in account-workspace",
+    "^[a-z][a-z0-9_]*$": "must be a logical name: lower-case letters, digits and underscores",
+}
+_SHAPES = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "mapping_type": "must be keys and values",
+    "dict_type": "must be keys and values",
+    "model_type": "must be keys and values",
+    "model_attributes_type": "must be keys and values",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+def _column(value: Any) -> Column:
+    """``text``, ``choice`` and so on, or ``{lookup: [tables]}``."""
+    if isinstance(value, dict) and set(value) == {"lookup"}:
+        return Column(ColumnKind.LOOKUP, _targets(value["lookup"]))
+    if not isinstance(value, str) or value not in set(ColumnKind):
+        fix = nearest(str(value), [*ColumnKind]) or f"known: {', '.join(ColumnKind)}"
+        raise ValueError(f"{value!r} is no kind of column; {fix}")
+    if value == ColumnKind.LOOKUP:
+        raise ValueError("a lookup needs its tables; write {lookup: [account]}")
+    return Column(ColumnKind(value))
+
+
+def _targets(value: Any) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError("a lookup needs its tables; write {lookup: [account]}")
+    for name in names:
+        if not isinstance(name, str) or name != name.lower() or not name.isidentifier():
+            raise ValueError(f"{name!r} is not a table's logical name")
+    return tuple(names)
+
+
+class TableEntry(RuleModel):
+    """A table as ``tables.yaml`` declares it."""
+
+    entity_set: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    primary_id: LogicalName
+    columns: Mapping[LogicalName, Annotated[Column, PlainValidator(_column)]] = {}
+    reference: bool = False
+
+
+class TablesFile(RuleModel):
+    """The top of ``tables.yaml``; what is in ``tables`` and ``processes`` is read one by one."""
+
+    version: Any
+    tables: Mapping[LogicalName, Any]
+    processes: tuple[Any, ...] = ()
+    members: Mapping[LogicalName, str] = {}
+
+
+class FlowFile(RuleModel):
+    """The top of a flow's file; what is in ``rules`` is read rule by rule."""
+
+    version: Any
+    flow: Any
+    rules: tuple[Any, ...]
+
+
+class Reading:
+    """The outcome of reading one part: the model if there is one, the faults, what was left out."""
+
+    def __init__(self, document: Document, trail: Trail) -> None:
+        self.document = document
+        self.trail = trail
+        self.faults: list[Fault] = []
+        self.left_out: set[Trail] = set()
+
+    def read(self, model: type[Model], data: Any) -> Model | None:
+        """Read data as a model.
+
+        What is wrong is left out and the rest read again, so that faults which only show in a
+        whole model are told at once too; None when too much is wrong for that.
+        """
+        try:
+            return model.model_validate(data)
+        except ValidationError as wrong:
+            errors = wrong.errors(include_url=False, include_context=True)
+        self.faults += (_fault(self.document, self.trail, model, data, error) for error in errors)
+        rest = copy.deepcopy(data)
+        for error in errors:
+            trail = _trail(error)
+            self.left_out.add(trail)
+            if not _leave_out(rest, trail, error):
+                return None
+        try:
+            return model.model_validate(rest)
+        except ValidationError:
+            return None
+
+
+def _trail(error: ErrorDetails) -> Trail:
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+def _leave_out(data: Any, trail: Trail, error: ErrorDetails) -> bool:
+    """Take the wrong value out of ``data``; False when the rest cannot stand without it."""
+    if error["type"] == "missing" or not trail:
+        return False
+    *parents, last = trail
+    for part in parents:
+        data = data[part]
+    if not isinstance(data, dict):
+        return False
+    if "not a CEL expression" in error["msg"]:
+        data[last] = "true"
+    else:
+        data.pop(last, None)
+    return True
+
+
+def _fault(
+    document: Document, base: Trail, model: type[BaseModel], data: Any, error: ErrorDetails
+) -> Fault:
+    trail = _trail(error)
+    if error["type"] == "missing":
+        return Fault(document.at((*base, *trail[:-1])), f"{trail[-1]!r} is missing")
+    where = document.at((*base, *trail))
+    if error["type"] == "extra_forbidden":
+        fix = nearest(str(trail[-1]), keys_of(model, trail[:-1]))
+        return Fault(where, f"unknown key {trail[-1]!r}", fix)
+    named = next((str(part) for part in reversed(trail) if isinstance(part, str)), "this")
+    return Fault(where, f"{named}: {_what(error)}")
+
+
+def _what(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        pattern = str(context.get("pattern"))
+        return f"{error['input']!r} {_PATTERNS.get(pattern, f'must match {pattern}')}"
+    if kind == "literal_error":
+        return f"{error['input']!r} must be {context.get('expected')}"
+    if kind in _SHAPES:
+        return _SHAPES[kind]
+    message = error["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def keys_of(model: type[BaseModel], trail: Trail) -> tuple[str, ...]:
+    """The keys that a model allows at a place within it."""
+    inner: Any = model
+    for part in trail:
+        inner = _inside(inner, part)
+    inner = next(_models(inner), None)
+    return tuple(inner.model_fields) if inner is not None else ()
+
+
+def _inside(annotation: Any, part: Hashable) -> Any:
+    if isinstance(part, str):
+        for model in _models(annotation):
+            found = model.model_fields.get(part)
+            return found.annotation if found else None
+    arguments = get_args(annotation)
+    # Mapping[key, value] and tuple[value, ...]: what is inside is a value.
+    values = arguments[1:] if get_origin(annotation) is not tuple else arguments[:1]
+    return values[0] if values else None
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, UnionType, Annotated):
+        for argument in get_args(annotation):
+            yield from _models(argument)
