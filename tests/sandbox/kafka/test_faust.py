@@ -64,7 +64,6 @@ class Counting:
             await self.app.stop()
 
     async def _is_ready(self) -> bool:
-        assert self.app.crash_reason is None if hasattr(self.app, "crash_reason") else True
         return bool(self.app.consumer.assignment()) and not self.app.rebalancing
 
 

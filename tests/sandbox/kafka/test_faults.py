@@ -1,0 +1,152 @@
+"""What the broker can be made to do wrong, as clients live it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from app.sandbox.kafka import EmbeddedBroker
+from tests.sandbox.kafka.raw import (
+    eventually,
+    fetch_request,
+    list_offsets_request,
+    produce_request,
+    produced,
+    raw_client,
+    record_batch,
+)
+
+
+async def test_a_stalled_produce_is_appended_when_the_stall_ends(embedded: EmbeddedBroker) -> None:
+    log = embedded.state.create_topic("slow", 1, {}).partitions[0]
+    embedded.faults.stall_produce()
+    async with raw_client(embedded.bootstrap) as raw, raw_client(embedded.bootstrap) as other:
+        request = produce_request("slow", record_batch([b"x"]))
+        raw.send(request)
+        # Another connection's request, sent later, is answered: the first had its chance.
+        await other.ask(list_offsets_request("slow", -1))
+        assert log.end_offset == 0
+
+        embedded.faults.resume()
+
+        assert produced(await raw.answer_to(request)).base_offset == 0
+
+
+async def test_a_stall_ends_by_itself_after_its_time(embedded: EmbeddedBroker) -> None:
+    embedded.state.create_topic("slow", 1, {})
+    clock = asyncio.get_running_loop()
+    began = clock.time()
+    embedded.faults.stall_produce(0.2)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(produce_request("slow", record_batch([b"x"])))
+    assert clock.time() - began >= 0.2
+
+
+async def test_a_lost_answer_leaves_the_records_and_closes_the_connection(
+    embedded: EmbeddedBroker,
+) -> None:
+    log = embedded.state.create_topic("lost", 1, {}).partitions[0]
+    embedded.faults.lose_produce_answers(1)
+    async with raw_client(embedded.bootstrap) as raw:
+        with pytest.raises(asyncio.IncompleteReadError):
+            await raw.ask(produce_request("lost", record_batch([b"x"])))
+    assert log.end_offset == 1
+    async with raw_client(embedded.bootstrap) as raw:
+        again = produced(await raw.ask(produce_request("lost", record_batch([b"x"]))))
+    assert again.base_offset == 1
+
+
+async def test_an_idempotent_producer_doubles_nothing_when_answers_are_lost(
+    embedded: EmbeddedBroker,
+) -> None:
+    log = embedded.state.create_topic("lost", 1, {}).partitions[0]
+    async with AIOKafkaProducer(
+        bootstrap_servers=embedded.bootstrap, enable_idempotence=True
+    ) as producer:
+        for n in range(6):
+            if n % 2:
+                embedded.faults.lose_produce_answers(1)
+            sent = await producer.send_and_wait("lost", b"%d" % n)
+            assert sent.offset == n
+    assert log.end_offset == 6
+
+
+async def test_clients_come_back_after_their_connections_are_dropped(
+    embedded: EmbeddedBroker,
+) -> None:
+    embedded.state.create_topic("on", 1, {})
+    part = TopicPartition("on", 0)
+    async with (
+        AIOKafkaProducer(bootstrap_servers=embedded.bootstrap) as producer,
+        AIOKafkaConsumer(
+            bootstrap_servers=embedded.bootstrap, auto_offset_reset="earliest"
+        ) as consumer,
+    ):
+        consumer.assign([part])
+        for n in range(3):
+            await producer.send_and_wait("on", b"%d" % n)
+            assert (await asyncio.wait_for(consumer.getone(), 20)).value == b"%d" % n
+            embedded.faults.drop_connections()
+
+
+async def test_a_refusing_broker_lets_nobody_in_until_it_accepts(embedded: EmbeddedBroker) -> None:
+    embedded.state.create_topic("shut", 1, {})
+    request = list_offsets_request("shut", -1)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(request)
+        embedded.faults.refuse_connections()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await raw.ask(request)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        async with raw_client(embedded.bootstrap) as raw:
+            await raw.ask(request)
+
+    embedded.faults.accept_connections()
+
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(request)
+
+
+async def test_an_expired_member_loses_its_partitions_and_joins_again(
+    embedded: EmbeddedBroker,
+) -> None:
+    embedded.state.create_topic("source", 2, {})
+    async with AIOKafkaConsumer(
+        "source", bootstrap_servers=embedded.bootstrap, group_id="g", heartbeat_interval_ms=100
+    ) as consumer:
+        group = embedded.groups.find("g")
+        assert group is not None
+        (former,) = group.members
+        embedded.groups.expire_member("g", former)
+
+        async def rejoined() -> bool:
+            return bool(group.members) and former not in group.members
+
+        await eventually(rejoined)
+        await eventually_assigned(consumer, 2)
+    with pytest.raises(KeyError, match="no member 'nobody' in group 'g'"):
+        embedded.groups.expire_member("g", "nobody")
+
+
+async def eventually_assigned(consumer: AIOKafkaConsumer, count: int) -> None:
+    async def assigned() -> bool:
+        return len(consumer.assignment()) == count
+
+    await eventually(assigned)
+
+
+async def test_a_stopping_broker_does_not_wait_for_long_polls() -> None:
+    broker = EmbeddedBroker()
+    await broker.start()
+    broker.state.create_topic("quiet", 1, {})
+    async with raw_client(broker.bootstrap) as raw:
+        request = fetch_request("quiet", 0, wait=60)
+        raw.send(request)
+        async with raw_client(broker.bootstrap) as other:
+            await other.ask(list_offsets_request("quiet", -1))
+        async with asyncio.timeout(5):
+            await broker.stop()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await raw.answer_to(request)

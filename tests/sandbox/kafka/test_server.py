@@ -1,0 +1,136 @@
+"""Requests that are none, and the versions that are served."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import pytest
+from kio.schema.errors import ErrorCode
+from kio.schema.index import api_key_map
+from kio.serial import entity_reader
+
+from app.sandbox.kafka import BrokerSettings, EmbeddedBroker
+from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
+from app.sandbox.kafka.wire import answers
+from tests.sandbox.kafka.raw import list_offsets_request, raw_client, types
+
+
+@pytest.mark.broker
+async def test_an_unknown_version_of_api_versions_is_answered_with_those_served(
+    kafka_address: str,
+) -> None:
+    async with raw_client(kafka_address) as raw:
+        raw.send_frame(struct.pack(">hhihb", API_VERSIONS, 99, 5, -1, 0))
+        data = await raw.frame()
+    reader = entity_reader(
+        type(
+            answers(API_VERSIONS, 0)("ApiVersionsResponse", error_code=ErrorCode.none, api_keys=())
+        )
+    )
+    answer, _ = reader(data, 4)
+
+    assert struct.unpack_from(">i", data) == (5,)
+    assert answer.error_code is ErrorCode.unsupported_version
+    assert API_VERSIONS in {api.api_key for api in answer.api_keys}
+
+
+@pytest.mark.parametrize("version", range(API_VERSIONS_RANGE[0], API_VERSIONS_RANGE[1] + 1))
+async def test_what_is_served_is_listed_and_nothing_else(
+    embedded: EmbeddedBroker, version: int
+) -> None:
+    module = types(API_VERSIONS, version)
+    request = module.ApiVersionsRequest()
+    if version >= 3:
+        request = module.ApiVersionsRequest(client_software_name="raw", client_software_version="1")
+    async with raw_client(embedded.bootstrap) as raw:
+        answer = await raw.ask(request)
+
+    listed = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+    served = {key: (api.min_version, api.max_version) for key, api in APIS.items()}
+    assert listed == served | {API_VERSIONS: API_VERSIONS_RANGE}
+
+
+async def test_the_versions_listed_by_apache_kafka_include_the_oldest_of_ours(
+    embedded: EmbeddedBroker,
+) -> None:
+    for key, api in APIS.items():
+        assert key in api_key_map
+        for version in range(api.min_version, api.max_version + 1):
+            assert types(key, version) is not None
+            assert answers(key, version) is not None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x00", id="too short for any header"),
+        pytest.param(struct.pack(">hhih", 3, 1, 1, 50), id="client id beyond the end"),
+        pytest.param(struct.pack(">hhih", 2, 1, 1, -1), id="no body"),
+        pytest.param(struct.pack(">hhih", 24, 0, 1, -1), id="an api that is not served"),
+        pytest.param(struct.pack(">hhih", 0, 2, 1, -1), id="a version that is not served"),
+        pytest.param(struct.pack(">hhih", 999, 0, 1, -1), id="an api that is none"),
+        pytest.param(struct.pack(">hhihi", 3, 1, 1, -1, 2**31 - 1), id="an endless array"),
+        pytest.param(struct.pack(">hhih2s", 3, 1, 1, 2, b"\xff\xfe"), id="client id not UTF-8"),
+    ],
+)
+async def test_what_is_no_request_costs_its_sender_the_connection_and_nobody_else(
+    embedded: EmbeddedBroker, data: bytes
+) -> None:
+    embedded.state.create_topic("fine", 1, {})
+    async with raw_client(embedded.bootstrap) as good, raw_client(embedded.bootstrap) as bad:
+        bad.send_frame(data)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await bad.frame()
+        await good.ask(list_offsets_request("fine", -1))
+
+
+async def test_an_oversized_frame_is_not_waited_for() -> None:
+    async with EmbeddedBroker(settings=BrokerSettings(request_max_bytes=1000)) as broker:
+        async with raw_client(broker.bootstrap) as raw:
+            raw.send_frame(b"\x00" * 1001)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await raw.frame()
+
+
+async def test_a_browser_is_sent_away(embedded: EmbeddedBroker) -> None:
+    reader, writer = await asyncio.open_connection(embedded.host, embedded.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_topics_are_created_by_asking_when_that_is_switched_on() -> None:
+    settings = BrokerSettings(auto_create_topics=True, default_partitions=3)
+    t = types(3, 9)
+    async with EmbeddedBroker(settings=settings) as broker, raw_client(broker.bootstrap) as raw:
+
+        async def ask(name: str, may_create: bool) -> tuple[ErrorCode, int]:
+            answer = await raw.ask(
+                t.MetadataRequest(
+                    topics=(t.MetadataRequestTopic(name=name),),
+                    allow_auto_topic_creation=may_create,
+                    include_cluster_authorized_operations=False,
+                    include_topic_authorized_operations=False,
+                )
+            )
+            return ErrorCode(answer.topics[0].error_code), len(answer.topics[0].partitions)
+
+        unknown = ErrorCode.unknown_topic_or_partition
+        assert await ask("new", False) == (unknown, 0)
+        assert await ask("new", True) == (ErrorCode.none, 3)
+        assert await ask("no name", True) == (ErrorCode.invalid_topic_exception, 0)
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="default_partitions is 0"):
+        BrokerSettings(default_partitions=0)
+    with pytest.raises(ValueError, match="min_session_timeout"):
+        BrokerSettings(min_session_timeout=10, max_session_timeout=5)
+
+
+def test_a_field_that_no_version_has_is_an_error() -> None:
+    with pytest.raises(TypeError, match="thorttle"):
+        answers(12, 4)("HeartbeatResponse", error_code=ErrorCode.none, thorttle=1)
