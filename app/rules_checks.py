@@ -215,10 +215,14 @@ def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
     except PatternFault as fault:
         yield Fault(where, str(fault))
         return
-    readable = [k for k in ColumnKind if k not in (ColumnKind.LOOKUP, ColumnKind.GUID)]
-    for column in columns if tables else ():
-        assert tables is not None
-        yield from tables.column_fault(where, one.rule.table, column, *readable)
+    if tables is None:
+        return
+    for name in columns:
+        yield from tables.column_fault(where, one.rule.table, name)
+        column = tables.column(one.rule.table, name)
+        if column and column.kind in (ColumnKind.LOOKUP, ColumnKind.GUID):
+            what = f"{one.rule.table}.{name} is a {column.kind}, which has no text for a name"
+            yield Fault(where, what, "name a column that people read")
 
 
 def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
@@ -228,7 +232,7 @@ def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
             yield from tables.column_fault(where, one.rule.table, name, ColumnKind.LOOKUP)
             column = tables.column(one.rule.table, name)
             if column and column.targets and not {*column.targets} & {*tables.members}:
-                what = f"{name} points to {' or '.join(column.targets)}, which name no member"
+                what = f"{name} points to {' or '.join(column.targets)}, whom members does not name"
                 yield Fault(where, what, f"add the table to members in {FILE}")
 
 
