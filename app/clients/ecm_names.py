@@ -28,7 +28,8 @@ def names_to_try(name: str, object_id: str) -> Iterator[str]:
     """
     plain = clean_name(name, object_id)
     yield plain
-    safe_id = clean_name(object_id, "0")
+    # Servers give ids back in either case.
+    safe_id = clean_name(object_id, "0").lower()
     for suffix in dict.fromkeys((safe_id[:_SHORT_ID], safe_id)):
         yield f"{plain[: LONGEST_NAME - len(suffix) - 3].rstrip()} ({suffix})"
 

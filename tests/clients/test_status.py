@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
@@ -219,8 +220,6 @@ def test_not_found_is_looked_for_before_denied_because_one_text_says_both() -> N
 
 
 def test_retry_after_is_read_in_seconds_and_as_a_date() -> None:
-    from datetime import UTC, datetime
-
     later = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
     now = later.timestamp() - 30
     assert retry_after({"retry-after": "17"}, now) == 17
