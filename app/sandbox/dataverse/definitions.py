@@ -25,6 +25,7 @@ Every table gets the common columns of reference/dataverse.md section 3.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,6 +91,7 @@ def read_tables(*more: Definitions, extend: Definitions | None = None) -> list[T
     return [define(name, definition) for name, definition in defined.items()]
 
 
+@functools.cache
 def _load(name: str) -> Definitions:
     loaded: Definitions = YAML(typ="safe").load((HERE / name).read_text(encoding="utf-8"))
     return loaded
