@@ -27,8 +27,8 @@ _LAKE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) ([AP]M)
 _MS_BELOW, _US_FROM, _NS_FROM = 7_300_000_000_000, 10**14, 10**17
 #: "Never" in many systems: the year 9999 in milliseconds, which is above the second bound.
 _YEAR_9999 = range(253_370_764_800_000, 253_402_300_800_000)
-#: As days such an integer would be beyond the year 4700; as milliseconds it is below 17 minutes.
-_DAYS_BELOW = 1_000_000
+#: More days than calendars hold; as milliseconds such an integer is within an hour of 1970.
+_DAYS_BELOW = 3_000_000
 
 
 def instant_ms(raw: Any) -> int:
@@ -58,7 +58,7 @@ def date_text(raw: Any) -> str:
     if isinstance(raw, str) and (match := _ISO.fullmatch(raw.strip())):
         return date(int(match[1]), int(match[2]), int(match[3])).isoformat()
     if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) < _DAYS_BELOW:
-        raw = raw * _DAY_MS
+        return instant_text(_checked(raw * _DAY_MS))[:10]
     return instant_text(instant_ms(raw))[:10]
 
 
