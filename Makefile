@@ -46,11 +46,10 @@ lock: setup ## Resolve pyproject.toml anew into requirements.lock (UPGRADE=1: to
 	$(BIN)/python .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 up: ## Start Apache Kafka, the worker, the simulated systems, Prometheus and Grafana (Docker)
-	docker compose --profile demo --profile monitoring up --build --detach --wait
-	@echo "Worker http://127.0.0.1:8080  Grafana http://127.0.0.1:3000  Prometheus http://127.0.0.1:9090"
+	docker compose up --build
 
 down: ## Stop what `make up` started; its volumes stay
-	docker compose --profile demo --profile monitoring down
+	docker compose down
 
 clean: ## Remove the virtual environment and every cache
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
