@@ -141,6 +141,8 @@ def _label_places(manifest: Manifest) -> Iterable[Manifest]:
         yield spec["template"]["metadata"]["labels"]
         for constraint in spec["template"]["spec"]["topologySpreadConstraints"]:
             yield constraint["labelSelector"]["matchLabels"]
+        for claim in spec["volumeClaimTemplates"]:
+            yield claim["metadata"].setdefault("labels", {})
 
 
 def _containers(manifest: Manifest) -> list[Manifest]:
