@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -46,6 +47,16 @@ async def test_a_call_without_a_ticket_is_refused(server: ContentServerSimulator
         assert (answer.status_code, answer.json()) == (401, REQUIRED)
         forged = await http.get("/v2/nodes/2000", headers={"OTCSTicket": "bm90LmEudGlja2V0"})
         assert forged.status_code == 401
+
+
+async def test_a_ticket_with_another_signature_is_refused(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    plain = base64.urlsafe_b64decode(api.http.headers["OTCSTicket"]).decode()
+    session_and_number = plain.rpartition(".")[0]
+    forged = base64.urlsafe_b64encode(f"{session_and_number}.guess".encode()).decode()
+    answer = await api.http.get("/v1/auth", headers={"OTCSTicket": forged})
+    assert (answer.status_code, answer.json()) == (401, REQUIRED)
 
 
 async def test_ping_and_the_support_page_answer_without_login(
