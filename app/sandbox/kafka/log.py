@@ -118,7 +118,17 @@ class PartitionLog:
         """The first record that has the highest timestamp, None when the log is empty."""
         if self.start_offset == self.end_offset:
             return None
-        return self.at_timestamp(self._newest_timestamps[-1])
+        if self.start_offset == 0:
+            return self.at_timestamp(self._newest_timestamps[-1])
+        # The index knows the newest of all batches; that one may be deleted, so look at the rest.
+        first = self._batch_of(self.start_offset)
+        kept = (
+            stamp
+            for number in range(first, len(self._last_offsets))
+            for stamp in self._stamps(number)
+            if stamp.offset >= self.start_offset
+        )
+        return max(kept, key=lambda stamp: stamp.timestamp)
 
     def delete_before(self, offset: int) -> int:
         """Stop serving records below `offset` (-1: all); returns the new start offset.

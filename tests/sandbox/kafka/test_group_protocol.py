@@ -456,6 +456,6 @@ async def test_a_deleted_topics_offsets_are_forgotten(
     await admin.delete_topics([topic])
 
     async def forgotten() -> bool:
-        return await one.committed(topic) == (-1, "")
+        return bool(await one.committed(topic) == (-1, ""))
 
     await eventually(forgotten)
