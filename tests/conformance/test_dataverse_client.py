@@ -121,7 +121,9 @@ async def test_a_query_turns_its_pages(dataverse: Served) -> None:
 
     pages = await drive(dataverse, work)
     assert [len(page) for page in pages] == [5, 5, 2]
-    assert [name for page in pages for name in page] == [f"A{number:02d}" for number in range(22, -1, -2)]
+    assert [name for page in pages for name in page] == [
+        f"A{number:02d}" for number in range(22, -1, -2)
+    ]
 
 
 async def test_the_query_builder_speaks_the_filters_of_the_simulator(dataverse: Served) -> None:
@@ -162,6 +164,53 @@ async def test_an_upsert_by_alternate_key_creates_and_then_updates(dataverse: Se
     assert operations(dataverse) == ["Create", "Update"]
     (row,) = dataverse[0].rows("account")
     assert (row.values["accountnumber"], row.values["name"]) == ("O'Hara", "Kumi Oy")
+
+
+async def test_many_records_are_created_updated_and_upserted_in_one_call(
+    dataverse: Served,
+) -> None:
+    def work(client: Any) -> None:
+        created = client.records.create("account", [{"name": "A"}, {"name": "B"}])
+        assert len(created) == 2
+        client.records.update("account", created, {"telephone1": "1"})
+        client.records.update("account", created, [{"name": "A2"}, {"name": "B2"}])
+        items = [
+            {"alternate_key": {"accountnumber": key}, "record": {"name": key}}
+            for key in ("K1", "K2")
+        ]
+        client.records.upsert("account", items)
+        client.records.upsert("account", items)
+
+    await drive(dataverse, work)
+    rows = [(r.values["name"], r.values.get("telephone1")) for r in dataverse[0].rows("account")]
+    assert rows == [("A2", "1"), ("B2", "1"), ("K1", None), ("K2", None)]
+
+
+async def test_a_batch_with_a_change_set_is_answered_operation_by_operation(
+    dataverse: Served,
+) -> None:
+    def work(client: Any) -> Any:
+        batch = client.batch.new()
+        batch.records.create("account", {"name": "alone"})
+        with batch.changeset() as changes:
+            account = changes.records.create("account", {"name": "Kumi Oy"})
+            deal = {"name": "Deal", "parentaccountid@odata.bind": account}
+            changes.records.create("opportunity", deal)
+        good = batch.execute()
+        batch = client.batch.new()
+        with batch.changeset() as changes:
+            changes.records.create("account", {"name": "undone"})
+            changes.records.create("account", {"nonsense": 1})
+        batch.records.create("account", {"name": "after"})
+        return good, batch.execute(continue_on_error=True)
+
+    good, bad = await drive(dataverse, work)
+    assert [item.status_code for item in good.responses] == [204, 204, 204]
+    assert len(list(good.entity_ids)) == 3
+    assert [item.status_code for item in bad.responses] == [400, 204]
+    assert bad.responses[0].error_code == "0x0"
+    names = [row.values["name"] for row in dataverse[0].rows("account")]
+    assert names == ["alone", "Kumi Oy", "after"]
 
 
 async def test_an_unknown_table_and_a_missing_record_are_its_own_errors(

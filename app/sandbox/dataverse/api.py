@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 
+from app.sandbox.dataverse.actions import CLOSINGS, Actions
+from app.sandbox.dataverse.batch import Batch
+from app.sandbox.dataverse.bulk import PREFIX, Bulk
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.metadata import Metadata
 from app.sandbox.dataverse.rows_api import RowsApi
 from app.sandbox.dataverse.schema import Registry
+from app.sandbox.dataverse.store import Store
 from app.sandbox.dataverse.urls import Answer, ApiRequest
 from app.sandbox.dataverse.values import Value
 
 JSON = "application/json; odata.metadata=minimal"
-NOT_HERE = ("$batch", "$metadata", "RetrieveMetadataChanges", "CreateEntities")
+NOT_HERE = ("$metadata", "RetrieveMetadataChanges", "CreateEntities")
 
 
 class WebApi:
     """The whole Web API below its version: one synchronous call per request."""
 
     def __init__(
-        self, registry: Registry, rows: RowsApi, organization_id: str, business_unit_id: str
+        self,
+        registry: Registry,
+        store: Store,
+        rows: RowsApi,
+        bulk: Bulk,
+        actions: Actions,
+        organization_id: str,
+        business_unit_id: str,
     ) -> None:
         self._registry = registry
         self._rows = rows
-        self._metadata = Metadata(registry)
+        self._bulk = bulk
+        self._actions = actions
+        self._unbound: dict[str, Callable[[ApiRequest], Answer]] = {
+            "WhoAmI": self._who_am_i,
+            "EntityDefinitions": Metadata(registry).answer,
+            "$batch": Batch(store, self.answer, encoded).answer,
+        }
         self._organization_id = organization_id
         self._business_unit_id = business_unit_id
 
@@ -37,28 +55,32 @@ class WebApi:
             return Answer(refusal.status, refusal.body(details=details))
 
     def _dispatch(self, request: ApiRequest) -> Answer:
-        root, *rest = request.segments
-        if root.name == "WhoAmI":
-            return self._who_am_i(request)
-        if root.name == "EntityDefinitions":
-            return self._metadata.answer(request)
+        root = request.segments[0]
+        if root.name in CLOSINGS:
+            return self._actions.answer(request, root.name)
+        if answer := self._unbound.get(root.name):
+            return answer(request)
         if root.name in NOT_HERE or (request.method == "POST" and root.name[:1].isupper()):
             raise Refusal.not_implemented(root.name)
+        return self._on_set(request)
+
+    def _on_set(self, request: ApiRequest) -> Answer:
+        root, *rest = request.segments
         table = self._registry.by_set(root.name)
-        if not root.has_key:
-            if not rest:
-                return self._rows.on_table(request, table)
-            if rest[0].name == "$count":
-                return self._rows.count(request, table)
-            if rest[0].name.startswith("Microsoft.Dynamics.CRM."):
-                raise Refusal.not_implemented(rest[0].name)
-            raise Refusal.missing_segment(rest[0].name)
-        if not rest:
+        if root.has_key and rest:
+            reference = len(rest) == 2 and rest[1].name == "$ref"
+            if len(rest) > 1 and not reference:
+                raise Refusal.missing_segment(rest[1].name)
+            return self._rows.on_property(request, table, root, rest[0].name, reference=reference)
+        if root.has_key:
             return self._rows.on_row(request, table, root)
-        reference = len(rest) == 2 and rest[1].name == "$ref"
-        if len(rest) > 1 and not reference:
-            raise Refusal.missing_segment(rest[1].name)
-        return self._rows.on_property(request, table, root, rest[0].name, reference=reference)
+        if not rest:
+            return self._rows.on_table(request, table)
+        if rest[0].name == "$count":
+            return self._rows.count(request, table)
+        if rest[0].name.startswith(PREFIX):
+            return self._bulk.answer(request, table, rest[0].name)
+        raise Refusal.missing_segment(rest[0].name)
 
     def _who_am_i(self, request: ApiRequest) -> Answer:
         if request.method != "GET":
@@ -84,6 +106,6 @@ def encoded(answer: Answer) -> tuple[bytes, dict[str, str]]:
     if answer.body is None:
         return b"", headers
     if isinstance(answer.body, str):
-        return answer.body.encode(), {**headers, "Content-Type": "text/plain"}
+        return answer.body.encode(), {"Content-Type": "text/plain", **headers}
     body = json.dumps(answer.body, ensure_ascii=False).encode()
     return body, {**headers, "Content-Type": JSON}

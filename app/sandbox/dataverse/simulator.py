@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from starlette.types import ASGIApp
 
+from app.sandbox.dataverse.actions import Actions
 from app.sandbox.dataverse.api import WebApi
+from app.sandbox.dataverse.bulk import Bulk
 from app.sandbox.dataverse.callers import Callers
 from app.sandbox.dataverse.definitions import Definitions, read_tables
 from app.sandbox.dataverse.front import Front, planned_status
@@ -76,7 +78,16 @@ class DataverseSimulator:
             self._store, self.registry, self.writer, self.tracking, now, self._race
         )
         self._callers = Callers(entra, self._store, self.registry.table("systemuser"))
-        api = WebApi(self.registry, self._rows, ORGANIZATION_ID, BUSINESS_UNIT_ID)
+        bodies = self._rows.bodies
+        api = WebApi(
+            self.registry,
+            self._store,
+            self._rows,
+            Bulk(self._store, bodies, self.writer),
+            Actions(self._store, self.registry, bodies, self.writer, now),
+            ORGANIZATION_ID,
+            BUSINESS_UNIT_ID,
+        )
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
         self._served = ServedApp(self._injected(self._front), port=port, ca=ca)
         self._found(application_users)

@@ -36,6 +36,8 @@ async def test_tables_are_found_by_a_filter(client: httpx.AsyncClient) -> None:
         "opportunity",
         "incident",
         "annotation",
+        "opportunityclose",
+        "incidentresolution",
     ]
     assert await found("LogicalName eq 'nothing'") == []
     bad = await client.get("/EntityDefinitions", params={"$filter": "LogicalName like 'a'"})

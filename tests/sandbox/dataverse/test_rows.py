@@ -199,7 +199,7 @@ async def test_unknown_sets_and_methods_are_refused(
     assert missing.json()["error"]["message"] == "Resource not found for the segment 'account'."
     assert (await client.get(dataverse.url + "/elsewhere")).status_code == 404
     assert (await client.put("/accounts", json={})).status_code == 405
-    assert (await client.post("/WinOpportunity", json={})).status_code == 501
+    assert (await client.post("/QualifyLead", json={})).status_code == 501
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b""])

@@ -1,0 +1,82 @@
+"""CreateMultiple, UpdateMultiple, UpsertMultiple: all rows or none (reference/dataverse.md 2.9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.sandbox.dataverse.bodies import Bodies
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.schema import Table
+from app.sandbox.dataverse.store import Author, Row, Store
+from app.sandbox.dataverse.urls import Answer, ApiRequest, Segment, parse_path
+from app.sandbox.dataverse.values import Values, as_guid
+from app.sandbox.dataverse.writing import Writer
+
+PREFIX = "Microsoft.Dynamics.CRM."
+
+
+class Bulk:
+    """Answers ``POST`` on the bulk actions of an entity set."""
+
+    def __init__(self, store: Store, bodies: Bodies, writer: Writer) -> None:
+        self._store = store
+        self._bodies = bodies
+        self._writer = writer
+
+    def answer(self, request: ApiRequest, table: Table, action: str) -> Answer:
+        """Raises the `Refusal` of the first row that fails; then no row is written."""
+        name = action.removeprefix(PREFIX)
+        if name not in ("CreateMultiple", "UpdateMultiple", "UpsertMultiple"):
+            raise Refusal.not_implemented(name)
+        if request.method != "POST":
+            raise Refusal.method(request.method)
+        targets = _targets(request.json(), table)
+        with self._store.transaction():
+            if name == "CreateMultiple":
+                rows = [self._create(table, target, request.author) for target in targets]
+                context = f"{request.base_url}/$metadata#{PREFIX}CreateMultipleResponse"
+                return Answer(200, {"@odata.context": context, "Ids": [row.id for row in rows]})
+            seen: set[str] = set()
+            for target in targets:
+                row = self._write(table, target, request.author, upsert=name == "UpsertMultiple")
+                if row.id in seen:
+                    raise Refusal.invalid_argument(f"{table.name} {row.id} occurs twice in Targets")
+                seen.add(row.id)
+        return Answer(204)
+
+    def _create(self, table: Table, target: dict[str, Any], author: Author) -> Row:
+        return self._writer.create(table, self._bodies.read(table, target), author)
+
+    def _write(self, table: Table, target: dict[str, Any], author: Author, *, upsert: bool) -> Row:
+        segment = _named(table, target)
+        values = self._bodies.read(table, target)
+        row = self._bodies.find(table, segment)
+        if row is not None:
+            return self._writer.update(table, row, values, author)
+        if not upsert:
+            raise Refusal.missing_row(table.name, str(segment.guid))
+        keys: Values = {}
+        if segment.guid is None:
+            keys = self._bodies.key_values(table, segment)[1]
+        return self._writer.create(table, {**values, **keys}, author, row_id=segment.guid)
+
+
+def _targets(body: dict[str, Any], table: Table) -> list[dict[str, Any]]:
+    targets = body.get("Targets")
+    if not isinstance(targets, list) or not targets:
+        raise Refusal.payload("The parameter Targets must be a list with at least one row.")
+    wanted = f"{PREFIX}{table.name}"
+    for target in targets:
+        if not isinstance(target, dict) or target.get("@odata.type") != wanted:
+            raise Refusal.payload(f"Each of Targets needs '@odata.type': '{wanted}'.")
+    return targets
+
+
+def _named(table: Table, target: dict[str, Any]) -> Segment:
+    """Which row a target is: by ``@odata.id`` or by its primary id."""
+    if address := target.get("@odata.id"):
+        return parse_path(str(address))[-1]
+    guid = as_guid(str(target.get(table.primary_id, "")))
+    if guid is None:
+        raise Refusal.payload(f"A row of Targets lacks '{table.primary_id}' and '@odata.id'.")
+    return Segment(table.entity_set, guid=guid)
