@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from streams.formats.json_text import parse
 from streams.formats.naming import table_of
 from streams.formats.rows import time_of
@@ -25,7 +23,7 @@ def decode(body: Json, source: Source) -> Decoded:
     row = body["_airbyte_data"]
     if isinstance(row, str):
         row = parse(row)
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict):
         raise unreadable(UnreadableReason.NOT_AN_OBJECT, "_airbyte_data is no object")
     stream = body.get("_airbyte_stream")
     table = table_of(source, stream if isinstance(stream, str) and stream else None)

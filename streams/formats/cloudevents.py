@@ -23,6 +23,8 @@ _REQUIRED = ("specversion", "type", "source", "id")
 def of_headers(headers: Headers) -> CloudEvent | None:
     """Return the event of a message in binary mode; None when it is in none."""
     for prefix in _PREFIXES:
+        if headers.text(prefix + "id") is None:
+            continue
         attributes = {name: headers.text(prefix + name) for name in _REQUIRED}
         if all(attributes.values()):
             attributes |= {name: headers.text(prefix + name) for name in ("subject", "time")}

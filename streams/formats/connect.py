@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal, DecimalException
 from typing import Any
 
@@ -42,9 +42,9 @@ def typed_row(row: Json, schema: Json | None, side: str | None) -> dict[str, Any
 
 def _fields(schema: Any, side: str | None) -> Iterator[tuple[str, Json]]:
     """The named fields of a struct, or of the struct in its field ``side``."""
-    listed = schema.get("fields") if isinstance(schema, Mapping) else None
+    listed = schema.get("fields") if isinstance(schema, dict) else None
     for field in listed if isinstance(listed, list) else ():
-        if not isinstance(field, Mapping) or not isinstance(field.get("field"), str):
+        if not isinstance(field, dict) or not isinstance(field.get("field"), str):
             continue
         if side is None:
             yield field["field"], field
@@ -54,11 +54,11 @@ def _fields(schema: Any, side: str | None) -> Iterator[tuple[str, Json]]:
 
 def _typed(value: Any, field: Json) -> Any:
     name = field.get("name")
-    if isinstance(value, Mapping) and {"scale", "value"} <= value.keys():
+    if isinstance(value, dict) and {"scale", "value"} <= value.keys():
         return _decimal(value["value"], value["scale"], value)  # VariableScaleDecimal
     if name == _DECIMAL and isinstance(value, str):
         parameters = field.get("parameters")
-        scale = parameters.get("scale") if isinstance(parameters, Mapping) else None
+        scale = parameters.get("scale") if isinstance(parameters, dict) else None
         return _decimal(value, scale, value)
     if isinstance(value, int) and not isinstance(value, bool) and isinstance(name, str):
         return _time(value, name)

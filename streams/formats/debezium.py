@@ -63,7 +63,7 @@ def decode(body: Json, source: Source) -> Decoded:
     if op in _NOT_MAPPED:
         return Skipped(_NOT_MAPPED[op])
     origin = body.get("source")
-    origin = origin if isinstance(origin, Mapping) else {}
+    origin = origin if isinstance(origin, dict) else {}
     named = origin.get("table")
     table = table_of(source, named if isinstance(named, str) and named else None)
     if isinstance(table, Skipped):
@@ -75,7 +75,7 @@ def decode(body: Json, source: Source) -> Decoded:
         raise unreadable(
             UnreadableReason.BODY_INCOMPLETE, f'{table.name}: op "{op}" comes without its row'
         )
-    if not isinstance(row, Mapping | None):
+    if not isinstance(row, dict | None):
         raise wrong_type(table.name, side, row, "no row")
     committed_ms = _time(table, origin) or time_of(table.name, "ts_ms", body.get("ts_ms"))
     row = typed_row(row or {}, source.schema, side)
@@ -146,9 +146,9 @@ def _id_in_key(source: Source, table: Table) -> Any:
         key = parse(source.message.key)
     except Unreadable:
         return None
-    if isinstance(key, Mapping) and isinstance(key.get("payload"), Mapping):
+    if isinstance(key, dict) and isinstance(key.get("payload"), dict):
         key = key["payload"]
-    if not isinstance(key, Mapping):
+    if not isinstance(key, dict):
         return None
     return next((v for name, v in key.items() if name.lower() == table.primary_id), None)
 

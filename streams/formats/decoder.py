@@ -72,7 +72,7 @@ def _opened(body: Any, source: Source) -> Decoded:
         if isinstance(body, str):
             body = parse(body)
             continue
-        if not isinstance(body, Mapping):
+        if not isinstance(body, dict):
             raise unreadable(
                 UnreadableReason.NOT_AN_OBJECT, f"the body is {shown(body)}, not an object"
             )

@@ -191,7 +191,7 @@ def _checked(name: str, value: Any, read: Callable[[Any], str]) -> str:
 
 
 def _object(name: str, raw: Any) -> Mapping[str, Any]:
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise wrong_type(_WHERE, name, raw, "no object")
     return raw
 

@@ -87,7 +87,7 @@ def _closed(rec: RecBody, table: Table) -> Decoded:
     if state is not None:
         columns["statecode"] = state
     status = rec.inputs.get("Status")
-    if status is not None and not (isinstance(status, Mapping) and status.get("Value") == -1):
+    if status is not None and not (isinstance(status, dict) and status.get("Value") == -1):
         columns["statuscode"] = status
     whole = len(columns) == 2
     row_id = rec.row_id(table) or id_of(rec.closing_activity().get(table.primary_id))

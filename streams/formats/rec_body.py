@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +54,7 @@ class RecBody:
             if isinstance(name, str) and name:
                 return name
         targets = self.inputs.get("Targets")
-        name = targets.get("EntityName") if isinstance(targets, Mapping) else None
+        name = targets.get("EntityName") if isinstance(targets, dict) else None
         return name if isinstance(name, str) and name else None
 
     def row_id(self, table: Table) -> Any:
@@ -72,17 +71,17 @@ class RecBody:
         value = self.inputs.get(name)
         if value is None:
             return {}
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise _misshapen(name, value, "an entity or a reference")
         return value
 
     def entities(self, name: str) -> list[Json]:
         """The entities of a collection among the parameters."""
         value = self.inputs.get(name)
-        found = value.get("Entities") if isinstance(value, Mapping) else value
+        found = value.get("Entities") if isinstance(value, dict) else value
         if found is None:
             return []
-        if not isinstance(found, list) or not all(isinstance(e, Mapping) for e in found):
+        if not isinstance(found, list) or not all(isinstance(e, dict) for e in found):
             raise _misshapen(name, found, "a collection of entities")
         return found
 
@@ -114,7 +113,7 @@ class RecBody:
         """The ``tag`` of the request that caused this, from this pipeline or one around it."""
         context: Any = self.body
         for _ in range(_MAX_PARENTS):
-            if not isinstance(context, Mapping):
+            if not isinstance(context, dict):
                 return None
             tag = pairs(context.get("SharedVariables"), "SharedVariables").get("tag")
             if isinstance(tag, str) and tag:
@@ -127,13 +126,13 @@ def pairs(value: Any, where: str) -> dict[str, Any]:
     """Read ``[{"key": …, "value": …}]``; an empty dict when it is not there."""
     if value is None:
         return {}
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return dict(value)  # some relays make an object of it
     if not isinstance(value, list):
         raise _misshapen(where, value, "a list of keys and values")
     found: dict[str, Any] = {}
     for item in value:
-        if not isinstance(item, Mapping) or not isinstance(item.get("key"), str):
+        if not isinstance(item, dict) or not isinstance(item.get("key"), str):
             raise _misshapen(where, item, "a key and a value")
         found[item["key"]] = item.get("value")
     return found
@@ -147,7 +146,7 @@ def attributes(entity: Json) -> dict[str, Any]:
 
 def id_of(reference: Any) -> Any:
     """The id of an entity, a reference or a bare guid; None when it is empty or all zeros."""
-    if isinstance(reference, Mapping):
+    if isinstance(reference, dict):
         return _filled(reference.get("Id"))
     return _filled(reference)
 
@@ -161,7 +160,7 @@ def _images(body: Json, name: str) -> dict[str, Any]:
     for image in pairs(body.get(name), name).values():
         if image is None:
             continue
-        if not isinstance(image, Mapping):
+        if not isinstance(image, dict):
             raise _misshapen(name, image, "an entity")
         found.update(attributes(image))
     return found

@@ -156,7 +156,7 @@ def _version(table: Table, row: RawRow, otherwise: int | None) -> int | None:
 
 def _modified_by(row: RawRow) -> str | None:
     raw = row.values.get("modifiedby")
-    return user_of(raw.get("Id") if isinstance(raw, Mapping) else raw)
+    return user_of(raw.get("Id") if isinstance(raw, dict) else raw)
 
 
 def user_of(raw: Any) -> str | None:

@@ -102,8 +102,8 @@ def number_text(raw: Any) -> str:
 
 def _bare(raw: Any) -> Any:
     """Take a value out of OptionSetValue, Money and their like."""
-    if isinstance(raw, Mapping):
-        if "Value" not in raw or isinstance(raw["Value"], Mapping):
+    if isinstance(raw, dict):
+        if "Value" not in raw or isinstance(raw["Value"], dict):
             raise WrongType("an object without a value")
         raw = raw["Value"]
     if raw is None:
@@ -118,6 +118,8 @@ def _text(raw: Any) -> str:
 
 
 def _integer(raw: Any) -> int:
+    if type(raw) is int:
+        return _sized(raw)
     number = plain_number(raw)
     if number != number.to_integral_value():
         raise WrongType("no integer")
@@ -153,7 +155,7 @@ def _guid(raw: Any) -> str:
 
 
 def _lookup(column: Column, raw: Any, table: str | None) -> ColumnValue | Unknown:
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         row_id, table = raw.get("Id"), raw.get("LogicalName") or table
         if row_id is None:
             raise WrongType("a reference without an id")

@@ -8,7 +8,6 @@ whole page of a delta at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from streams.catalogue import Table
@@ -38,7 +37,7 @@ def is_web_api(body: Json) -> bool:
 
 def is_removed(body: Json) -> bool:
     """True for ``{"@odata.context": "…/$deletedEntity", "id": …, "reason": "deleted"}``."""
-    if isinstance(body.get("@removed"), Mapping):
+    if isinstance(body.get("@removed"), dict):
         return True
     context = body.get("@odata.context")
     return isinstance(context, str) and context.endswith("$deletedEntity") and "id" in body
@@ -55,7 +54,7 @@ def decode(body: Json, source: Source) -> Decoded:
     changes: list[RecordChange | EcmEvent] = []
     skipped = Skipped(SkipReason.EMPTY_PAGE)
     for row in body["value"]:
-        if not isinstance(row, Mapping):
+        if not isinstance(row, dict):
             raise unreadable(UnreadableReason.NOT_AN_OBJECT, "a row of the page is no object")
         decoded = _row(row, source, _context(row) or _context(body))
         if isinstance(decoded, Skipped):
@@ -111,7 +110,7 @@ def raw_row(body: Json) -> RawRow:
 def _removed(body: Json, source: Source, table: Table, row_id: Any) -> RecordChange:
     """A removed row was deleted, or (reason "changed") is no longer shown and must be read."""
     mark = body.get("@removed")
-    reason = mark.get("reason") if isinstance(mark, Mapping) else body.get("reason")
+    reason = mark.get("reason") if isinstance(mark, dict) else body.get("reason")
     deleted = reason != "changed"
     happening = Happening(
         format="web_api",

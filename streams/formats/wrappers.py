@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from typing import Any
 
 from streams.formats.json_text import parse
@@ -15,7 +14,7 @@ _WRAPPERS = ("value", "body")
 
 def is_connect(body: Json) -> bool:
     """True for JsonConverter's ``{"schema": …, "payload": …}``."""
-    return body.keys() >= {"schema", "payload"} and isinstance(body["schema"], Mapping | None)
+    return body.keys() >= {"schema", "payload"} and isinstance(body["schema"], dict | None)
 
 
 def is_wrapper(body: Json) -> bool:
@@ -42,4 +41,4 @@ def _holds(body: Json, name: str) -> bool:
     inner = body.get(name)
     if isinstance(inner, str):
         return inner.lstrip("\ufeff \t\r\n")[:1] in ("{", '"')
-    return isinstance(inner, Mapping)
+    return isinstance(inner, dict)

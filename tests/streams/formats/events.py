@@ -103,9 +103,7 @@ LAYERS: Mapping[str, Callable[[Encoded], Encoded]] = {
     "structured base64": lambda e: cloudevents.structured(e, ATTRIBUTES, base64_data=True),
     "binary": lambda e: cloudevents.binary(e, ATTRIBUTES),
     "binary by amqp": lambda e: cloudevents.binary(e, ATTRIBUTES, prefix="cloudEvents:"),
-    "structured in a relay's value": lambda e: relays.in_key(
-        cloudevents.structured(e, ATTRIBUTES)
-    ),
+    "structured in a relay's value": lambda e: relays.in_key(cloudevents.structured(e, ATTRIBUTES)),
 }
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -124,9 +122,11 @@ _BY_KIND: Mapping[ColumnKind, st.SearchStrategy[ColumnValue]] = {
         lambda options: ",".join(map(str, sorted(options)))
     ),
     ColumnKind.NUMBER: st.integers(-(10**19), 10**19).map(
-        lambda n: f"{'-' if n < 0 else ''}{abs(n) // 10**4}.{abs(n) % 10**4:04d}".rstrip("0")
-        .rstrip(".")
-        .replace("-0", "0" if abs(n) < 10**4 and n % 10**4 == 0 else "-0")
+        lambda n: (
+            f"{'-' if n < 0 else ''}{abs(n) // 10**4}.{abs(n) % 10**4:04d}".rstrip("0")
+            .rstrip(".")
+            .replace("-0", "0" if abs(n) < 10**4 and n % 10**4 == 0 else "-0")
+        )
     ),
     ColumnKind.BOOLEAN: st.booleans(),
     # Integers without a unit are told apart between these years, see streams.formats.times.

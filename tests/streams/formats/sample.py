@@ -54,7 +54,13 @@ VENDOR = Table(
     "id",
     {"accountnum": Column(_K.TEXT), "blocked": Column(_K.CHOICE), "since": Column(_K.DATE)},
 )
-CATALOGUE = Catalogue({t.name: t for t in (OPPORTUNITY, ACCOUNT, INCIDENT, QUOTE, VENDOR)})
+VIRTUAL = Table(
+    "mserp_vendvendorv2entity",
+    "mserp_vendvendorv2entities",
+    "mserp_vendvendorv2entityid",
+    {"mserp_vendorname": Column(_K.TEXT)},
+)
+CATALOGUE = Catalogue({t.name: t for t in (OPPORTUNITY, ACCOUNT, INCIDENT, QUOTE, VENDOR, VIRTUAL)})
 BUSINESS_OBJECTS = {("D365", "opportunity"): "opportunity"}
 
 

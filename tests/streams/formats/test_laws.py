@@ -95,9 +95,7 @@ def test_a_wrapper_changes_nothing_but_the_name_of_the_format(encoder: str, laye
     assert found.model_copy(update={"origin": expected.origin}) == expected
 
 
-@given(
-    st.lists(st.sampled_from(sorted(set(LAYERS) - {"byte order mark"})), max_size=2)
-)
+@given(st.lists(st.sampled_from(sorted(set(LAYERS) - {"byte order mark"})), max_size=2))
 def test_layers_may_lie_around_layers(names: list[str]) -> None:
     (message,) = ROW_ENCODERS["rec"](row_event())
     expected = change(sent(message))
@@ -134,16 +132,19 @@ _SCALARS = (
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
     | st.sampled_from([ID, "/Date(1706696100000)/", "2024-01-31T10:15:00Z", "account", "", "True"])
 )
-_NAMES = st.sampled_from(
-    "MessageName PrimaryEntityName PrimaryEntityId InputParameters Target Targets Attributes key"
-    " value Id LogicalName op before after source table ts_ms payload schema fields field name"
-    " @odata.etag @odata.context @removed id reason IsDelete SinkModifiedOn _table recid event"
-    " event_id workspace_id business_object document attributes specversion type data data_base64"
-    " ContentData body _airbyte_data _airbyte_stream __op __deleted __source_ts_ms versionnumber"
-    " modifiedon modifiedby opportunityid customerid estimatedvalue statecode Value Entities"
-    " SharedVariables ParentContext PostEntityImages OperationCreatedOn SubordinateId Status"
-    " BusinessEventId EventId scale parameters accountid occurred_at external_system".split()
-) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+_KEYS = """
+    MessageName PrimaryEntityName PrimaryEntityId InputParameters Target Targets Attributes key
+    value Id LogicalName op before after source table ts_ms payload schema fields field name
+    @odata.etag @odata.context @removed id reason IsDelete SinkModifiedOn _table recid event
+    event_id workspace_id business_object document attributes specversion type data data_base64
+    ContentData body _airbyte_data _airbyte_stream __op __deleted __source_ts_ms versionnumber
+    modifiedon modifiedby opportunityid customerid estimatedvalue statecode Value Entities
+    SharedVariables ParentContext PostEntityImages OperationCreatedOn SubordinateId Status
+    BusinessEventId EventId scale parameters accountid occurred_at external_system
+"""
+_NAMES = st.sampled_from(_KEYS.split()) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=5
+)
 _JSON = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=8),
@@ -160,7 +161,9 @@ def test_any_json_is_answered_skipped_or_refused(value: Any) -> None:
 def _valid() -> list[Encoded]:
     event = row_event()
     found = [encoded for encode in ROW_ENCODERS.values() for encoded in encode(event)]
-    found += [encoded for encode in ROW_ENCODERS.values() for encoded in encode(row_event("delete"))]
+    found += [
+        encoded for encode in ROW_ENCODERS.values() for encoded in encode(row_event("delete"))
+    ]
     found += [rec.closed(event, message="Win"), rec.merged(event, USER), rec.assigned(event)]
     found += [rec.state_set(event), rec.associated(event, [f"account:{ID}"])]
     happening = ecm.EcmHappening("e1", "contract.signed", AT_MS, 5, ("D365", "opportunity", ID))
