@@ -7,6 +7,7 @@ import ssl
 from app.settings_model import Settings, variable
 from streams.engine.settings import EngineSettings, Security
 from streams.errors import Misconfigured
+from streams.topics import MAX_MESSAGE_BYTES
 from tables.store import StoreSettings
 
 
@@ -35,6 +36,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
         revoke_budget_seconds=settings.revoke_budget_seconds,
         batch_max_records=settings.batch_limit_messages,
+        max_record_bytes=MAX_MESSAGE_BYTES,
         checkpoint_interval_ms=max(1, round(settings.checkpoint_interval_seconds * 1000)),
         topic_replication_factor=settings.replication_factor,
         # With two copies or more one may be lost without losing what was confirmed.

@@ -1,0 +1,27 @@
+"""``dovetail demo``: all of it on this machine, without any account."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave all of it running afterwards, until Ctrl-C.")
+    ] = False,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Kill the worker in the middle and start it again.")
+    ] = False,
+) -> None:
+    """Play a day of changes against simulated systems, and show what became of each record.
+
+    \b
+    Example:
+      dovetail demo
+      dovetail demo --chaos --keep
+    """
+    from app.demo import run
+
+    raise typer.Exit(run(keep=keep, chaos=chaos))

@@ -1,0 +1,137 @@
+"""``dovetail topics``: the topics that Dovetail owns, as they should be and as they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.failures import Failed, KafkaUnreachable
+from app.cli.kafka import ANSWER_SECONDS, partition_counts
+from app.cli.output import say, show_json, show_table
+from app.settings import Need, Settings, load_settings
+from app.settings_kafka import engine_settings
+from streams import memory
+from streams import topics as ours
+from streams.engine.records import Outgoing, Record, Rows
+from streams.engine.settings import TopicSpec
+from streams.engine.stages import StageEntry
+from streams.engine.topics import changelog_specs, create_missing
+from streams.write_dynamics import DynamicsWriter
+from streams.write_ecm import EcmWriter
+
+topics = typer.Typer(help="List or create the topics that Dovetail owns.", no_args_is_help=True)
+_TABLES = (*memory.DECIDE_TABLES, EcmWriter.ledger, DynamicsWriter.ledger)
+_CHANGELOG = "rows of a table, for recovery"
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+
+
+@topics.callback()
+def _group() -> None:
+    """List or create the topics that Dovetail owns.
+
+    \b
+    Example:
+      dovetail topics create
+    """
+
+
+@topics.command("list")
+def list_topics(as_json: Json = False) -> None:
+    """List our topics: what each carries, and whether it is there with the right partitions.
+
+    \b
+    Example:
+      dovetail topics list
+      dovetail topics list --json
+    """
+    settings = load_settings(Need.KAFKA)
+    counts = asyncio.run(partition_counts(settings))
+    _show(_rows(settings, counts), as_json=as_json)
+
+
+@topics.command("create")
+def create_topics(as_json: Json = False) -> None:
+    """Create those of our topics that are missing; what exists is left as it is.
+
+    \b
+    Example:
+      dovetail topics create
+    """
+    settings = load_settings(Need.KAFKA)
+    before, after = asyncio.run(_create(settings))
+    created = [spec for spec in specs(settings) if spec.name not in before]
+    rows = [row for row in _rows(settings, after) if row["topic"] not in before]
+    _show(rows, as_json=as_json)
+    say(f"{len(created)} topics created, {len(specs(settings)) - len(created)} were there")
+    wrong = [row["topic"] for row in _rows(settings, after) if row["state"] == "wrong partitions"]
+    if wrong:
+        raise Failed(
+            f"these topics have another number of partitions than {settings.partitions}: "
+            + ", ".join(wrong),
+            advice="set DOVETAIL_PARTITIONS to theirs, or make them anew and replay",
+        )
+
+
+def specs(settings: Settings) -> list[TopicSpec]:
+    """Every topic of ours, changelogs included, with these settings."""
+    sources = [TopicSpec(topic.name, settings.partitions, topic.configs) for topic in ours.ALL]
+    counts = {spec.name: spec.partitions for spec in sources}
+    tables = StageEntry("tables", (ours.CHANGES.name,), _TABLES, _NotRun(), None, "")
+    engine = engine_settings(settings)
+    return [*sources, *changelog_specs(settings.application_id, [tables], counts, engine)]
+
+
+class _NotRun:
+    """Stands where the engine's description of changelogs wants a stage: no stage runs here."""
+
+    def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
+        raise AssertionError("topics are described, not read")
+
+
+async def _create(settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
+    """Create what is missing; the partition counts before and after."""
+    before = await partition_counts(settings)
+    try:
+        # The engine would wait for ever; the brokers have just answered, so this is quick.
+        async with asyncio.timeout(ANSWER_SECONDS * 3):
+            after = await create_missing(specs(settings), engine_settings(settings), say)
+    except TimeoutError:
+        raise KafkaUnreachable(
+            "Kafka did not create the topics in time",
+            advice="check that DOVETAIL_REPLICATION_FACTOR brokers run, then repeat: it is safe",
+        ) from None
+    return before, after
+
+
+def _rows(settings: Settings, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    carried = {topic.name: topic.carries for topic in ours.ALL}
+    return [
+        {
+            "topic": spec.name,
+            "partitions": counts.get(spec.name, spec.partitions),
+            "cleanup": spec.config.get("cleanup.policy", ""),
+            "state": _state(spec, counts),
+            "carries": carried.get(spec.name, _CHANGELOG),
+        }
+        for spec in specs(settings)
+    ]
+
+
+def _state(spec: TopicSpec, counts: Mapping[str, int]) -> str:
+    if spec.name not in counts:
+        return "missing"
+    return "there" if counts[spec.name] == spec.partitions else "wrong partitions"
+
+
+def _show(rows: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            show_json(row)
+        return
+    cells = [tuple(row.values()) for row in rows]
+    if cells:
+        show_table(("TOPIC", "PARTITIONS", "CLEANUP", "STATE", "CARRIES"), cells)

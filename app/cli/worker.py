@@ -1,0 +1,24 @@
+"""``dovetail worker``: runs until it is told to stop."""
+
+from __future__ import annotations
+
+from app.logs import set_up_logs
+from app.settings import Need, load_settings
+
+
+def worker() -> None:
+    """Run a worker: take up changes, decide, write; until SIGTERM or Ctrl-C.
+
+    Settings are environment variables; `dovetail check` lists them. Topics that are missing are
+    created.
+
+    \b
+    Example:
+      DOVETAIL_KAFKA_BOOTSTRAP=kafka:9092 … dovetail worker
+    """
+    settings = load_settings(Need.WORKER)
+    set_up_logs(settings.log_level, settings.log_format)
+    # Only a worker needs the engine and the clients: the other commands start without them.
+    from app.worker import run
+
+    run(settings)
