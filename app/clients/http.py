@@ -67,17 +67,22 @@ class _NoTicketCookies(http.cookiejar.DefaultCookiePolicy):
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """The TLS trust: this CA file alone, or the usual authorities without one."""
+    """The TLS trust: the public authorities, and those of this PEM file beside them.
+
+    Raises Misconfigured (``ca_file_unusable``) when the file cannot be read.
+    """
+    context = httpx.create_ssl_context()
     if ca_file is None:
-        return ssl.create_default_context()
+        return context
     try:
-        return ssl.create_default_context(cafile=str(ca_file))
+        context.load_verify_locations(cafile=str(ca_file))
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(
             f"The CA file {ca_file} cannot be used: {error}.",
             code="ca_file_unusable",
             advice=f"Correct {setting_names.CA_FILE}; it has to be PEM.",
         ) from error
+    return context
 
 
 def open_client(

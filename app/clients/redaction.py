@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import OrderedDict
+from collections import deque
 
 BLOT = "[redacted]"
 
 #: Shorter values would blot out innocent words.
 _SHORTEST = 6
-#: Tokens and tickets roll over; the newest are enough.
-_REMEMBERED = 256
+#: Tickets may change with every answer; the newest are enough. Secrets are few and all kept.
+_PASSES_REMEMBERED = 64
 _SHAPES = (
     re.compile(r"(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\b()eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"),
     re.compile(
         r"(?i)([\"']?\b(?:client_secret|client_assertion|password|access_token|refresh_token"
-        r"|otcsticket|otdsticket|llcookie|ticket)\b[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}]+"
+        r"|ticket)\b[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}]+"
+    ),
+    # Headers, also as libraries log them: ``(b'OTCSTicket', b'...')``.
+    re.compile(
+        r"(?i)(\b(?:otcsticket|otdsticket|llcookie)\b[\"']?\s*[=:,]\s*b?[\"']?)[^\s&\"',;})]+"
     ),
 )
 
@@ -31,19 +35,22 @@ class Redactor:
     """Knows secret values and takes them out of texts. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._secrets: set[str] = set()
+        self._passes: deque[str] = deque(maxlen=_PASSES_REMEMBERED)
 
     def learn(self, secret: str) -> None:
-        """Remember a value that must never be shown; short ones cannot be told from words."""
-        if len(secret) < _SHORTEST:
-            return
-        self._known[secret] = None
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        """Remember a secret that must never be shown; short ones cannot be told from words."""
+        if len(secret) >= _SHORTEST:
+            self._secrets.add(secret)
+
+    def learn_pass(self, text: str) -> None:
+        """Remember a token or ticket; the newest push out the oldest."""
+        if len(text) >= _SHORTEST:
+            self._passes.append(text)
 
     def clean(self, text: str) -> str:
         """The text without any secret."""
-        for secret in tuple(self._known):
+        for secret in (*tuple(self._secrets), *tuple(self._passes)):
             text = text.replace(secret, BLOT)
         for shape in _SHAPES:
             text = shape.sub(rf"\1{BLOT}", text)

@@ -71,7 +71,7 @@ class SingleFlight:
 
     async def _next(self) -> Pass:
         text = await self._sign_in()
-        secrets_seen.learn(text)
+        secrets_seen.learn_pass(text)
         self._count += 1
         self.held = Pass(text, self._count)
         return self.held
@@ -80,5 +80,5 @@ class SingleFlight:
         """Replace the pass by a fresh one of the same sign-in; one of an earlier is not taken."""
         if self.held is None or self.held.sign_in != used.sign_in or self.held.text == text:
             return
-        secrets_seen.learn(text)
+        secrets_seen.learn_pass(text)
         self.held = replace(self.held, text=text)
