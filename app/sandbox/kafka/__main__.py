@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
         asyncio.run(_run(options))
-    except (DataFolderInUse, OSError) as error:
+    except (DataFolderInUse, OSError, ValueError) as error:
         sys.stderr.write(f"the broker cannot start: {error}\n")
         return 1
     return 0

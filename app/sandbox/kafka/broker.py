@@ -14,6 +14,9 @@ from app.sandbox.kafka.server import READ_AHEAD_BYTES, Connection
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import BrokerState
 
+_EVERYWHERE = ("", "0.0.0.0", "::")
+"""Addresses to listen on that are none to connect to."""
+
 
 class EmbeddedBroker:
     """A Kafka broker in this process, on this event loop.
@@ -24,6 +27,8 @@ class EmbeddedBroker:
 
         async with EmbeddedBroker() as broker:
             producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+
+    Raises ValueError when it listens everywhere and no `advertised_host` is given.
     """
 
     def __init__(
@@ -35,6 +40,10 @@ class EmbeddedBroker:
         advertised_host: str | None = None,
         settings: BrokerSettings | None = None,
     ) -> None:
+        if host in _EVERYWHERE and advertised_host is None:
+            raise ValueError(
+                f"clients cannot connect to {host}: give advertised_host, the name they reach it by"
+            )
         self.host = host
         self.port = port
         self.settings = settings or BrokerSettings()

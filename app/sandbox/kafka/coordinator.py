@@ -13,6 +13,9 @@ from app.sandbox.kafka.members import GroupState, Join, Joined, Sync, Synced
 from app.sandbox.kafka.offsets import CommittedOffsets
 from app.sandbox.kafka.settings import BrokerSettings
 
+_LATE = 0.2
+"""Seconds after which a timer is so late that the loop must have been held up."""
+
 Answer = TypeVar("Answer", Joined, Synced)
 
 
@@ -147,8 +150,15 @@ class GroupCoordinator:
             timer.cancel()
 
     def _expire(self, group: Group, due: float) -> None:
+        now = self._now()
+        if now - due > _LATE:
+            # This loop was held up: heartbeats that came in time may lie unread, so read first.
+            loop = asyncio.get_running_loop()
+            handle = loop.call_at(now + _LATE / 2, self._expire, group, now + _LATE / 2)
+            self._timers[group.group_id] = handle
+            return
         # The loop may fire a timer early by its clock's resolution: what it was armed for is due.
-        group.expire(max(self._now(), due))
+        group.expire(max(now, due))
         self._arm(group)
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import timedelta
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from kio.schema.errors import ErrorCode
 
 from app.sandbox.kafka import EmbeddedBroker
 from tests.sandbox.kafka.raw import (
+    RawClient,
     eventually,
     fetch_request,
+    fetched,
     list_offsets_request,
     produce_request,
     produced,
     raw_client,
     record_batch,
+    types,
 )
 
 
@@ -150,3 +157,71 @@ async def test_a_stopping_broker_does_not_wait_for_long_polls() -> None:
             await broker.stop()
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await raw.answer_to(request)
+
+
+async def test_who_waits_for_records_of_a_topic_learns_that_it_was_deleted(
+    embedded: EmbeddedBroker,
+) -> None:
+    topic = embedded.state.create_topic("doomed", 1, {})
+    async with raw_client(embedded.bootstrap) as raw, raw_client(embedded.bootstrap) as other:
+        request = fetch_request("doomed", 0, wait=60)
+        raw.send(request)
+        await other.ask(list_offsets_request("doomed", -1))
+        embedded.state.delete_topic(topic)
+        answer = fetched(await raw.answer_to(request))
+    assert answer.error_code is ErrorCode.unknown_topic_or_partition
+
+
+async def test_a_loop_that_was_held_up_does_not_expire_members_whose_heartbeats_lie_unread(
+    embedded: EmbeddedBroker,
+) -> None:
+    embedded.state.create_topic("source", 1, {})
+    async with raw_client(embedded.bootstrap) as raw:
+        member_id = await enter_group(raw, session=1.0)
+        beat = types(12, 4).HeartbeatRequest(group_id="g", generation_id=1, member_id=member_id)
+        raw.send(beat)
+        # Everything on this loop stands still, for longer than the session.
+        time.sleep(1.3)  # noqa: ASYNC251
+        assert (await raw.answer_to(beat)).error_code is ErrorCode.none
+        beaten = await raw.ask(beat)
+        assert beaten.error_code is ErrorCode.none
+
+
+async def enter_group(raw: RawClient, session: float) -> str:
+    """Become the only member of group "g"; its id."""
+    t = types(11, 3)
+    joined = await raw.ask(
+        t.JoinGroupRequest(
+            group_id="g",
+            session_timeout=timedelta(seconds=session),
+            rebalance_timeout=timedelta(seconds=10),
+            member_id="",
+            protocol_type="consumer",
+            protocols=(t.JoinGroupRequestProtocol(name="range", metadata=b""),),
+        )
+    )
+    s = types(14, 5)
+    part = s.SyncGroupRequestAssignment(member_id=joined.member_id, assignment=b"all")
+    synced = await raw.ask(
+        s.SyncGroupRequest(
+            group_id="g", generation_id=1, member_id=joined.member_id, assignments=(part,)
+        )
+    )
+    assert synced.error_code is ErrorCode.none
+    return str(joined.member_id)
+
+
+async def test_a_transactional_producer_is_told_at_once_that_there_are_no_transactions(
+    embedded: EmbeddedBroker,
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=embedded.bootstrap, transactional_id="t")
+    async with asyncio.timeout(20):
+        with pytest.raises(KafkaError):
+            await producer.start()
+    await producer.stop()
+
+
+def test_an_address_that_nobody_can_connect_to_is_not_advertised() -> None:
+    with pytest.raises(ValueError, match="give advertised_host"):
+        EmbeddedBroker(host="0.0.0.0")
+    assert EmbeddedBroker(host="0.0.0.0", port=1, advertised_host="kafka").bootstrap == "kafka:1"

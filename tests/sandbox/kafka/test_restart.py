@@ -21,6 +21,7 @@ from app.sandbox.kafka import EmbeddedBroker
 from app.sandbox.kafka.__main__ import main
 from app.sandbox.kafka.state import DataFolderInUse
 from tests.sandbox.kafka.raw import (
+    eventually,
     fetch_request,
     fetched,
     list_offsets_request,
@@ -198,6 +199,38 @@ async def test_in_memory_a_stopped_broker_starts_again_with_its_records() -> Non
     async with broker, raw_client(broker.bootstrap) as raw:
         assert broker.bootstrap == address
         assert fetched(await raw.ask(fetch_request("kept", 0))).high_watermark == 1
+
+
+async def test_a_group_goes_on_over_a_restart_of_its_broker(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(data=tmp_path)
+    await broker.start()
+    broker.state.create_topic("changes", 2, {})
+    async with (
+        AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer,
+        AIOKafkaConsumer(
+            "changes",
+            bootstrap_servers=broker.bootstrap,
+            group_id="readers",
+            enable_auto_commit=False,
+            heartbeat_interval_ms=100,
+        ) as consumer,
+    ):
+        await producer.send_and_wait("changes", b"before", partition=0)
+        assert (await asyncio.wait_for(consumer.getone(), 20)).value == b"before"
+        await consumer.commit()
+
+        await broker.stop()
+        await broker.start()
+
+        await producer.send_and_wait("changes", b"after", partition=0)
+        assert (await asyncio.wait_for(consumer.getone(), 20)).value == b"after"
+        group = broker.groups.find("readers")
+
+        async def joined_again() -> bool:
+            return group is not None and len(group.members) == 1
+
+        await eventually(joined_again)
+    await broker.stop()
 
 
 async def test_two_brokers_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def find_coordinator(
     is_group = getattr(request, "key_type", _GROUP_KEY) == _GROUP_KEY
     where: dict[str, Any] = {"node_id": -1, "host": "", "port": -1}
     where |= {
-        "error_code": ErrorCode.coordinator_not_available,
+        "error_code": ErrorCode.invalid_request,
         "error_message": "this broker coordinates consumer groups only",
     }
     if is_group:
