@@ -44,6 +44,7 @@ class EngineConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the group membership."""
 
     app: EngineApp
+    _fetching: asyncio.Future[Any] | None = None
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         settings = self.app.engine.settings
@@ -89,13 +90,26 @@ class EngineConsumerThread(driver.AIOKafkaConsumerThread):
         self, places: frozenset[TopicPartition], wait_seconds: float, max_records: int
     ) -> Fetched:
         """Return what has arrived for ``places``, waiting for the first record."""
-        consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher
+        fetcher = self._ensure_consumer()._fetcher
         with fetcher._subscriptions.fetch_context():
-            records: Fetched = await fetcher.fetched_records(
-                places, timeout=wait_seconds, max_records=max_records
+            self._fetching = asyncio.ensure_future(
+                fetcher.fetched_records(places, timeout=wait_seconds, max_records=max_records)
             )
-            return records
+            try:
+                await asyncio.wait({self._fetching})
+            finally:
+                self._fetching.cancel()
+        if self._fetching.cancelled():
+            return {}
+        records: Fetched = self._fetching.result()
+        return records
+
+    async def interrupt(self) -> None:
+        """End a fetch that is waiting. It would outlive a rebalance and take the first records
+        of the new assignment, which nobody would see."""
+        if self._fetching is not None and not self._fetching.done():
+            self._fetching.cancel()
+            await asyncio.wait({self._fetching})
 
     async def touch(self) -> None:
         """Tell aiokafka that we are alive although there is nothing to ask for."""
@@ -195,6 +209,10 @@ class EngineConsumer(driver.Consumer):
                     commit.done.set_result(None)
         finally:
             self._sending = None
+
+    async def interrupt(self) -> None:
+        """End a fetch that is waiting for records."""
+        await self.in_thread(self._thread.interrupt())
 
     async def committed(
         self, places: Iterable[TopicPartition]

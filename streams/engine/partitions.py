@@ -50,6 +50,7 @@ class Partitions:
     def __init__(self, engine: Engine) -> None:
         self.epoch = 0
         self.room = asyncio.Event()
+        self._reading = False
         self._engine = engine
         self._stores = Stores(engine.settings)
         self._units: dict[TopicPartition, Unit] = {}
@@ -69,6 +70,8 @@ class Partitions:
     def with_room(self) -> frozenset[TopicPartition]:
         """Return the places to fetch from."""
         self.room.clear()
+        if not self._reading:
+            return frozenset()
         return frozenset(place for place, unit in self._units.items() if unit.has_room())
 
     def some_without_room(self) -> bool:
@@ -89,6 +92,7 @@ class Partitions:
     def begin(self, assigned: frozenset[TopicPartition], generation: int) -> None:
         """Start on the partitions of a new generation, in the background."""
         self.epoch += 1
+        self._reading = True
         self._assigned = assigned
         board = self._engine.board
         board.assigned = assigned
@@ -97,12 +101,14 @@ class Partitions:
         self._bringing_up = asyncio.create_task(self._bring_up(assigned, generation))
 
     def stop_reading(self) -> None:
-        """Deliver nothing more of what is being fetched now."""
+        """Fetch nothing more, and deliver nothing of what is being fetched now."""
+        self._reading = False
         self.epoch += 1
 
     async def wind_down(self) -> None:
         """Finish or abandon all work within the budget. Nothing runs afterwards."""
-        self.epoch += 1
+        self.stop_reading()
+        await self._engine.app.consumer.interrupt()
         self._assigned = frozenset()
         self._engine.board.assigned = frozenset()
         await self._cancel_bring_up()
@@ -117,7 +123,7 @@ class Partitions:
 
     def abandon(self) -> None:
         """Drop all work at once."""
-        self.epoch += 1
+        self.stop_reading()
         if self._bringing_up is not None and self._bringing_up is not asyncio.current_task():
             self._bringing_up.cancel()
         for unit in self.units:

@@ -1,0 +1,198 @@
+"""Workers that are really killed, in processes of their own."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from tests.streams.engine.lab import Lab, numbered, running, until
+from tests.streams.engine.processes import WorkerProcess
+from tests.streams.engine.stages import Calls, Count
+
+pytestmark = pytest.mark.broker
+
+POINTS = (
+    "before publishing",
+    "between outputs and changelog",
+    "before the commit",
+    "after the commit",
+)
+
+
+async def make_topics(lab: Lab, partitions: int) -> None:
+    """Make the topics that workers read and write."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
+    await admin.start()
+    try:
+        names = [lab.topic("in"), lab.topic("out")]
+        await admin.create_topics(
+            [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+        )
+    finally:
+        await admin.close()
+
+
+async def finish_in_process(lab: Lab, worker: str) -> None:
+    """Let an engine in this process do what is left."""
+    engine = lab.engine(worker=worker)
+    engine.batch_stage(
+        name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
+    )
+    async with running(engine):
+        await until(lambda: lab.all_committed("in"))
+        stores = [engine.partitions.store(number) for number in range(2)]
+        rows = dict(row for store in stores if store for row in store.scan("counts"))
+        assert {key: value.decode() for key, value in rows.items()} == await lab.table("counts")
+
+
+@pytest.mark.parametrize("directory", ["one", "another"], ids=["disk kept", "disk lost"])
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_worker_killed_between_two_steps_counts_everything_once(
+    lab: Lab, point: str, directory: str
+) -> None:
+    await make_topics(lab, 2)
+    await lab.produce("in", numbered("abc", 60))
+    worker = await WorkerProcess.start(lab, "one", kill_at=point, kill_after=1)
+    await worker.ready()
+    await lab.produce("in", numbered("abc", 60))
+    await lab.produce("in", numbered("abc", 60))
+    assert await worker.ended() == -9
+    await finish_in_process(lab, directory)
+    assert await lab.table("counts") == dict.fromkeys("abc", "60")
+    outputs = await lab.outputs("out")
+    assert set(outputs) == {(key, str(count)) for key in "abc" for count in range(1, 61)}
+
+
+async def test_killed_in_the_middle_of_20000_increments_the_count_is_exact(lab: Lab) -> None:
+    await make_topics(lab, 1)
+    await lab.produce("in", numbered("a", 20_000))
+    worker = await WorkerProcess.start(lab)
+    await worker.ready()
+    await until(lambda: some_but_not_all(lab, 20_000))
+    await worker.kill()
+    engine = lab.engine(partitions=1)
+    engine.batch_stage(
+        name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
+    )
+    async with running(engine):
+        await until(lambda: lab.all_committed("in"))
+    assert await lab.table("counts") == {"a": "20000"}
+
+
+async def some_but_not_all(lab: Lab, number: int) -> bool:
+    """Whether the group is in the middle."""
+    return 0 < (await lab.committed("in")).get(0, 0) <= number
+
+
+async def test_a_stuck_record_comes_again_after_kill_9_though_later_ones_finished(lab: Lab) -> None:
+    await make_topics(lab, 1)
+    worker = await WorkerProcess.start(lab, stage="calls", hold="3")
+    await worker.ready()
+    await lab.produce("in", [(str(number), str(number)) for number in range(12)])
+    await until(lambda: outputs_are(lab, 11))
+    await until(lambda: committed_is(lab, 3))
+    await worker.kill()
+    assert await lab.committed("in") == {0: 3}
+
+    stage = Calls(lab.topic("out"))
+    engine = lab.engine(partitions=1, worker="two")
+    engine.lane_stage(name="calls", topics=[lab.topic("in")], tables=["ledger"], stage=stage)
+    async with running(engine):
+        await until(lambda: lab.all_committed("in"))
+    assert stage.calls == ["3"]
+
+
+async def outputs_are(lab: Lab, number: int) -> bool:
+    """Whether so many outputs are there."""
+    return len(await lab.outputs("out")) == number
+
+
+async def committed_is(lab: Lab, offset: int) -> bool:
+    """Whether the broker has this offset."""
+    return await lab.committed("in") == {0: offset}
+
+
+async def test_a_killed_workers_partitions_are_taken_over_with_their_rows(lab: Lab) -> None:
+    await make_topics(lab, 4)
+    first = await WorkerProcess.start(lab, "one")
+    await first.ready()
+    began = time.time()
+    second = await WorkerProcess.start(lab, "two")
+    try:
+        joined = await second.ready()
+        print(f"second worker ready {joined['ready'] - began:.2f} s after its start")
+        assert joined["assigned"]
+        await lab.produce("in", numbered("abcdefgh", 400))
+        await until(lambda: lab.all_committed("in"))
+        await first.kill()
+        killed = time.time()
+        await lab.produce("in", numbered("abcdefgh", 400))
+        await until(lambda: lab.all_committed("in"), 20)
+        print(f"taken over {time.time() - killed:.2f} s after the kill (session timeout 6 s)")
+        assert time.time() - killed < 6 + 3
+        assert await lab.table("counts") == dict.fromkeys("abcdefgh", "100")
+    finally:
+        await first.kill()
+        assert await second.stop() == 0
+
+
+async def test_two_workers_join_in_less_than_four_seconds(lab: Lab) -> None:
+    await make_topics(lab, 4)
+    began = time.time()
+    workers = [await WorkerProcess.start(lab, name) for name in ("one", "two")]
+    try:
+        told = [await worker.ready() for worker in workers]
+        print(f"both ready after {max(one['ready'] for one in told) - began:.2f} s")
+        await until(lambda: group_is_shared(lab), 4 - (time.time() - began) + 1)
+        assert time.time() - began < 4
+    finally:
+        codes = [await worker.stop() for worker in workers]
+    assert codes == [0, 0]
+
+
+async def group_is_shared(lab: Lab) -> bool:
+    """Whether the group is stable and has two members with partitions."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
+    await admin.start()
+    try:
+        (response,) = await admin.describe_consumer_groups([lab.app_id])
+        state, members = response.groups[0][2], response.groups[0][5]
+        return bool(state == "Stable" and len(members) == 2)
+    finally:
+        await admin.close()
+
+
+async def test_a_static_member_comes_back_without_a_rebalance(lab: Lab) -> None:
+    await make_topics(lab, 2)
+    other = await WorkerProcess.start(lab, "two", instance_id="two")
+    first = await WorkerProcess.start(lab, "one", instance_id="one")
+    try:
+        await other.ready()
+        await first.ready()
+        await until(lambda: group_is_shared(lab))
+        await lab.produce("in", numbered("abcd", 40))
+        await until(lambda: lab.all_committed("in"))
+        before = await generation(lab)
+        assert await first.stop() == 0
+        first = await WorkerProcess.start(lab, "one", instance_id="one")
+        await first.ready()
+        await lab.produce("in", numbered("abcd", 40))
+        await until(lambda: lab.all_committed("in"))
+        assert await lab.table("counts") == dict.fromkeys("abcd", "20")
+        assert await generation(lab) == before
+    finally:
+        await first.stop()
+        await other.stop()
+
+
+async def generation(lab: Lab) -> list[str]:
+    """The members of the group, which change with a rebalance that adds or removes one."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
+    await admin.start()
+    try:
+        (response,) = await admin.describe_consumer_groups([lab.app_id])
+        return sorted(member[-1].hex() for member in response.groups[0][5])
+    finally:
+        await admin.close()
