@@ -145,7 +145,7 @@ async def test_a_workload_identity_signs_in_with_its_clusters_assertion(
 
 
 async def test_an_assertion_that_was_agreed_beforehand_signs_in(entra: EntraSimulator) -> None:
-    result = await sign_in(entra, {"client_assertion": "agreed-beforehand"})
+    result = await sign_in(entra, {"client_assertion": lambda: "agreed-beforehand"})
     assert "access_token" in result
 
 
@@ -164,7 +164,7 @@ async def test_an_assertion_that_was_agreed_beforehand_signs_in(entra: EntraSimu
 async def test_a_federated_assertion_is_checked(
     assertion: str, code: int, entra: EntraSimulator
 ) -> None:
-    result = await sign_in(entra, {"client_assertion": assertion})
+    result = await sign_in(entra, {"client_assertion": lambda: assertion})
     assert result["error_codes"] == [code]
 
 
