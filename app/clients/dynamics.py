@@ -33,9 +33,10 @@ _HEADERS = {
     "Accept": "application/json",
     "OData-MaxVersion": "4.0",
     "OData-Version": "4.0",
-    "If-None-Match": "null",
 }
 _ANNOTATIONS = f'odata.include-annotations="{LOOKUP_TABLE}"'
+#: If-None-Match: no cache on the way may answer for the service (reference/dataverse.md 2.2).
+_READING = {"Prefer": _ANNOTATIONS, "If-None-Match": "null"}
 _STAMPS = ("versionnumber", "modifiedon")
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
 
@@ -186,9 +187,7 @@ class DataverseGateway:
     async def _read(self, table: Table, key: str) -> tuple[str, Row] | None:
         path = f"/{table.entity_set}({key})?$select={await self._select(table)}"
         try:
-            answer = await self._endpoint.call(
-                "read", "GET", path, headers={"Prefer": _ANNOTATIONS}
-            )
+            answer = await self._endpoint.call("read", "GET", path, headers=_READING)
         except Refused as refused:
             if refused.code in ("record_missing", "key_not_found"):
                 return None
@@ -234,7 +233,7 @@ class DataverseGateway:
         if isinstance(answer.body, dict):
             return answer.body
         path = f"/{table.entity_set}({key})?$select={await self._select(table)}"
-        again = await self._endpoint.call("read", "GET", path, headers={"Prefer": _ANNOTATIONS})
+        again = await self._endpoint.call("read", "GET", path, headers=_READING)
         return _object(again.body)
 
     async def _select(self, table: Table) -> str:

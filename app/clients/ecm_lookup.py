@@ -17,6 +17,11 @@ from streams.messages.facts import BusinessObject
 
 #: More candidates than this for one business object are no candidates: the filter is not known.
 _MOST_CANDIDATES = 10
+#: Refusals that say nothing about the workspace.
+_NOT_NONE = frozenset(
+    {"credentials_refused", "permission_denied", "sign_in_refused", "secret_missing"}
+    | {"certificate_untrusted", "url_invalid"}
+)
 
 
 class WorkspaceLookup:
@@ -30,7 +35,9 @@ class WorkspaceLookup:
 
         Raises Refused (``workspace_not_unique``) when the business object has several.
         """
-        found = await self._by_address(wanted) or await self._by_filter(wanted)
+        answered, found = await self._by_address(wanted)
+        if not found:
+            found = await self._by_filter(wanted, certain=answered)
         if len(found) > 1:
             ids = ", ".join(str(node_id) for node_id in sorted(found))
             raise Refused(
@@ -40,7 +47,8 @@ class WorkspaceLookup:
             )
         return next(iter(found.values()), None)
 
-    async def _by_address(self, wanted: BusinessObject) -> dict[int, Properties]:
+    async def _by_address(self, wanted: BusinessObject) -> tuple[bool, dict[int, Properties]]:
+        """Way A: whether the server answered it, and what it found."""
         system, kind, object_id = (
             quote(part, safe="") for part in (wanted.external_system, wanted.type, wanted.id)
         )
@@ -49,14 +57,13 @@ class WorkspaceLookup:
             body = (await self._endpoint.call("find_workspace", "GET", path)).body
         except (Refused, Misconfigured) as none:
             # "None" is 404, 400 or an application error; a server too old has no such address.
-            if none.code in ("credentials_refused", "permission_denied", "sign_in_refused"):
+            if none.code in _NOT_NONE:
                 raise
-            if isinstance(none, Misconfigured) and none.code != "endpoint_missing":
-                raise
-            return {}
-        return _by_id(properties(body))
+            return False, {}
+        return True, _by_id(properties(body))
 
-    async def _by_filter(self, wanted: BusinessObject) -> dict[int, Properties]:
+    async def _by_filter(self, wanted: BusinessObject, *, certain: bool) -> dict[int, Properties]:
+        """Way B; ``certain``: way A has said that there is none."""
         path = "/v2/businessworkspaces" + query(
             where_ext_system_id=wanted.external_system,
             where_bo_type=wanted.type,
@@ -64,11 +71,26 @@ class WorkspaceLookup:
             expanded_view="true",
             limit=_MOST_CANDIDATES,
         )
-        body = (await self._endpoint.call("list_workspaces", "GET", path)).body
-        found = _by_id(properties(body))
-        return {
-            node_id: item for node_id, item in found.items() if await self._is_of(node_id, wanted)
+        try:
+            body = (await self._endpoint.call("list_workspaces", "GET", path)).body
+        except Refused:
+            if certain:
+                return {}
+            raise
+        candidates = _by_id(properties(body))
+        found = {
+            node_id: item
+            for node_id, item in candidates.items()
+            if await self._is_of(node_id, wanted)
         }
+        if candidates and not found and not certain:
+            raise Misconfigured(
+                f"This Content Server cannot say whether {_name(wanted)} has a workspace: it has "
+                "no look-up by business object, and its list ignores the filter.",
+                code="lookup_unsupported",
+                advice="Update the Business Workspaces module; nothing is created blindly.",
+            )
+        return found
 
     async def _is_of(self, node_id: int, wanted: BusinessObject) -> bool:
         fields = "fields=workspace_references&fields=business_properties"

@@ -39,12 +39,16 @@ class SignIn(Protocol):
 
 
 class SingleFlight:
-    """Keeps one pass and lets one caller at a time get the next; the others wait for it."""
+    """Keeps one pass; whoever needs the next while one is being fetched waits for that one.
+
+    They share its failure too: a sign-in that times out costs all waiting calls one timeout, not
+    one after another.
+    """
 
     def __init__(self) -> None:
         self.held: Pass | None = None
         self._count = 0
-        self._lock = asyncio.Lock()
+        self._attempt: asyncio.Task[Pass] | None = None
 
     async def _sign_in(self) -> str:
         """Sign in and return the token or ticket; implemented by the kinds of sign-in."""
@@ -57,17 +61,25 @@ class SingleFlight:
     async def present(self) -> Pass:
         if self.held is not None and self._is_fresh():
             return self.held
-        async with self._lock:
-            if self.held is not None and self._is_fresh():
-                return self.held
-            return await self._next()
+        return await self._shared()
 
     async def renewed(self, used: Pass) -> Pass:
-        async with self._lock:
-            if self.held is not None and self.held.sign_in != used.sign_in:
-                return self.held
+        if self.held is not None and self.held.sign_in == used.sign_in:
             self.held = None
-            return await self._next()
+        return self.held or await self._shared()
+
+    async def _shared(self) -> Pass:
+        """The outcome of the attempt that is under way, or of a new one."""
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._next(), name="sign in")
+            self._attempt.add_done_callback(self._ended)
+        # A caller that is cancelled must not take the others' sign-in along.
+        return await asyncio.shield(self._attempt)
+
+    def _ended(self, attempt: asyncio.Task[Pass]) -> None:
+        self._attempt = None
+        if not attempt.cancelled():
+            attempt.exception()  # asked for, in case that every caller was cancelled
 
     async def _next(self) -> Pass:
         text = await self._sign_in()

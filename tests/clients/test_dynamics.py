@@ -212,6 +212,7 @@ async def test_a_write_never_creates_and_carries_the_tag() -> None:
     assert after == Row(EXPECTED, 77, 1706696102000)
     request = talk.requests[-1]
     assert request.headers["if-match"] == "*"
+    assert "if-none-match" not in request.headers
     assert request.headers["prefer"].startswith("return=representation,")
     assert request.headers["content-type"] == "application/json"
     assert request.url.params["tag"] == "dove tail&1"

@@ -105,6 +105,33 @@ async def test_a_server_that_ignores_the_filter_does_not_make_us_adopt_a_strange
     assert (await ensure(talk)).id == 42
 
 
+async def test_a_server_with_neither_way_creates_nothing() -> None:
+    other = workspace(7, "Other", workspace_references=[], business_properties={})
+    talk = server().on("GET", "/boids/", error(400, "not found in the mappings registry"))
+    talk.on("GET", r"/v2/businessworkspaces\?", ok(items({"id": 7, "name": "Other"})))
+    talk.on("GET", r"/v2/businessworkspaces/7\?", ok(other))
+    with pytest.raises(Misconfigured, match="ignores the filter") as raised:
+        await ensure(talk)
+    assert raised.value.code == "lookup_unsupported"
+    assert talk.writes() == []
+
+
+@pytest.mark.parametrize(("first_way", "made"), [(ok(NOTHING), True), (error(404, "no"), False)])
+async def test_a_filter_that_is_refused_counts_only_without_the_first_way(
+    first_way: httpx.Response, made: bool
+) -> None:
+    talk = server().on("GET", "/boids/", first_way)
+    talk.on("GET", r"/v2/businessworkspaces\?", error(400, "Unknown argument"))
+    talk.on("POST", "/v2/businessworkspaces", created(42))
+    talk.on("GET", r"/v2/nodes/42\?", ok(node(42, "Contoso")))
+    if made:
+        assert (await ensure(talk)).created
+        return
+    with pytest.raises(Refused, match="Unknown argument"):
+        await ensure(talk)
+    assert talk.writes() == []
+
+
 async def test_several_workspaces_of_one_business_object_are_refused() -> None:
     talk = server().on("GET", "/boids/", ok(items({"id": 42, "name": "A"}, {"id": 43})))
     with pytest.raises(Refused, match="42, 43") as raised:

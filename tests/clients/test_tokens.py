@@ -201,6 +201,32 @@ async def test_callers_that_come_together_share_one_sign_in() -> None:
     assert len(authority.forms) == 1
 
 
+async def test_callers_that_wait_together_share_one_failure() -> None:
+    authority = Authority(replies=[httpx.ReadTimeout("slow")])
+    authority.gate.clear()
+    source = tokens(authority)
+    waiting = [asyncio.create_task(source.token()) for _ in range(10)]
+    await asyncio.sleep(0)
+    authority.gate.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 10
+    assert len(authority.forms) == 1
+    assert await source.token() == "token-2"
+
+
+async def test_a_caller_that_is_cancelled_does_not_take_the_others_along() -> None:
+    authority = Authority()
+    authority.gate.clear()
+    source = tokens(authority)
+    first, second = (asyncio.create_task(source.token()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    authority.gate.set()
+    assert await second == "token-1"
+    assert first.cancelled()
+
+
 async def test_a_token_is_renewed_shortly_before_it_expires() -> None:
     authority, clock = Authority(), Hands()
     source = tokens(authority, clock=clock)
