@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from app.sandbox.entra.clients import EntraClient
 from app.sandbox.entra.keys import SigningKey
 
+REMEMBERED = 1000
 REQUIRED = ["aud", "appid", "exp", "iss", "nbf", "oid"]
 
 
@@ -47,6 +48,33 @@ class TokenTrust(Protocol):
         ...
 
 
+class TokenChecks:
+    """Verifies tokens and remembers the good ones, for a signature costs about a millisecond.
+
+    A remembered token is good until it expires; `forget` when the keys change.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+        self._good: dict[tuple[str, tuple[str, ...]], Claims] = {}
+
+    def verify(
+        self, token: str, keys: dict[str, rsa.RSAPublicKey], audiences: Sequence[str]
+    ) -> Claims:
+        """Raises `InvalidToken`."""
+        known = self._good.get((token, tuple(audiences)))
+        if known is not None and known.expires_at > time.time():
+            return known
+        claims = verified(token, keys, self._issuer, audiences)
+        if len(self._good) >= REMEMBERED:
+            self.forget()
+        self._good[token, tuple(audiences)] = claims
+        return claims
+
+    def forget(self) -> None:
+        self._good.clear()
+
+
 class TokenIssuer:
     """Signs tokens; revoking is a change of key, which spoils every token given out so far."""
 
@@ -55,6 +83,7 @@ class TokenIssuer:
         self._tenant = tenant
         self._now = now
         self._key = SigningKey()
+        self._checks = TokenChecks(self.issuer)
 
     def issue(self, client: EntraClient, resource: str, lifetime_seconds: int, acr: str) -> str:
         """A token for ``resource``; ``acr`` is 1 for a secret and 2 for an assertion."""
@@ -79,13 +108,14 @@ class TokenIssuer:
 
     def revoke_all(self) -> None:
         self._key = SigningKey()
+        self._checks.forget()
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self._key.as_jwk()]}
 
     def verify(self, token: str, audiences: Sequence[str]) -> Claims:
         keys = {self._key.key_id: self._key.public}
-        return verified(token, keys, self.issuer, audiences)
+        return self._checks.verify(token, keys, audiences)
 
 
 class RemoteKeys:
@@ -95,13 +125,13 @@ class RemoteKeys:
         self.tenant = tenant
         self._url = f"{entra_url}/{tenant}/discovery/v2.0/keys"
         self._ca_path = ca_path
-        self._issuer = f"https://sts.windows.net/{tenant}/"
+        self._checks = TokenChecks(f"https://sts.windows.net/{tenant}/")
         self._keys: dict[str, rsa.RSAPublicKey] = {}
 
     async def verify(self, token: str, audiences: Sequence[str]) -> Claims:
         if _key_id(token) not in self._keys:
             await self._fetch()
-        return verified(token, self._keys, self._issuer, audiences)
+        return self._checks.verify(token, self._keys, audiences)
 
     async def _fetch(self) -> None:
         context = ssl.create_default_context(cafile=self._ca_path)
@@ -110,6 +140,7 @@ class RemoteKeys:
         answer.raise_for_status()
         keys = jwt.PyJWKSet.from_dict(answer.json()).keys
         self._keys = {str(key.key_id): key.key for key in keys}
+        self._checks.forget()
 
 
 def verified(

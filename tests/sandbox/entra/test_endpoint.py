@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import ssl
 import subprocess
@@ -85,6 +86,24 @@ async def test_a_resource_elsewhere_trusts_tokens_by_the_published_keys(
     await keys.verify(renewed, [RESOURCE])
     with pytest.raises(InvalidToken, match="does not publish"):
         await keys.verify(token, [RESOURCE])
+
+
+async def test_a_token_that_was_good_is_not_good_after_its_end(
+    entra: EntraSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = entra.issue("app-1", RESOURCE, lifetime_seconds=100)
+    await entra.verify(token, [RESOURCE])
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=101)
+
+    class Later(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            return later
+
+    monkeypatch.setattr("app.sandbox.entra.tokens.time.time", later.timestamp)
+    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    with pytest.raises(InvalidToken, match="expired"):
+        await entra.verify(token, [RESOURCE])
 
 
 async def test_an_expired_token_is_invalid(entra: EntraSimulator) -> None:
