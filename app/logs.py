@@ -24,7 +24,11 @@ SECRET_MIN_LENGTH = 4
 LogFormat = Literal["json", "text"]
 
 _SHAPES = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 " + MASKED),
+    (re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{16,}"), r"\1 " + MASKED),
+    (
+        re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"',;]+"),
+        r"\1" + MASKED,
+    ),
     (re.compile(r"(?i)\b(otcsticket|otdsticket)([\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+"), r"\1\2****"),
     (
         re.compile(

@@ -14,6 +14,10 @@ def demo(
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Kill the worker in the middle and start it again.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every record, not the most eventful ones.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Decides what happens and in what order.")] = 7,
 ) -> None:
     """Play a day of changes against simulated systems, and show what became of each record.
 
@@ -22,6 +26,6 @@ def demo(
       dovetail demo
       dovetail demo --chaos --keep
     """
-    from app.demo import run
+    from app.demo.run import run
 
-    raise typer.Exit(run(keep=keep, chaos=chaos))
+    raise typer.Exit(run(keep=keep, chaos=chaos, everything=everything, seed=seed))

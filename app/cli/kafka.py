@@ -13,8 +13,6 @@ from aiokafka.errors import KafkaError
 
 from app.cli.failures import Failed, KafkaUnreachable
 from app.settings import Settings
-from app.settings_kafka import engine_settings
-from streams.engine.clients import connection_options
 
 #: A person waits for the answer; brokers that need longer are in trouble.
 ANSWER_SECONDS = 10.0
@@ -113,6 +111,9 @@ def _refused(error: KafkaError | TimeoutError, brokers: str) -> KafkaUnreachable
 
 
 def _options(settings: Settings) -> dict[str, Any]:
+    from app.settings_kafka import engine_settings
+    from streams.engine.clients import connection_options
+
     return {
         **connection_options(engine_settings(settings)),
         "client_id": _CLIENT_ID,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.output import say, show_json, show_table
 from app.rules_faults import RulesWrong
-from app.rules_files import RuleFiles, read_rules
 from app.settings import Need, load_settings
-from streams.flows.registry import FLOWS
+
+if TYPE_CHECKING:
+    from app.rules_files import RuleFiles
 
 rules = typer.Typer(help="Check the rules that say what Dovetail does.", no_args_is_help=True)
 
@@ -43,6 +44,8 @@ def check(
       dovetail rules check
       dovetail rules check ./rules --json
     """
+    from app.rules_files import read_rules
+
     if directory is None:
         directory = load_settings(Need.RULES).rules_directory
     try:
@@ -60,6 +63,8 @@ def check(
 
 
 def _show(files: RuleFiles, *, as_json: bool) -> None:
+    from streams.flows.registry import FLOWS
+
     found = [
         {
             "flow": flow.name,

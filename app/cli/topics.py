@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,18 +12,12 @@ from app.cli.failures import Failed, KafkaUnreachable
 from app.cli.kafka import ANSWER_SECONDS, partition_counts
 from app.cli.output import say, show_json, show_table
 from app.settings import Need, Settings, load_settings
-from app.settings_kafka import engine_settings
-from streams import memory
 from streams import topics as ours
-from streams.engine.records import Outgoing, Record, Rows
-from streams.engine.settings import TopicSpec
-from streams.engine.stages import StageEntry
-from streams.engine.topics import changelog_specs, create_missing
-from streams.write_dynamics import DynamicsWriter
-from streams.write_ecm import EcmWriter
+
+if TYPE_CHECKING:
+    from streams.engine.settings import TopicSpec
 
 topics = typer.Typer(help="List or create the topics that Dovetail owns.", no_args_is_help=True)
-_TABLES = (*memory.DECIDE_TABLES, EcmWriter.ledger, DynamicsWriter.ledger)
 _CHANGELOG = "rows of a table, for recovery"
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -63,11 +57,11 @@ def create_topics(as_json: Json = False) -> None:
     """
     settings = load_settings(Need.KAFKA)
     before, after = asyncio.run(_create(settings))
-    created = [spec for spec in specs(settings) if spec.name not in before]
-    rows = [row for row in _rows(settings, after) if row["topic"] not in before]
-    _show(rows, as_json=as_json)
-    say(f"{len(created)} topics created, {len(specs(settings)) - len(created)} were there")
-    wrong = [row["topic"] for row in _rows(settings, after) if row["state"] == "wrong partitions"]
+    rows = _rows(settings, after)
+    created = [row for row in rows if row["topic"] not in before]
+    _show(created, as_json=as_json)
+    say(f"{len(created)} topics created, {len(rows) - len(created)} were there")
+    wrong = [row["topic"] for row in rows if row["state"] == "wrong partitions"]
     if wrong:
         raise Failed(
             f"these topics have another number of partitions than {settings.partitions}: "
@@ -76,24 +70,12 @@ def create_topics(as_json: Json = False) -> None:
         )
 
 
-def specs(settings: Settings) -> list[TopicSpec]:
-    """Every topic of ours, changelogs included, with these settings."""
-    sources = [TopicSpec(topic.name, settings.partitions, topic.configs) for topic in ours.ALL]
-    counts = {spec.name: spec.partitions for spec in sources}
-    tables = StageEntry("tables", (ours.CHANGES.name,), _TABLES, _NotRun(), None, "")
-    engine = engine_settings(settings)
-    return [*sources, *changelog_specs(settings.application_id, [tables], counts, engine)]
-
-
-class _NotRun:
-    """Stands where the engine's description of changelogs wants a stage: no stage runs here."""
-
-    def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
-        raise AssertionError("topics are described, not read")
-
-
 async def _create(settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
     """Create what is missing; the partition counts before and after."""
+    from app.cli.topic_specs import specs
+    from app.settings_kafka import engine_settings
+    from streams.engine.topics import create_missing
+
     before = await partition_counts(settings)
     try:
         # The engine would wait for ever; the brokers have just answered, so this is quick.
@@ -108,6 +90,8 @@ async def _create(settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _rows(settings: Settings, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    from app.cli.topic_specs import specs
+
     carried = {topic.name: topic.carries for topic in ours.ALL}
     return [
         {

@@ -14,7 +14,6 @@ from app.cli.kafka import partition_counts, read_to_end
 from app.cli.output import moment, say, show_json, show_table
 from app.cli.times import since_ms
 from app.settings import Need, Settings, load_settings
-from streams.engine.publisher import partition_of
 from streams.messages.audit import AuditLine
 from streams.topics import AUDIT
 from tables.keys import RecordRef, is_workspace_key, workspace_key
@@ -67,6 +66,8 @@ def record_key(text: str) -> str:
 
 
 async def _story(settings: Settings, key: str, from_ms: int | None) -> list[AuditLine]:
+    from streams.engine.publisher import partition_of
+
     counts = await partition_counts(settings)
     if AUDIT.name not in counts:
         raise Failed(f"there is no topic {AUDIT.name}", advice="run `dovetail topics create`")
