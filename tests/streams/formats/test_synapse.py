@@ -191,3 +191,9 @@ def test_wrong_values_are_refused(columns: dict[str, Any]) -> None:
 def test_a_row_without_an_id_is_refused() -> None:
     body = {"SinkModifiedOn": "1/31/2024 10:15:02 AM", "name": "Deal"}
     assert refusal(source(body, topic=TOPIC)).code == "row_id_missing"
+
+
+def test_the_last_writer_of_a_deleted_row_is_not_taken_for_who_deleted_it() -> None:
+    user = {"modifiedby": OTHER_ID, "modifiedby_entitytype": "systemuser"}
+    assert change(source(row(**user), topic=TOPIC)).actor == OTHER_ID
+    assert change(source(row(IsDelete="True", **user), topic=TOPIC)).actor is None
