@@ -64,7 +64,7 @@ class PemCertificate:
     certificate: Path | None = None
     thumbprint: str = ""
     passphrase: Secret | None = None
-    setting: str = setting_names.ENTRA_CERTIFICATE
+    setting: str = setting_names.ENTRA_CLIENT_CERTIFICATE_FILE
 
     def for_msal(self) -> Any:
         credential = {"private_key": read_secret(self.private_key, self.setting)}
@@ -84,7 +84,7 @@ class PfxCertificate:
     path: Path
     passphrase: Secret | None = None
     send_chain: bool = False
-    setting: str = setting_names.ENTRA_CERTIFICATE
+    setting: str = setting_names.ENTRA_CLIENT_CERTIFICATE_FILE
 
     def for_msal(self) -> Any:
         credential: dict[str, Any] = {"private_key_pfx_path": str(self.path)}

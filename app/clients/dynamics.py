@@ -70,7 +70,7 @@ class DataverseGateway:
         self._endpoint = Endpoint(
             system="dynamics",
             base_url=f"{base_url.rstrip('/')}{_API}",
-            url_setting=setting_names.DYNAMICS_URL,
+            url_setting=setting_names.DATAVERSE_URL,
             client=client,
             table=DATAVERSE,
             sign_in=tokens,

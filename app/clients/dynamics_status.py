@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.clients.setting_names import DYNAMICS_URL, TABLES_FILE
+from app.clients.setting_names import DATAVERSE_URL, TABLES_FILE
 from app.clients.status import StatusRow, StatusTable
 from streams.errors import (
     Conflict,
@@ -44,7 +44,7 @@ DATAVERSE = StatusTable(
             Unavailable,
             "not_json",
             is_json=False,
-            advice=f"A gateway answered; if this stays, check {DYNAMICS_URL}.",
+            advice=f"A gateway answered; if this stays, check {DATAVERSE_URL}.",
         ),
         StatusRow(Misconfigured, "access_denied", status=(403,), advice=_ROLE),
         StatusRow(
@@ -71,7 +71,7 @@ DATAVERSE = StatusTable(
             "table_unknown",
             status=(404,),
             text="resource not found for the segment|no http resource was found",
-            advice=f"Correct the entity set in {TABLES_FILE}, or {DYNAMICS_URL}.",
+            advice=f"Correct the entity set in {TABLES_FILE}, or {DATAVERSE_URL}.",
         ),
         # An unknown 404 is not read as "deleted".
         StatusRow(Refused, "not_found", status=(404,)),

@@ -3,8 +3,7 @@
 Nothing is idempotent over there (9), so everything here looks before it writes and looks again
 after an answer that leaves it open whether the write was done.
 
-Names: a type may generate its workspaces' names and overwrite ours (2.5). That is learned from the
-type, or from a name that comes back unlike what we sent; such names are left alone.
+Names that a workspace type generates are left alone: see ``ecm_renaming``.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ from weakref import WeakValueDictionary
 import httpx
 
 from app.clients import setting_names
-from app.clients.ecm_answers import body_form, number, one
+from app.clients.ecm_answers import body_form, number
 from app.clients.ecm_categories import Categories
-from app.clients.ecm_lookup import WorkspaceLookup, references
+from app.clients.ecm_lookup import WorkspaceLookup
 from app.clients.ecm_members import Members
-from app.clients.ecm_names import is_same_name, names_to_try
+from app.clients.ecm_names import names_to_try
 from app.clients.ecm_relations import WorkspaceRelations
+from app.clients.ecm_renaming import WorkspaceNames
 from app.clients.ecm_roles import WorkspaceRoles, missing_workspace
 from app.clients.ecm_status import CONTENT_SERVER
 from app.clients.ecm_types import WorkspaceType, WorkspaceTypes
@@ -63,7 +63,7 @@ class ContentServerGateway:
         self._endpoint = Endpoint(
             system="ecm",
             base_url=f"{self._cs}/api",
-            url_setting=setting_names.ECM_URL,
+            url_setting=setting_names.CONTENT_SERVER_URL,
             client=client,
             table=CONTENT_SERVER,
             sign_in=tickets,
@@ -79,7 +79,7 @@ class ContentServerGateway:
         self._categories = Categories(self._endpoint, members)
         self._roles = WorkspaceRoles(self._endpoint, members)
         self._relations = WorkspaceRelations(self._endpoint)
-        self._name_makers: set[int] = set()
+        self._names = WorkspaceNames(self._endpoint, self._types)
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure_workspace(
@@ -116,7 +116,7 @@ class ContentServerGateway:
             present = await self._read(workspace_id)
             await self._learn_for(attributes)
             await self._categories.write(workspace_id, attributes)
-            await self._rename(workspace_id, present, name)
+            await self._names.bring(workspace_id, present, name)
         except Refused as refused:
             raise missing_workspace(workspace_id, refused) from refused
 
@@ -141,6 +141,26 @@ class ContentServerGateway:
     async def workspace_types(self) -> tuple[WorkspaceType, ...]:
         """All workspace types with their templates, for ``dovetail rules check``."""
         return await self._types.all()
+
+    async def attribute_labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The labels of the attributes by category, as the templates have them, for checks."""
+        await self._learn_templates()
+        return self._categories.labels()
+
+    async def role_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The roles by workspace type, as the templates have them, for checks."""
+        return {
+            kind.name: tuple(
+                dict.fromkeys(
+                    [
+                        role
+                        for template_id in kind.templates.values()
+                        for role in await self._roles.names(template_id)
+                    ]
+                )
+            )
+            for kind in await self._types.all()
+        }
 
     def _workspace(self, node: Mapping[str, Any], *, created: bool) -> Workspace:
         node_id = number(node.get("id"))
@@ -220,11 +240,10 @@ class ContentServerGateway:
 
     async def _read_back(self, node_id: int, kind: WorkspaceType, sent: str) -> Workspace:
         """The new workspace under the name that it really got."""
-        body = (await self._endpoint.call("read_node", "GET", _node_path(node_id))).body
-        node = one(body, "the new workspace").get("properties", {})
-        if kind.generates_names or node.get("name") != sent:
-            self._name_makers.add(kind.id)
-        return self._workspace({**node, "id": node_id}, created=True)
+        held = await self._names.read(node_id)
+        if held != sent:
+            self._names.are_made_by(kind.id)
+        return self._workspace({"id": node_id, "name": held}, created=True)
 
     async def _read(self, workspace_id: int) -> Mapping[str, Any]:
         fields = "fields=properties&fields=business_properties&fields=workspace_references"
@@ -233,58 +252,10 @@ class ContentServerGateway:
 
     async def _learn_for(self, attributes: Attributes) -> None:
         """Learn from all templates when a category is named that no node has shown yet."""
-        if all(self._categories.known(name) for name in attributes):
-            return
+        if not all(self._categories.known(name) for name in attributes):
+            await self._learn_templates()
+
+    async def _learn_templates(self) -> None:
         for kind in await self._types.all():
             for template_id in kind.templates.values():
                 await self._categories.learn(template_id)
-
-    async def _rename(self, workspace_id: int, present: Mapping[str, Any], wanted: str) -> None:
-        data = one(present, "the workspace")
-        held = str((data.get("properties") or {}).get("name", ""))
-        linked = references(present)
-        object_id = str(linked[0].get("business_object_id", "")) if linked else str(workspace_id)
-        if is_same_name(held, wanted, object_id) or await self._makes_names(data, linked):
-            return
-        for candidate in names_to_try(wanted, object_id):
-            try:
-                await self._put_name(workspace_id, candidate, linked)
-                return
-            except Refused as refused:
-                if refused.code != "name_taken":
-                    raise
-                last = refused
-        raise last
-
-    async def _put_name(
-        self, workspace_id: int, name: str, linked: Sequence[Mapping[str, Any]]
-    ) -> None:
-        form = body_form({"name": name})
-        await self._endpoint.call("rename", "PUT", f"/v2/nodes/{workspace_id}", form=form)
-        body = (await self._endpoint.call("read_node", "GET", _node_path(workspace_id))).body
-        held = one(body, "the workspace").get("properties", {}).get("name")
-        type_id = _type_id({}, linked)
-        if held != name and type_id is not None:
-            self._name_makers.add(type_id)
-
-    async def _makes_names(
-        self, data: Mapping[str, Any], linked: Sequence[Mapping[str, Any]]
-    ) -> bool:
-        """Whether this workspace's type generates names, as far as we know."""
-        type_id = _type_id(data.get("properties") or {}, linked)
-        type_name = str((data.get("properties") or {}).get("wksp_type_name", ""))
-        for kind in await self._types.all():
-            if kind.id == type_id or (type_id is None and kind.name == type_name):
-                return kind.generates_names or kind.id in self._name_makers
-        return False
-
-
-def _node_path(node_id: int) -> str:
-    return f"/v2/nodes/{node_id}?fields=properties{{id,name}}"
-
-
-def _type_id(properties: Mapping[str, Any], linked: Sequence[Mapping[str, Any]]) -> int | None:
-    named = number(properties.get("wnf_wksp_type_id"))
-    if named is not None:
-        return named
-    return number(linked[0].get("workspace_type_id")) if linked else None

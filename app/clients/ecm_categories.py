@@ -69,6 +69,13 @@ class Categories:
         """A category that was seen on some node, by name."""
         return self._learned.get(name.casefold())
 
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The attributes' labels of every category that was seen, by its name."""
+        return {
+            category.name: tuple(a.label for a in category.attributes.values())
+            for category in self._learned.values()
+        }
+
     async def of_node(self, node_id: int) -> dict[str, Filled]:
         """The node's categories by name in lower case."""
         path = f"/v2/nodes/{node_id}/categories?metadata"

@@ -32,6 +32,12 @@ class WorkspaceRoles:
         for member in sorted(present - wanted):
             await self._take_out(path, member)
 
+    async def names(self, workspace_id: int) -> tuple[str, ...]:
+        """The names of the workspace's (or template's) roles."""
+        path = f"/v2/businessworkspaces/{workspace_id}/roles"
+        roles = await all_pages(self._endpoint, "list_roles", path)
+        return tuple(str(item.get("name", "")) for item in roles)
+
     async def _role_id(self, path: str, workspace_id: int, role: str) -> int:
         try:
             roles = await all_pages(self._endpoint, "list_roles", path)

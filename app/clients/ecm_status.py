@@ -6,7 +6,7 @@ found", then "denied": one text speaks of both of the last two.
 
 from __future__ import annotations
 
-from app.clients.setting_names import ECM_URL, OTDS_URL
+from app.clients.setting_names import CONTENT_SERVER_URL, OTDS_URL
 from app.clients.status import StatusRow, StatusTable
 from streams.errors import (
     Conflict,
@@ -35,7 +35,7 @@ CONTENT_SERVER = StatusTable(
             Unavailable,
             "not_json",
             is_json=False,
-            advice=f"It is overloaded or restarting; if this stays, check {ECM_URL}.",
+            advice=f"It is overloaded or restarting; if this stays, check {CONTENT_SERVER_URL}.",
         ),
         StatusRow(
             Misconfigured,

@@ -24,11 +24,11 @@ _TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 #: AADSTS codes that do not speak about the credential itself. Others: the credential's setting.
 _SETTINGS = {
     "AADSTS700016": setting_names.ENTRA_CLIENT_ID,
-    "AADSTS900023": setting_names.ENTRA_AUTHORITY,
-    "AADSTS90002": setting_names.ENTRA_AUTHORITY,
-    "AADSTS500011": setting_names.DYNAMICS_URL,
-    "AADSTS1002012": setting_names.DYNAMICS_URL,
-    "AADSTS70011": setting_names.DYNAMICS_URL,
+    "AADSTS900023": setting_names.ENTRA_TENANT_ID,
+    "AADSTS90002": setting_names.ENTRA_TENANT_ID,
+    "AADSTS500011": setting_names.DATAVERSE_URL,
+    "AADSTS1002012": setting_names.DATAVERSE_URL,
+    "AADSTS70011": setting_names.DATAVERSE_URL,
 }
 
 
@@ -67,7 +67,7 @@ def of_exception(
         return Misconfigured(
             f"{what} is not an authority that signs us in: {text}",
             code="authority_unknown",
-            advice=f"Correct {setting_names.ENTRA_AUTHORITY}.",
+            advice=f"Correct {setting_names.ENTRA_AUTHORITY} or {setting_names.ENTRA_TENANT_ID}.",
         )
     if last.request.method == "GET":
         # Discovery succeeded: what fails between it and the token request is our credential,

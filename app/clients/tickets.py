@@ -21,6 +21,9 @@ from app.clients.http import Answer, Endpoint, Observer, Timeouts
 from app.clients.sign_in import Pass, SingleFlight
 from streams.errors import DovetailError, Misconfigured, Retryable, Unavailable
 
+_CLIENT = f"{setting_names.OTDS_CLIENT_ID} and {setting_names.OTDS_CLIENT_SECRET}"
+_USER = f"{setting_names.OTDS_USERNAME} and {setting_names.OTDS_PASSWORD}"
+
 
 @dataclass(frozen=True, slots=True)
 class OtdsClient:
@@ -61,7 +64,7 @@ class OtdsTickets(SingleFlight):
         self._content_server = Endpoint(
             system="ecm",
             base_url=f"{base_url.rstrip('/')}/api",
-            url_setting=setting_names.ECM_URL,
+            url_setting=setting_names.CONTENT_SERVER_URL,
             client=client,
             table=CONTENT_SERVER,
             observer=observer,
@@ -91,16 +94,16 @@ class OtdsTickets(SingleFlight):
         return await self._by_password(self._credential)
 
     async def _by_token(self, credential: OtdsClient) -> str:
-        secret = read_secret(credential.client_secret, setting_names.OTDS_CLIENT)
+        secret = read_secret(credential.client_secret, setting_names.OTDS_CLIENT_SECRET)
         form = {
             "grant_type": "client_credentials",
             "client_id": credential.client_id,
             "client_secret": secret,
         }
-        with _Refusal(setting_names.OTDS_CLIENT):
+        with _Refusal(_CLIENT):
             granted = await self._otds.call("token", "POST", "/oauth2/token", form=form)
             token = _text(granted, "access_token")
-        with _Refusal(setting_names.OTDS_CLIENT):
+        with _Refusal(_CLIENT):
             answer = await self._content_server.call(
                 "sign_in", "GET", "/v1/auth", headers={"Authorization": f"Bearer {token}"}
             )
@@ -109,11 +112,11 @@ class OtdsTickets(SingleFlight):
     async def _by_password(self, credential: OtcsUser) -> str:
         form = {
             "username": credential.username,
-            "password": read_secret(credential.password, setting_names.ECM_USER),
+            "password": read_secret(credential.password, setting_names.OTDS_PASSWORD),
         }
         if credential.domain:
             form["domain"] = credential.domain
-        with _Refusal(setting_names.ECM_USER):
+        with _Refusal(_USER):
             answer = await self._content_server.call("sign_in", "POST", "/v1/auth", form=form)
         return _text(answer, "ticket")
 

@@ -241,7 +241,7 @@ def test_the_wait_that_was_asked_for_is_surfaced(table: StatusTable, status: int
 
 def test_a_secret_in_an_error_text_is_blotted_out() -> None:
     secrets_seen.learn("canary-secret-77")
-    body = {"error": "client_secret=canary-secret-77 and Bearer abcdefghijkl were refused"}
+    body = {"error": "client_secret=canary-secret-77 and Bearer abcdefghijklmnop were refused"}
     shown = str(CONTENT_SERVER.error_for(failure_of(answer(500, body)), "read"))
     assert "canary" not in shown
     assert "abcdefghijkl" not in shown

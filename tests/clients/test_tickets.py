@@ -128,7 +128,7 @@ async def test_a_token_that_content_server_refuses_names_the_settings() -> None:
 )
 async def test_a_password_that_is_refused_names_the_settings(status: int, text: str) -> None:
     talk = Conversation().on("POST", "/v1/auth", ok({"error": text}, status))
-    with pytest.raises(Misconfigured, match="DOVETAIL_ECM_USERNAME") as raised:
+    with pytest.raises(Misconfigured, match="DOVETAIL_OTDS_USERNAME") as raised:
         await tickets(talk, USER).present()
     assert text in raised.value.message
     assert "user-password" not in str(raised.value)

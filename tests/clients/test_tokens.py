@@ -333,8 +333,8 @@ async def test_a_federated_token_file_is_read_at_each_sign_in(tmp_path: Path) ->
         ("AADSTS7000215", "DOVETAIL_ENTRA_CLIENT_SECRET"),
         ("AADSTS7000222", "DOVETAIL_ENTRA_CLIENT_SECRET"),
         ("AADSTS700016", "DOVETAIL_ENTRA_CLIENT_ID"),
-        ("AADSTS500011", "DOVETAIL_DYNAMICS_URL"),
-        ("AADSTS90002", "DOVETAIL_ENTRA_AUTHORITY"),
+        ("AADSTS500011", "DOVETAIL_DATAVERSE_URL"),
+        ("AADSTS90002", "DOVETAIL_ENTRA_TENANT_ID"),
     ],
 )
 async def test_a_refused_sign_in_names_the_setting_and_says_why(aadsts: str, setting: str) -> None:
@@ -350,7 +350,7 @@ async def test_a_refused_sign_in_names_the_setting_and_says_why(aadsts: str, set
 async def test_a_refused_certificate_names_the_certificates_setting(paper: Paper) -> None:
     authority = Authority(replies=[refusal("AADSTS700027", "The key was not found.")])
     credential = PemCertificate(paper.folder / "key.pem", paper.folder / "cert.pem")
-    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CERTIFICATE"):
+    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CLIENT_CERTIFICATE_FILE"):
         await tokens(authority, credential).token()
 
 
@@ -409,12 +409,12 @@ async def test_an_authority_without_tls_names_the_authority() -> None:
 async def test_a_key_that_is_no_key_names_the_certificates_setting(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text("no key at all")
     credential = PemCertificate(tmp_path / "key.pem", None, "AB" * 20)
-    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CERTIFICATE"):
+    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CLIENT_CERTIFICATE_FILE"):
         await tokens(Authority(), credential).token()
 
 
 async def test_a_pfx_that_is_missing_names_the_certificates_setting(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CERTIFICATE"):
+    with pytest.raises(Misconfigured, match="DOVETAIL_ENTRA_CLIENT_CERTIFICATE_FILE"):
         await tokens(Authority(), PfxCertificate(tmp_path / "no.pfx")).token()
 
 
