@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.record.default_records import DefaultRecordBatch
 from crc32c import crc32c
@@ -149,11 +150,27 @@ class RecordStamp:
 
 
 def stamps(batch: Buffer) -> Iterator[RecordStamp]:
-    """Offset and timestamp of each record, which for a compressed batch means unpacking it."""
-    for record in DefaultRecordBatch(bytes(batch)):
+    """Offset and timestamp of each record, which for a compressed batch means unpacking it.
+
+    Raises BatchRefused(corrupt_message) when the records are none, though their checksum holds.
+    """
+    for record in _records(batch):
         yield RecordStamp(record.offset, record.timestamp)
 
 
 def has_keyless_record(batch: Buffer) -> bool:
-    """Whether some record of the batch has no key (a compacted topic takes none of these)."""
-    return any(record.key is None for record in DefaultRecordBatch(bytes(batch)))
+    """Whether some record of the batch has no key (a compacted topic takes none of these).
+
+    Raises BatchRefused(corrupt_message) when the records are none, though their checksum holds.
+    """
+    return any(record.key is None for record in _records(batch))
+
+
+def _records(batch: Buffer) -> Iterator[Any]:
+    try:
+        yield from DefaultRecordBatch(bytes(batch))
+    except Exception as error:
+        # Whatever a decompressor or the record reader says about bytes that are not its own.
+        raise BatchRefused(
+            ErrorCode.corrupt_message, f"the records cannot be read: {error!r}"
+        ) from error

@@ -75,8 +75,10 @@ class EmbeddedBroker:
         return self._state
 
     async def start(self) -> None:
-        """Open the data and listen. Raises OSError when the port is taken and DataFolderInUse when
+        """Open the data and listen; harmless when started already. Raises OSError when the port is taken and DataFolderInUse when
         the folder is."""
+        if self._server is not None:
+            return
         if self._state is None or self._data is not None:
             self._state = BrokerState(self.settings, self._data)
         offsets = self._groups.offsets if self._groups and self._data is None else None

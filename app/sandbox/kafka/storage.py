@@ -122,10 +122,9 @@ class FileStore:
 
     def read(self, first: int, end: int) -> Sequence[Buffer]:
         found = []
-        for number, segment in enumerate(self._segments):
-            following = self._segments[number + 1 :]
-            stop = min(end, following[0].first if following else self._count)
-            begin = max(first, segment.first)
+        following = [segment.first for segment in self._segments[1:]] + [self._count]
+        for segment, ends in zip(self._segments, following, strict=True):
+            begin, stop = max(first, segment.first), min(end, ends)
             if begin < stop:
                 found.append(segment.read(begin, stop))
         return found

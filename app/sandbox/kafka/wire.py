@@ -27,6 +27,8 @@ _API_AND_VERSION = struct.Struct(">hh")
 _CORRELATION_AND_CLIENT = struct.Struct(">ih")
 _LENGTH = struct.Struct(">i")
 _NO_THROTTLE = timedelta(0)
+_read_header_1: Any = entity_reader(RequestHeaderV1)
+_read_header_2: Any = entity_reader(RequestHeaderV2)
 
 
 class RecordBuffers:
@@ -71,9 +73,7 @@ class Frame:
 
 def read_frame(data: bytes, is_flexible: bool) -> Frame:
     """The header of a request. Raises kio's SerialError or struct.error when it is malformed."""
-    header_type = RequestHeaderV2 if is_flexible else RequestHeaderV1
-    reader: Any = entity_reader(header_type)
-    header, body_at = reader(data, 0)
+    header, body_at = (_read_header_2 if is_flexible else _read_header_1)(data, 0)
     return Frame(
         header.request_api_key,
         header.request_api_version,
@@ -96,6 +96,7 @@ def correlation_id(data: bytes) -> int:
     return int(correlation)
 
 
+@cache
 def is_flexible(api_key: int, version: int) -> bool:
     """Whether the request's header has tagged fields."""
     return bool(load_request_schema(api_key, version).__header_schema__ is RequestHeaderV2)

@@ -7,14 +7,23 @@ import struct
 from typing import Any
 
 import pytest
+from crc32c import crc32c
 from kio.index import load_request_schema, load_response_schema
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader
 
 from app.sandbox.kafka import BrokerSettings, EmbeddedBroker
 from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
+from app.sandbox.kafka.batches import HEADER_BYTES
 from app.sandbox.kafka.wire import answers
-from tests.sandbox.kafka.raw import list_offsets_request, raw_client, types
+from tests.sandbox.kafka.raw import (
+    list_offsets_request,
+    produce_request,
+    produced,
+    raw_client,
+    record_batch,
+    types,
+)
 
 
 @pytest.mark.broker
@@ -88,6 +97,24 @@ async def assert_hung_up(address: str, data: bytes) -> None:
 async def test_an_oversized_frame_is_not_waited_for() -> None:
     async with EmbeddedBroker(settings=BrokerSettings(request_max_bytes=1000)) as broker:
         await assert_hung_up(broker.bootstrap, b"\x00" * 1001)
+
+
+async def test_records_that_are_none_are_found_out_when_they_are_looked_at(
+    embedded: EmbeddedBroker,
+) -> None:
+    embedded.state.create_topic("opaque", 1, {})
+    embedded.state.create_topic("compacted", 1, {"cleanup.policy": "compact"})
+    garbage = bytearray(record_batch([b"value"]))
+    garbage[HEADER_BYTES:] = b"\xff" * (len(garbage) - HEADER_BYTES)
+    struct.pack_into(">I", garbage, 17, crc32c(garbage[21:]))
+    async with raw_client(embedded.bootstrap) as raw:
+        kept = produced(await raw.ask(produce_request("opaque", bytes(garbage))))
+        refused = produced(await raw.ask(produce_request("compacted", bytes(garbage))))
+        answer = await raw.ask(list_offsets_request("opaque", 0))
+
+    assert kept.error_code is ErrorCode.none
+    assert refused.error_code is ErrorCode.corrupt_message
+    assert answer.topics[0].partitions[0].error_code is ErrorCode.corrupt_message
 
 
 async def test_a_browser_is_sent_away(embedded: EmbeddedBroker) -> None:

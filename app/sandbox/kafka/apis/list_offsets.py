@@ -11,7 +11,7 @@ from kio.schema.offset_for_leader_epoch.v4.request import (
     OffsetForLeaderPartition,
 )
 
-from app.sandbox.kafka.batches import RecordStamp
+from app.sandbox.kafka.batches import BatchRefused, RecordStamp
 from app.sandbox.kafka.context import Broker, Client
 from app.sandbox.kafka.log import PartitionLog
 from app.sandbox.kafka.settings import LEADER_EPOCH
@@ -51,7 +51,10 @@ def _partition(broker: Broker, topic: str, asked: ListOffsetsPartition, answers:
     elif asked.timestamp < _MAX_TIMESTAMP:
         error = ErrorCode.unsupported_version
     else:
-        stamp = _stamp(log, asked.timestamp)
+        try:
+            stamp = _stamp(log, asked.timestamp)
+        except BatchRefused as unreadable:
+            error = unreadable.code
     return answers(
         "ListOffsetsPartitionResponse",
         partition_index=asked.partition_index,
