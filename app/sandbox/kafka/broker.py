@@ -75,8 +75,9 @@ class EmbeddedBroker:
         return self._state
 
     async def start(self) -> None:
-        """Open the data and listen; harmless when started already. Raises OSError when the port is taken and DataFolderInUse when
-        the folder is."""
+        """Open the data and listen; harmless when started already.
+
+        Raises OSError when the port is taken and DataFolderInUse when the folder is."""
         if self._server is not None:
             return
         if self._state is None or self._data is not None:
