@@ -23,7 +23,14 @@ from streams.guard import Guard
 from streams.memory import WORKSPACE_OWNERS, Memory
 from streams.messages.audit import AuditLine
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
-from streams.messages.facts import FACTS, EcmEvent, Fact, WorkspaceOwned
+from streams.messages.facts import (
+    FACTS,
+    EcmEvent,
+    Fact,
+    RecordChange,
+    WorkspaceEvent,
+    WorkspaceOwned,
+)
 from streams.messages.links import RecordLinks, WorkspaceLinked
 from streams.messages.outcomes import OUTCOMES, Outcome
 from streams.metrics import Metrics
@@ -109,6 +116,7 @@ class DecideStage:
             catalogue=self.book.catalogue,
             members=self.book.members,
             at_ms=_caused_at(cause),
+            repeats=isinstance(cause, RecordChange | WorkspaceEvent),
         )
 
     def _asked(self, decided: _Decided, cause: Cause) -> list[AuditLine]:

@@ -17,12 +17,12 @@ from tables.stages import StagesRow
 from tables.workspace_links import LinksRow
 
 RECORDS = "records"
-WORKSPACE_LINKS = "workspace-links"
-FLOW_STEPS = "flow-steps"
+WORKSPACE_LINKS = "workspace_links"
+FLOW_STEPS = "flow_steps"
 NEIGHBOURS = "neighbours"
 STAGES = "stages"
 ECHOES = "echoes"
-WORKSPACE_OWNERS = "workspace-owners"
+WORKSPACE_OWNERS = "workspace_owners"
 
 _OWN_TABLES = tuple(flow.own_table for flow in FLOWS if flow.own_table)
 #: Every table that decide writes; nobody else writes any of them.

@@ -28,7 +28,7 @@ class DynamicsWriter(Writer):
 
     name: ClassVar[str] = "write-dynamics"
     system: ClassVar[str] = "dynamics"
-    ledger: ClassVar[str] = "ledger-dynamics"
+    ledger: ClassVar[str] = "ledger_dynamics"
     commands: ClassVar[TypeAdapter[Any]] = DYNAMICS_COMMANDS
 
     def is_remembered(self, command: AnyCommand) -> bool:

@@ -29,7 +29,7 @@ class EcmWriter(Writer):
 
     name: ClassVar[str] = "write-ecm"
     system: ClassVar[str] = "ecm"
-    ledger: ClassVar[str] = "ledger-ecm"
+    ledger: ClassVar[str] = "ledger_ecm"
     commands: ClassVar[TypeAdapter[Any]] = ECM_COMMANDS
 
     async def carry_out(self, command: EcmCommand) -> AnyOutcome:

@@ -16,7 +16,16 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter, ValidationError
 
 from streams.engine.records import Outgoing, Record, Rows
-from streams.errors import Misconfigured, Refused, Retryable, Throttled, Unavailable, Unreadable
+from streams.errors import (
+    Conflict,
+    Misconfigured,
+    Refused,
+    Retryable,
+    Throttled,
+    TokenExpired,
+    Unavailable,
+    Unreadable,
+)
 from streams.guard import Guard
 from streams.messages.commands import AnyCommand
 from streams.messages.outcomes import AnyOutcome, WriteRefused
@@ -30,7 +39,7 @@ log = logging.getLogger(__name__)
 #: So often is a failure repeated that is neither an outage nor a throttle, nor a lost race.
 _ATTEMPTS = 10
 #: These are waited out for as long as they last.
-_WAITED_OUT = ("throttled", "unavailable", "token_expired", "conflict")
+_WAITED_OUT = (Throttled, Unavailable, TokenExpired, Conflict)
 
 
 @dataclass
@@ -129,7 +138,7 @@ class Writer(ABC):
             try:
                 return await self._attempt(command)
             except Retryable as failure:
-                if failure.code not in _WAITED_OUT and attempt >= _ATTEMPTS:
+                if not isinstance(failure, _WAITED_OUT) and attempt >= _ATTEMPTS:
                     raise Refused(
                         f"failed {attempt} times: {failure}", code="retries_exhausted"
                     ) from failure

@@ -1,4 +1,4 @@
-"""``flow-steps``: per record and rule, what was last made true and what was refused.
+"""``flow_steps``: per record and rule, what was last made true and what was refused.
 
 A step is one thing that a rule wants true (the workspace's properties, a role, the columns written
 back). A decision compares the digest of what it wants with the one confirmed here, and asks again

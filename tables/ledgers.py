@@ -1,4 +1,4 @@
-"""``ledger-ecm`` and ``ledger-dynamics``: the outcome of the last command of each step of a record.
+"""``ledger_ecm`` and ``ledger_dynamics``: the outcome of the last command of each step of a record.
 
 A command whose id is the last of its step is answered from here without a call. Only the last one:
 a name that goes A, B, A makes three commands, the first and the third with the same id, and the

@@ -1,4 +1,4 @@
-"""``workspace-links``: which workspaces a record has, one per rule."""
+"""``workspace_links``: which workspaces a record has, one per rule."""
 
 from __future__ import annotations
 

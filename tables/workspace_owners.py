@@ -1,4 +1,4 @@
-"""``workspace-owners``: which record and rule a workspace belongs to, and what waits for that.
+"""``workspace_owners``: which record and rule a workspace belongs to, and what waits for that.
 
 An ECM event may arrive before its workspace is linked: it is held here, visibly, until the owner is
 told (DESIGN, promise 5).

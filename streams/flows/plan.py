@@ -1,7 +1,10 @@
 """The plan of one decision: compares what a rule wants with what is confirmed, step by step.
 
-Level-triggered (DESIGN, promise 2): each difference becomes a command, again at each decision until
-an outcome closes it. The same difference always becomes the same command under the same id.
+Level-triggered (DESIGN, promise 2): each difference becomes a command, again at each decision about
+a change or event until an outcome closes it. The same difference always becomes the same command
+under the same id. Outcomes and answers of other records ask only for what was not asked for yet: a
+command that was sent is in its topic, and repeating all that is open at each outcome would square
+the traffic (app/decisions/0003).
 """
 
 from __future__ import annotations
@@ -53,6 +56,9 @@ class Plan:
         if state.is_closed(desired):
             if state.confirmed != desired:
                 self.because(Reason.STEP_REFUSED)
+            return
+        if state.asked == desired and not self.view.repeats:
+            self.because(Reason.WAITING_FOR_OUTCOME)
             return
         self._commands.append(
             command(

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     WAITING_FOR_STAGE_NAME = "waiting_for_stage_name"
     WAITING_FOR_MEMBER = "waiting_for_member"
     MEMBER_HAS_NO_NAME = "member_has_no_name"
+    WAITING_FOR_OUTCOME = "waiting_for_outcome"
     STEP_REFUSED = "step_refused"
     WRITE_CONTESTED = "write_contested"
     ALL_TRUE = "all_true"
@@ -49,6 +50,8 @@ class View:
     """What a decision sees: the rows of one record, and nothing else.
 
     ``own`` is the flow's own row. ``at_ms`` is the time of the cause; nothing here reads a clock.
+    ``repeats``: what was asked for already is asked for again. That is so for what comes from
+    outside, which may be a replay; an outcome or an answer only adds what is new.
     """
 
     record: RecordRef
@@ -61,6 +64,7 @@ class View:
     catalogue: Catalogue
     members: Mapping[str, str]
     at_ms: int
+    repeats: bool = True
 
     @property
     def table(self) -> Table:

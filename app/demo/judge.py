@@ -1,0 +1,148 @@
+"""The oracle's expectations against what the simulated systems hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.demo.oracle import Expectation, Expected
+from app.sandbox.content_server import ContentServerSimulator
+from app.sandbox.content_server.views import WorkspaceView
+from app.sandbox.dataverse import DataverseSimulator
+
+ByObject = Mapping[tuple[str, str], WorkspaceView]
+
+
+@dataclass
+class Verdict:
+    """One record: what was found, and how it differs from what has to be true."""
+
+    expectation: Expectation
+    workspace: WorkspaceView | None = None
+    contract: WorkspaceView | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Judgement:
+    """All verdicts, and workspaces that nobody expected."""
+
+    verdicts: list[Verdict]
+    surplus: list[str]
+
+    @property
+    def wrong(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.differences]
+
+    @property
+    def agrees(self) -> bool:
+        return not self.wrong and not self.surplus
+
+
+def judge(
+    expected: Sequence[Expectation],
+    content_server: ContentServerSimulator,
+    dataverse: DataverseSimulator,
+) -> Judgement:
+    """Compare each record; and count each business object's workspaces."""
+    workspaces = content_server.workspaces()
+    by_object = {(bo.bo_type, bo.bo_id): w for w in workspaces for bo in w.business_objects}
+    verdicts = [_verdict(one, by_object, dataverse) for one in expected]
+    known = {wanted.business_object for one in expected for wanted in one.workspaces()}
+    return Judgement(verdicts, list(_surplus(workspaces, known)))
+
+
+def _surplus(workspaces: Sequence[WorkspaceView], known: set[tuple[str, str]]) -> Iterator[str]:
+    objects: Counter[tuple[str, str]] = Counter()
+    for workspace in workspaces:
+        if not workspace.business_objects:
+            yield f"workspace {workspace.id} {workspace.name!r} belongs to no record"
+        objects.update((bo.bo_type, bo.bo_id) for bo in workspace.business_objects)
+    for named, count in objects.items():
+        if count > 1:
+            yield f"{named[0]} {named[1]} has {count} workspaces"
+        if named not in known:
+            yield f"{named[0]} {named[1]} has a workspace that is not due"
+
+
+def _verdict(
+    expectation: Expectation, by_object: ByObject, dataverse: DataverseSimulator
+) -> Verdict:
+    life = expectation.life
+    row = dataverse.row(life.table, life.id)
+    verdict = Verdict(expectation, columns=dict(row.values) if row else {})
+    verdict.workspace = by_object.get(expectation.record.business_object)
+    links = [(expectation.record, verdict.workspace, "new_xecmworkspace")]
+    if expectation.contract is not None:
+        verdict.contract = by_object.get(expectation.contract.business_object)
+        links.append((expectation.contract, verdict.contract, "new_contractworkspace"))
+    for wanted, found, prefix in links:
+        verdict.differences += _differences(wanted, found, by_object)
+        if row is not None:
+            verdict.differences += _link_differences(found, verdict.columns, prefix)
+    for column, value in expectation.columns.items():
+        shown = _shown(verdict.columns.get(column))
+        if shown != value:
+            verdict.differences.append(f"{column} is {shown!r}, not {value!r}")
+    return verdict
+
+
+def _differences(
+    wanted: Expected, found: WorkspaceView | None, by_object: ByObject
+) -> Iterator[str]:
+    if found is None:
+        if wanted.required:
+            yield f"has no {wanted.type} workspace"
+        return
+    state = found.categories.get("Business Record", {}).get("Record State")
+    if state != wanted.state:
+        yield f"{wanted.type} workspace shows {state!r}, not {wanted.state!r}"
+    if not wanted.exact:
+        return
+    if found.name != wanted.name:
+        yield f"{wanted.type} workspace is named {found.name!r}, not {wanted.name!r}"
+    owner = tuple(found.roles.get("Owner", ()))
+    if owner != (wanted.owner,):
+        yield f"{wanted.type} workspace belongs to {owner}, not {wanted.owner!r}"
+    yield from _parent_differences(wanted, found, by_object)
+    for category, values in wanted.attributes.items():
+        shown = found.categories.get(category, {})
+        for name, value in values.items():
+            if _shown(shown.get(name)) != value:
+                yield f"{category}/{name} is {_shown(shown.get(name))!r}, not {value!r}"
+
+
+def _parent_differences(
+    wanted: Expected, found: WorkspaceView, by_object: ByObject
+) -> Iterator[str]:
+    due = {by_object[parent].id for parent in wanted.parents if parent in by_object}
+    parents = {other for relation, other in found.relations if relation == "parent"}
+    if len(due) != len(wanted.parents) or parents != due:
+        yield f"{wanted.type} workspace hangs below {sorted(parents)}, not {sorted(due)}"
+
+
+def _link_differences(
+    found: WorkspaceView | None, columns: Mapping[str, Any], prefix: str
+) -> Iterator[str]:
+    linked = columns.get(f"{prefix}id")
+    due = str(found.id) if found is not None else None
+    if linked != due:
+        yield f"{prefix}id is {linked!r}, not {due!r}"
+    url = str(columns.get(f"{prefix}url") or "")
+    if found is not None and str(found.id) not in url:
+        yield f"{prefix}url is {url!r}, which does not open workspace {due}"
+
+
+def _shown(value: Any) -> Any:
+    """A value as the truth writes it: moments to the second, dates, and empty text as nothing."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, str) and len(value) == 19 and value[10] == "T" and value.endswith("00:00"):
+        return value[:10]
+    return None if value == "" else value

@@ -1,0 +1,254 @@
+"""Playing the history: rows into Dataverse, messages onto Kafka, and waiting until all is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from app.demo.history import CHANGES_TOPIC, ECM_TOPIC, Played
+from app.demo.stage import PARTITIONS, Stage
+from app.demo.truth import STAGES, Life, Truth, stage_id
+from app.sandbox.dataverse import Commit, Reference
+from app.sandbox.events import rec
+from app.sandbox.events.change import Encoded, RowEvent
+from streams.catalogue import Catalogue, ColumnKind, ColumnValue, Table
+from streams.messages.dead_letters import Failure, original_headers
+from streams.topics import CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
+
+GROUP = "dovetail-demo"
+_PATH = (CHANGES.name, OUTCOMES.name, ECM_COMMANDS.name, DYNAMICS_COMMANDS.name)
+_QUIET_SECONDS = 1.5
+
+Told = Callable[[int], None]
+Letter = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
+
+
+async def create_topics(stage: Stage) -> None:
+    """The producers' topics; ours are the worker's to create."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.broker.bootstrap)
+    await admin.start()
+    try:
+        names = (CHANGES_TOPIC, ECM_TOPIC)
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+    finally:
+        await admin.close()
+
+
+def seed_dataverse(stage: Stage, truth: Truth, catalogue: Catalogue) -> None:
+    """The organisation as it is after everything has happened: deleted rows are gone."""
+    for person in truth.people:
+        user = {"fullname": person.login, "internalemailaddress": person.email}
+        stage.dataverse.seed("systemuser", user, row_id=person.id)
+    for index, name in enumerate(STAGES):
+        row = {"stagename": name, "stagecategory": index}
+        stage.dataverse.seed("processstage", row, row_id=stage_id(index))
+    lives = [life for life in truth.lives if not life.deleted]
+    # A row that points to another comes after it, as in a real import.
+    for life in lives:
+        stage.dataverse.seed(life.table, {}, row_id=life.id, at=_moment(life))
+    for life in lives:
+        values = _values(catalogue.tables[life.table], life.row)
+        stage.dataverse.change(life.table, life.id, values, at=_moment(life))
+    for key, process in truth.processes.items():
+        if any(life.key == key for life in lives):
+            values = _values(catalogue.tables[process.table], process.row)
+            stage.dataverse.seed(process.table, values, row_id=process.id, at=_moment(process))
+
+
+def _moment(life: Life) -> dt.datetime:
+    return dt.datetime.fromtimestamp(life.events[-1].at_ms / 1000, dt.UTC)
+
+
+def _values(table: Table, row: dict[str, ColumnValue]) -> dict[str, object]:
+    return {name: _python(table, name, value) for name, value in row.items()}
+
+
+def _python(table: Table, name: str, value: ColumnValue) -> object:
+    kind = table.columns[name].kind
+    if value is not None and kind is ColumnKind.LOOKUP:
+        target, _, row_id = str(value).partition(":")
+        return Reference(target, row_id)
+    return float(str(value)) if value is not None and kind is ColumnKind.NUMBER else value
+
+
+def early_workspaces(stage: Stage, truth: Truth) -> dict[str, int]:
+    """Contract workspaces that people made before Dovetail came: to be adopted."""
+    made: dict[str, int] = {}
+    for key in sorted(truth.early):
+        row_id = key.partition(":")[2]
+        view = stage.content_server.create_workspace(
+            "Contract",
+            f"Early contract {row_id[:8]}",
+            business_object=("D365", "contract", row_id),
+        )
+        made[key] = view.id
+    return made
+
+
+class Echo:
+    """Dataverse tells Kafka of each write, ours included, as a service endpoint does."""
+
+    def __init__(self, stage: Stage, catalogue: Catalogue, producer: AIOKafkaProducer) -> None:
+        self._catalogue = catalogue
+        self._producer = producer
+        self._queue: asyncio.Queue[Encoded] = asyncio.Queue()
+        self.sent = 0
+        self._paused = False
+        self._end = stage.dataverse.subscribe(self._committed)
+        self._task = asyncio.create_task(self._send())
+
+    def _committed(self, commit: Commit) -> None:
+        table = self._catalogue.get(commit.table)
+        if self._paused or table is None or commit.after is None or commit.before is None:
+            return
+        columns = {name: _canonical(value) for name, value in commit.submitted.items()}
+        known = {name: value for name, value in columns.items() if name in table.columns}
+        event = RowEvent(
+            table=table,
+            id=commit.row.id,
+            operation="update",
+            row=known,
+            at_ms=int(commit.at.timestamp() * 1000),
+            version=commit.version,
+            actor=commit.author.user_id,
+            changed=frozenset(known),
+            tag=commit.author.tag,
+        )
+        for encoded in rec.encode(event):
+            self._queue.put_nowait(encoded)
+
+    def pause(self) -> None:
+        """Be quiet: what is written now is how things were before."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
+    async def _send(self) -> None:
+        while True:
+            encoded = await self._queue.get()
+            headers = list(encoded.headers)
+            await self._producer.send(
+                CHANGES_TOPIC, key=encoded.key, value=encoded.value, headers=headers
+            )
+            self.sent += 1
+
+    async def stop(self) -> None:
+        self._end()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _canonical(value: object) -> ColumnValue:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value if isinstance(value, str | int | bool) else None
+
+
+async def produce(producer: AIOKafkaProducer, messages: Iterable[Played], told: Told) -> None:
+    """Produce in order, each with the time at which it was true; ``told`` hears of progress."""
+    for number, message in enumerate(messages, start=1):
+        encoded = message.encoded
+        await producer.send(
+            message.topic,
+            key=encoded.key,
+            value=encoded.value,
+            partition=message.partition,
+            timestamp_ms=message.at_ms,
+            headers=list(encoded.headers),
+        )
+        if number % 50 == 0:
+            told(number)
+            await asyncio.sleep(0.01)  # a trickle rather than a flood: the broker runs in here too
+    await producer.flush()
+
+
+@dataclass
+class Watch:
+    """How far the worker is, as the broker sees it: committed offsets against the ends."""
+
+    stage: Stage
+    consumer: AIOKafkaConsumer
+    admin: AIOKafkaAdminClient
+    behind: int = field(default=-1)
+
+    async def lag(self) -> int:
+        """Messages on the path that are not yet done."""
+        topics = (CHANGES_TOPIC, ECM_TOPIC, *_PATH)
+        places = [TopicPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
+        ends = await self.consumer.end_offsets(places)
+        committed = await self.admin.list_consumer_group_offsets(GROUP, partitions=places)
+        done = {place: max(0, found.offset) for place, found in committed.items()}
+        self.behind = sum(end - done.get(place, 0) for place, end in ends.items())
+        return self.behind
+
+    async def until_quiet(self, told: Told, seconds: float) -> bool:
+        """Wait until nothing is left to do, for a moment; False when it takes too long."""
+        deadline, quiet_since = time.monotonic() + seconds, None
+        while time.monotonic() < deadline:
+            self.stage.worker.assert_running()
+            behind = await self.lag()
+            told(behind)
+            if behind:
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > _QUIET_SECONDS:
+                return True
+            await asyncio.sleep(0.25)
+        return False
+
+
+async def dead_letters(stage: Stage) -> tuple[list[Letter], Counter[str]]:
+    """Every dead letter as the producer sent it, once per place that it came from, by error."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    letters: dict[tuple[str, int, int], Letter] = {}
+    errors: Counter[str] = Counter()
+    try:
+        places = [TopicPartition(DEAD_LETTERS.name, n) for n in range(PARTITIONS)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        while any([await consumer.position(p) < ends[p] for p in places]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    failure = Failure.of(tuple(record.headers))
+                    assert failure is not None, "a dead letter without its headers"
+                    where = (failure.topic, failure.partition, failure.offset)
+                    if where not in letters:
+                        errors[failure.code] += 1
+                    headers = original_headers(tuple(record.headers))
+                    letters[where] = (record.key, record.value, headers)
+    finally:
+        await consumer.stop()
+    return list(letters.values()), errors
+
+
+async def live_latencies(stage: Stage, truth: Truth, count: int) -> list[float]:
+    """Seconds from a change in Dataverse to the workspace showing it, one change at a time."""
+    accounts = [a for a in truth.of("account") if not a.deleted and not a.row["merged"]][:count]
+    taken = []
+    for account in accounts:
+        name = f"{account.title} live"
+        found = stage.content_server.find_by_business_object("D365", "account", account.id)
+        assert found is not None
+        started = time.perf_counter()
+        stage.dataverse.change("account", account.id, {"name": name})
+        async with asyncio.timeout(20):
+            await _until_named(stage, found.id, name)
+        taken.append(time.perf_counter() - started)
+    return sorted(taken)
+
+
+async def _until_named(stage: Stage, workspace_id: int, name: str) -> None:
+    """Look at the simulator's store until it shows the name; it has no event to wait for."""
+    while not stage.content_server.node(workspace_id).name.startswith(name):  # noqa: ASYNC110
+        await asyncio.sleep(0.002)

@@ -1,0 +1,205 @@
+"""The demo in order: set the stage, play the history, wait, judge, show."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from app.demo import play
+from app.demo.history import History, Played, Playwright
+from app.demo.judge import Judgement, judge
+from app.demo.oracle import expectations
+from app.demo.report import Figures, show
+from app.demo.stage import PARTITIONS, Stage, stage
+from app.demo.truth import Chronicle, Person, Truth
+from app.rules_files import load_rules
+from app.sandbox.entra.clients import EntraClient
+from app.settings_fields import RULES_DIRECTORY
+
+_LIMIT_SECONDS = 240.0
+_LIVE_CHANGES = 40
+_HOURS_AGO = 3
+
+
+def run(*, keep: bool = False, chaos: bool = False, everything: bool = False, seed: int = 7) -> int:
+    """Run the demo; 0 when every record ended as the oracle says, else 1."""
+    console = Console()
+    try:
+        with tempfile.TemporaryDirectory(prefix="dovetail-demo-") as folder:
+            return asyncio.run(_run(console, Path(folder), keep, chaos, everything, seed))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("stopped: nothing is left running")
+        return 130
+
+
+async def _run(
+    console: Console, folder: Path, keep: bool, chaos: bool, everything: bool, seed: int
+) -> int:
+    _cancel_at_sigterm()
+    started = time.monotonic()
+    console.print("[bold]Dovetail demo[/bold]: embedded broker, simulated systems, one worker")
+    async with stage(folder) as here:
+        demo = Demo(here, console, seed)
+        async with demo.clients():
+            await demo.prepare()
+            await demo.perform(chaos)
+            judgement, figures = await demo.conclude()
+            show(console, judgement, figures, everything=everything)
+            letters_match = await demo.compare_dead_letters()
+        console.print(f"took {time.monotonic() - started:.0f} s")
+        if keep:
+            await _keep(console, here)
+    return 0 if judgement.agrees and letters_match else 1
+
+
+def _cancel_at_sigterm() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+async def _keep(console: Console, here: Stage) -> None:
+    console.print("\nstill running; Ctrl-C ends all of it")
+    for name, address in here.addresses().items():
+        console.print(f"  {name:15} {address}", highlight=False)
+    await asyncio.Event().wait()
+
+
+class Demo:
+    """One run of the demo on a stage."""
+
+    def __init__(self, here: Stage, console: Console, seed: int) -> None:
+        self.here = here
+        self.console = console
+        self.book = load_rules(RULES_DIRECTORY)
+        self.truth = self._truth(seed)
+        self.seed = seed
+        self.history = History()
+        self.played_seconds = 0.0
+
+    def _truth(self, seed: int) -> Truth:
+        people = tuple(
+            Person(EntraClient(user.login).principal_id, user.login, user.business_email)
+            for user in self.here.content_server.definition.users
+            if user.login != self.here.content_server.client.login
+        )
+        start_ms = (int(time.time()) - _HOURS_AGO * 3600) * 1000
+        return Chronicle(self.book.catalogue, people, seed, start_ms).write()
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[None]:
+        """The producers' and the watcher's connections to the broker."""
+        address = self.here.broker.bootstrap
+        self.producer = AIOKafkaProducer(bootstrap_servers=address, linger_ms=5)
+        consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        self.watch = play.Watch(self.here, consumer, admin)
+        for client in (self.producer, consumer, admin):
+            await client.start()
+        self.echo = play.Echo(self.here, self.book.catalogue, self.producer)
+        try:
+            yield
+        finally:
+            await self.echo.stop()
+            await self.producer.stop()
+            await consumer.stop()
+            await admin.close()
+
+    async def prepare(self) -> None:
+        """Rows, early workspaces, topics, history; and the worker."""
+        await play.create_topics(self.here)
+        self.echo.pause()
+        play.seed_dataverse(self.here, self.truth, self.book.catalogue)
+        self.echo.resume()
+        early = play.early_workspaces(self.here, self.truth)
+        self.history = Playwright(self.truth, early, self.seed, PARTITIONS).write()
+        records = len(self.truth.lives)
+        self.console.print(
+            f"history: {records} records, {len(self.history.messages)} messages, "
+            f"{len(self.history.unreadable)} of them unreadable"
+        )
+        await self.here.worker.start()
+        with self.console.status("the worker starts"):
+            await self.here.worker.ready()
+
+    async def perform(self, chaos: bool) -> None:
+        """Produce everything, killing the worker in the middle if asked to; wait for the end."""
+        started = time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+        with Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console) as bar:
+            total = len(self.history.messages)
+            task = bar.add_task("playing", total=total, note="")
+            half = total // 2
+            first, rest = self.history.messages[:half], self.history.messages[half:]
+            await self._produce(first, lambda n: bar.update(task, completed=n))
+            if chaos:
+                await self._crash()
+            await self._produce(rest, lambda n: bar.update(task, completed=half + n))
+            bar.update(task, completed=total)
+            waiting = bar.add_task("finishing", total=None, note="")
+            quiet = await self.watch.until_quiet(
+                lambda n: bar.update(waiting, note=f"{n} messages on the path"), _LIMIT_SECONDS
+            )
+        if not quiet:
+            self.console.print(f"[red]not done after {_LIMIT_SECONDS:.0f} s[/red]")
+        self.played_seconds = time.monotonic() - started
+
+    async def _produce(self, messages: list[Played], told: play.Told) -> None:
+        await play.produce(self.producer, messages, told)
+
+    async def _crash(self) -> None:
+        await asyncio.sleep(2)
+        behind = await self.watch.lag()
+        await self.here.worker.kill()
+        self.console.print(f"worker killed (SIGKILL) with {behind} messages on the path; restarted")
+        await self.here.worker.start()
+
+    async def conclude(self) -> tuple[Judgement, Figures]:
+        """Judge, then measure a few live changes."""
+        judgement = judge(expectations(self.truth), self.here.content_server, self.here.dataverse)
+        _, errors = await play.dead_letters(self.here)
+        counters = await self.here.worker.counters()
+        echoes = self.echo.sent
+        latencies: list[float] = []
+        if judgement.agrees:
+            latencies = await play.live_latencies(self.here, self.truth, _LIVE_CHANGES)
+        figures = Figures(
+            formats=self.history.formats,
+            echoes=echoes,
+            counters=counters,
+            dead_letters=errors,
+            played_seconds=self.played_seconds,
+            latencies=latencies,
+            worker_starts=self.here.worker.starts,
+        )
+        return judgement, figures
+
+    async def compare_dead_letters(self) -> bool:
+        """Every unreadable message has to be in the dead letters byte for byte, and no other."""
+        letters, _ = await play.dead_letters(self.here)
+        found: Counter[play.Letter] = Counter(letters)
+        due: Counter[play.Letter] = Counter(
+            (m.encoded.key, m.encoded.value, m.encoded.headers) for m in self.history.unreadable
+        )
+        missing, surplus = due - found, found - due
+        if not missing and not surplus:
+            count = len(self.history.unreadable)
+            self.console.print(
+                f"[green]✓[/green] all {count} unreadable messages are dead letters, byte for byte"
+            )
+            return True
+        self.console.print(
+            f"[red]✗[/red] dead letters: {missing.total()} missing, {surplus.total()} too many"
+        )
+        return False

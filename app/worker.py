@@ -1,0 +1,234 @@
+"""The worker: the composition root of the path.
+
+It serves its pages first, then waits for both systems and refuses rules that name what they do not
+have, and only then joins the group: a worker that cannot write takes no partition from one that
+can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from app import version
+from app.connections import Connections, connections
+from app.pages import Health, pages
+from app.rules_files import RuleFiles, read_rules
+from app.rules_live import LiveNames, check_live
+from app.sandbox.http import ServedApp
+from app.settings import Settings
+from app.settings_kafka import engine_settings
+from streams import decide, decode, memory, topics
+from streams.absorb import Absorber
+from streams.engine import Engine, EngineStatus, SilentObserver, TopicSpec
+from streams.errors import Misconfigured, Retryable
+from streams.guard import DeadLetterLimit, Guard
+from streams.metrics import Metrics
+from streams.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.write_dynamics import DynamicsWriter
+from streams.write_ecm import EcmWriter
+from streams.writing import Patience
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: A lane that waits for a retry keeps its place, so there are more lanes than calls.
+_LANES_PER_CALL = 4
+
+
+@dataclass
+class HttpMetrics:
+    """Counts the requests of the clients."""
+
+    metrics: Metrics
+
+    def on_request(self, system: str, operation: str, code: str, seconds: float) -> None:
+        self.metrics.http_requests.labels(system, operation, code).inc()
+        self.metrics.http_seconds.labels(system, operation).observe(seconds)
+
+
+class EngineMetrics(SilentObserver):
+    """Counts what the engine reports."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def halted(self, reason: str) -> None:
+        self._metrics.halted.set(1)
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT; raises Misconfigured when it halts itself."""
+    asyncio.run(_until_signalled(settings))
+
+
+async def _until_signalled(settings: Settings) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await Worker(settings).run()
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.rules: RuleFiles = read_rules(settings.rules_directory)
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.health = Health(rules=self.rules.book.digest)
+        self.metrics.build_info.labels(version(), self.rules.book.digest).set(1)
+        self._assigned: set[str] = set()
+
+    async def run(self) -> None:
+        """Serve the pages, wait for the systems, then work until cancelled or halted."""
+        async with self._pages(), self._connections() as systems:
+            own_user = await self._systems_ready(systems)
+            engine = self._engine(systems, own_user)
+            self.health.engine = engine.status
+            self.health.waiting_for = None
+            log.info("working", extra={"rules": self.rules.book.digest})
+            try:
+                await engine.run()
+            finally:
+                self.health.waiting_for = "nothing: the worker stops"
+
+    @contextlib.asynccontextmanager
+    async def _pages(self) -> AsyncIterator[None]:
+        app = pages(self.health, self.registry, self._refresh)
+        served = ServedApp(app, host=self.settings.http_host, port=self.settings.http_port)
+        try:
+            await served.start()
+        except OSError as error:
+            raise Misconfigured(
+                f"the pages cannot be served at {self.settings.http_host}:"
+                f"{self.settings.http_port}: {error.strerror}",
+                advice="set DOVETAIL_HTTP_PORT to a port that is free",
+            ) from None
+        log.info("pages", extra={"url": served.url})
+        try:
+            yield
+        finally:
+            await served.stop()
+
+    def _connections(self) -> contextlib.AbstractAsyncContextManager[Connections]:
+        return connections(self.settings, self.rules.book.catalogue, HttpMetrics(self.metrics))
+
+    async def _systems_ready(self, systems: Connections) -> str:
+        """Wait for both systems and check the rules against them; the id of our own user."""
+        own_user = await self._waited("Dataverse", systems.dynamics.own_user)
+        types = await self._waited("Content Server", systems.ecm.workspace_types)
+        check_live(self.rules, LiveNames({t.name: tuple(t.templates) for t in types}))
+        return own_user
+
+    async def _waited(self, system: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer, and say what is waited for."""
+        backoff, attempt = Backoff(0.5, 15.0), 0
+        while True:
+            attempt += 1
+            self.health.waiting_for = system
+            try:
+                return await ask()
+            except Retryable as failure:
+                pause = max(backoff.pause(attempt, random.Random()), failure.retry_after or 0)
+                self.health.details = {"last_failure": str(failure)}
+                log.warning(
+                    "waiting for %s: %s", system, failure, extra={"again_in_seconds": pause}
+                )
+                await asyncio.sleep(pause)
+            else:
+                self.health.details = {}
+
+    def _engine(self, systems: Connections, own_user: str) -> Engine:
+        settings = replace(
+            engine_settings(self.settings), max_record_bytes=topics.MAX_MESSAGE_BYTES
+        )
+        engine = Engine(settings, observer=EngineMetrics(self.metrics))
+        for topic in topics.ALL:
+            engine.declare(TopicSpec(topic.name, self.settings.partitions, topic.configs))
+        self._add_stages(engine, systems, own_user)
+        return engine
+
+    def _add_stages(self, engine: Engine, systems: Connections, own_user: str) -> None:
+        book, metrics = self.rules.book, self.metrics
+        engine.batch_stage(
+            name=decode.NAME,
+            topics=[*self.settings.source_topics, *self.settings.ecm_event_topics],
+            stage=decode.DecodeStage(book, metrics, self._guard(decode.NAME)),
+        )
+        absorber = Absorber(book, frozenset({own_user}))
+        engine.batch_stage(
+            name=decide.NAME,
+            topics=[topic.name for topic in decide.TOPICS],
+            tables=memory.DECIDE_TABLES,
+            stage=decide.DecideStage(book, absorber, metrics, self._guard(decide.NAME)),
+        )
+        for writer, topic, calls in self._writers(systems):
+            engine.lane_stage(
+                name=writer.name,
+                topics=[topic.name],
+                tables=[writer.ledger],
+                stage=writer,
+                max_in_flight=calls * _LANES_PER_CALL,
+            )
+
+    def _writers(
+        self, systems: Connections
+    ) -> tuple[tuple[EcmWriter | DynamicsWriter, topics.Topic, int], ...]:
+        settings = self.settings
+        ecm_calls, calls = settings.ecm_calls_in_flight, settings.dataverse_calls_in_flight
+        ecm = EcmWriter(
+            self.metrics,
+            self._guard(EcmWriter.name),
+            _patience(ecm_calls, settings.ecm_calls_per_second),
+            systems.ecm,
+        )
+        dynamics = DynamicsWriter(
+            self.metrics,
+            self._guard(DynamicsWriter.name),
+            _patience(calls, settings.dataverse_calls_per_second),
+            systems.dynamics,
+        )
+        return (ecm, topics.ECM_COMMANDS, ecm_calls), (dynamics, topics.DYNAMICS_COMMANDS, calls)
+
+    def _guard(self, stage: str) -> Guard:
+        limit = DeadLetterLimit(
+            self.settings.dead_letter_limit_consecutive,
+            self.settings.dead_letter_limit_ratio,
+            self.settings.dead_letter_limit_window_messages,
+        )
+        return Guard(stage, self.metrics, limit)
+
+    def _refresh(self) -> None:
+        """Bring the gauges that mirror the engine up to date."""
+        if self.health.engine is None:
+            return
+        status: EngineStatus = self.health.engine()
+        held: dict[str, int] = dict.fromkeys(self._assigned, 0)
+        for place in status.assigned:
+            held[place.topic] = held.get(place.topic, 0) + 1
+        self._assigned |= held.keys()
+        for topic, count in held.items():
+            self.metrics.partitions_assigned.labels(topic).set(count)
+        for place, behind in status.lag.items():
+            self.metrics.lag_messages.labels(place.topic, str(place.partition)).set(behind)
+        for table, remaining in status.recovering.items():
+            self.metrics.recovery_remaining.labels(table).set(remaining)
+
+
+def _patience(calls_in_flight: int, calls_per_second: float) -> Patience:
+    clock = SystemClock()
+    breaker = Breaker(clock, random.Random())
+    return Patience(Limiter(calls_in_flight, calls_per_second, clock), breaker, clock)
