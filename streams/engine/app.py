@@ -81,7 +81,6 @@ class EngineTableManager(TableManager):
         await self.app._fetcher.maybe_start()
         self.on_actives_ready()
         self.on_standbys_ready()
-        self.app.on_rebalance_end()
 
     async def wait_until_recovery_completed(self) -> bool:
         """Wait until this worker is ready for the first time; True when it stopped instead."""

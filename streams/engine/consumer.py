@@ -211,8 +211,9 @@ class EngineConsumer(driver.Consumer):
             self._sending = None
 
     async def interrupt(self) -> None:
-        """End a fetch that is waiting for records."""
-        await self.in_thread(self._thread.interrupt())
+        """End a fetch that is waiting for records; there is none once the thread ended."""
+        if self._thread.thread_loop.is_running():
+            await self.in_thread(self._thread.interrupt())
 
     async def committed(
         self, places: Iterable[TopicPartition]

@@ -181,6 +181,7 @@ class Engine:
 
     def became_ready(self) -> None:
         """Note that all partitions work."""
+        self.app.on_rebalance_end()
         self.ready.set()
 
     def inbox(self, stage: str) -> Inbox:

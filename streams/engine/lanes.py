@@ -64,12 +64,17 @@ class LaneUnit:
     def has_room(self) -> bool:
         """True while neither too many are unfinished nor too many would come again."""
         settings = self._context.settings
-        trackers = self._trackers.values()
         return (
             not self._closing
-            and sum(tracker.unfinished for tracker in trackers) < settings.lane_window_records
-            and max(tracker.span for tracker in trackers) < settings.lane_span_records
+            and self.unfinished < settings.lane_window_records
+            and max(tracker.span for tracker in self._trackers.values())
+            < settings.lane_span_records
         )
+
+    @property
+    def unfinished(self) -> int:
+        """How many records are read and not finished."""
+        return sum(tracker.unfinished for tracker in self._trackers.values())
 
     def take(self) -> _Starts | None:
         """Return what has arrived."""
@@ -219,8 +224,7 @@ class LaneUnit:
         return {table: end.end for table, end in self._ends.items()}
 
     def _report(self) -> None:
-        unfinished = sum(tracker.unfinished for tracker in self._trackers.values())
-        self._context.observer.in_flight(self.entry.name, self.partition, unfinished)
+        self._context.observer.in_flight(self.entry.name, self.partition, self.unfinished)
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.abandon()

@@ -72,7 +72,7 @@ class Lab:
     def engine(
         self, *topics: str, partitions: int = 2, worker: str = "one", **changes: Any
     ) -> Engine:
-        """An engine that makes ``topics`` (their short names) and whose halts stay in its status."""
+        """An engine that makes ``topics`` (short names); a halt only shows in its status."""
         engine = Engine(self.settings(worker, **changes), on_halt=lambda reason, error: None)
         for name in topics:
             engine.declare(TopicSpec(self.topic(name), partitions))
@@ -82,7 +82,9 @@ class Lab:
         self, topic: str, pairs: Iterable[Pair], partition: int | None = None
     ) -> list[Any]:
         """Send key and value pairs in order; returns what aiokafka tells of each."""
-        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, enable_idempotence=True
+        ) as producer:
             sent = [
                 await producer.send(
                     self.topic(topic), value.encode(), key=key.encode(), partition=partition
@@ -93,7 +95,9 @@ class Lab:
 
     async def produce_raw(self, topic: str, **fields: Any) -> Any:
         """Send one record to a topic by its full name."""
-        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, enable_idempotence=True
+        ) as producer:
             return await producer.send_and_wait(topic, **fields)
 
     async def read(self, topic: str) -> list[Any]:

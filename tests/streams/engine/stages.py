@@ -30,7 +30,9 @@ class Count:
             key = key_of(record)
             count = str(int(rows.get(self.table, key) or b"0") + 1).encode()
             rows.put(self.table, key, count)
-            outputs.append(Outgoing(self.output, record.key, count, (("from", record.value or b""),)))
+            outputs.append(
+                Outgoing(self.output, record.key, count, (("from", record.value or b""),))
+            )
         return outputs
 
     def forget(self, partition: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from streams.engine import Outgoing, Record, changelog
+from streams.engine import Outgoing, Record, Rows, changelog
 from tests.streams.engine.lab import Lab, halted, numbered, running, until
 from tests.streams.engine.stages import Count, CountUntil
 
@@ -127,7 +129,7 @@ async def test_a_record_that_is_too_large_halts_and_is_named(lab: Lab) -> None:
     class Enlarge:
         """Answers with more than the broker takes."""
 
-        def handle(self, batch: list[Record], rows: object) -> list[Outgoing]:
+        def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
             return [Outgoing(lab.topic("out"), b"big", b"x" * 2_000_000)]
 
     engine = lab.engine("in", "out", partitions=1)

@@ -124,11 +124,12 @@ async def main(options: Options) -> int:
     """Run until SIGTERM; 3 when the engine halted."""
     KillPoints(options.kill_at, options.kill_after).install()
     engine = built(options)
+    began = time.time()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
     run = asyncio.create_task(engine.run())
     await engine.until_ready()
     assigned = sorted(place.partition for place in engine.status().assigned)
-    print(json.dumps({"ready": time.time(), "assigned": assigned}), flush=True)
+    print(json.dumps({"began": began, "ready": time.time(), "assigned": assigned}), flush=True)
     try:
         await run
     except Halted as reason:

@@ -1,0 +1,234 @@
+"""A broker that stalls, loses answers, drops connections, goes away and comes back.
+
+These need a broker that fails on purpose, so they always use the embedded one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from app.sandbox.kafka import EmbeddedBroker
+from streams.engine import Engine, Outgoing, Record, Rows
+from tests.streams.engine.lab import Lab, numbered, running, until
+from tests.streams.engine.stages import Calls, Count
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[EmbeddedBroker]:
+    """A broker of this test's own."""
+    async with EmbeddedBroker() as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def weak_lab(broker: EmbeddedBroker, unique_prefix: str, tmp_path: Path) -> Lab:
+    """A lab on that broker."""
+    return Lab(broker.bootstrap, unique_prefix, tmp_path)
+
+
+def counting(lab: Lab, worker: str = "one", **changes: object) -> Engine:
+    """An engine that counts on one partition."""
+    engine = lab.engine("in", "out", partitions=1, worker=worker, **changes)
+    engine.batch_stage(
+        name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
+    )
+    return engine
+
+
+class StallFirst(Count):
+    """Has the broker stall Produce before the batch that holds a value."""
+
+    def __init__(self, output: str, broker: EmbeddedBroker, value: bytes) -> None:
+        super().__init__(output)
+        self.broker = broker
+        self.value = value
+
+    def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
+        """Count, with the broker stalled."""
+        if any(record.value == self.value for record in batch):
+            self.broker.faults.stall_produce()
+        return super().handle(batch, rows)
+
+
+def stalling(lab: Lab, broker: EmbeddedBroker) -> Engine:
+    """An engine whose broker stalls when it handles the value 5."""
+    engine = lab.engine("in", "out", partitions=1)
+    stage = StallFirst(lab.topic("out"), broker, b"5")
+    engine.batch_stage(name="count", topics=[lab.topic("in")], tables=["counts"], stage=stage)
+    return engine
+
+
+async def test_a_stalled_producer_commits_nothing_says_so_and_goes_on(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    engine = stalling(weak_lab, broker)
+    async with running(engine):
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+        await weak_lab.produce("in", [("a", "5")])
+        await until(lambda: engine.status().producer_stall_seconds > 0.6)
+        assert "confirm records" in engine.status().waiting_for
+        assert await weak_lab.committed("in") == {0: 5}
+        broker.faults.resume()
+        await until(lambda: weak_lab.all_committed("in"))
+        await until(lambda: engine.status().producer_stall_seconds == 0)
+        assert engine.status().waiting_for == ""
+    assert await weak_lab.table("counts") == {"a": "6"}
+
+
+async def test_a_stall_over_the_stop_commits_nothing_and_the_batch_comes_again(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    async with running(engine := stalling(weak_lab, broker)):
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+        await weak_lab.produce("in", [("a", "5")])
+        await until(lambda: engine.status().producer_stall_seconds > 0.2)
+    assert await weak_lab.committed("in") == {0: 5}
+    broker.faults.resume()
+    async with running(counting(weak_lab)):
+        await until(lambda: weak_lab.all_committed("in"))
+    assert await weak_lab.table("counts") == {"a": "6"}
+    assert set(await weak_lab.outputs("out")) == {("a", str(count)) for count in range(1, 7)}
+
+
+async def test_lost_answers_double_nothing(broker: EmbeddedBroker, weak_lab: Lab) -> None:
+    engine = counting(weak_lab)
+    async with running(engine):
+        await weak_lab.produce("in", numbered("ab", 20))
+        await until(lambda: weak_lab.all_committed("in"))
+        for _ in range(3):
+            await weak_lab.produce("in", numbered("ab", 20))
+            broker.faults.lose_produce_answers(1)
+            await until(lambda: weak_lab.all_committed("in"))
+    assert await weak_lab.table("counts") == {"a": "40", "b": "40"}
+    outputs = await weak_lab.outputs("out")
+    assert len(outputs) == len(set(outputs)) == 80
+
+
+async def test_dropped_connections_stop_nothing(broker: EmbeddedBroker, weak_lab: Lab) -> None:
+    engine = counting(weak_lab)
+    async with running(engine):
+        for _ in range(5):
+            await weak_lab.produce("in", numbered("ab", 20))
+            broker.faults.drop_connections()
+        await until(lambda: weak_lab.all_committed("in"))
+        assert engine.status().halted is None
+    assert await weak_lab.table("counts") == {"a": "50", "b": "50"}
+
+
+async def test_a_broker_that_is_down_at_the_start_is_waited_for(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    await broker.stop()
+    engine = counting(weak_lab)
+    starting = asyncio.create_task(engine.app.start())
+    try:
+        await until(lambda: broker.bootstrap in engine.status().waiting_for)
+        assert not engine.status().ready
+        await broker.start()
+        await asyncio.wait_for(starting, 20)
+        assert engine.status().waiting_for == ""
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+    finally:
+        await engine.app.stop()
+
+
+async def test_a_broker_restart_in_the_middle_is_waited_out(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    engine = counting(weak_lab)
+    async with running(engine):
+        await weak_lab.produce("in", numbered("ab", 2000))
+        await until(lambda: some_committed(weak_lab))
+        await broker.stop()
+        await asyncio.sleep(0.5)
+        await broker.start()
+        await until(lambda: weak_lab.all_committed("in"), 30)
+        await weak_lab.produce("in", numbered("ab", 200))
+        await until(lambda: weak_lab.all_committed("in"), 30)
+        assert engine.status().halted is None
+    assert await weak_lab.table("counts") == {"a": "1100", "b": "1100"}
+
+
+async def some_committed(lab: Lab) -> bool:
+    """Whether anything is."""
+    return (await lab.committed("in")).get(0, 0) > 0
+
+
+async def test_a_worker_that_the_group_threw_out_comes_back_and_counts_once(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    engine = counting(weak_lab)
+    async with running(engine):
+        await weak_lab.produce("in", numbered("ab", 100))
+        await until(lambda: weak_lab.all_committed("in"))
+        generation = engine.app.consumer_generation_id
+        member = member_id(engine)
+        broker.groups.expire_member(weak_lab.app_id, member)
+        await weak_lab.produce("in", numbered("ab", 100))
+        await until(lambda: engine.app.consumer_generation_id > generation)
+        await until(lambda: weak_lab.all_committed("in"))
+        assert engine.status().halted is None
+    assert await weak_lab.table("counts") == {"a": "100", "b": "100"}
+
+
+def member_id(engine: Engine) -> str:
+    """The engine's member id in its group."""
+    consumer = engine.app.consumer._thread._consumer
+    assert consumer is not None
+    return str(consumer._coordinator.member_id)
+
+
+async def test_two_engines_share_a_flood_and_neither_loses_nor_splits_a_count(
+    weak_lab: Lab,
+) -> None:
+    engines = [counting_two(weak_lab, name) for name in ("one", "two")]
+    async with running(engines[0]):
+        await weak_lab.produce("in", numbered("abcdefgh", 4000))
+        async with running(engines[1]):
+            await weak_lab.produce("in", numbered("abcdefgh", 4000))
+            await until(lambda: weak_lab.all_committed("in"), 40)
+            owned = [engine.status().assigned for engine in engines]
+            assert owned[0] and owned[1] and not owned[0] & owned[1]
+        await weak_lab.produce("in", numbered("abcdefgh", 800))
+        await until(lambda: weak_lab.all_committed("in"), 40)
+    assert await weak_lab.table("counts") == dict.fromkeys("abcdefgh", "1100")
+    outputs = await weak_lab.outputs("out")
+    assert set(outputs) == {(key, str(count)) for key in "abcdefgh" for count in range(1, 1101)}
+
+
+def counting_two(lab: Lab, worker: str) -> Engine:
+    """An engine that counts on four partitions, in small batches."""
+    engine = lab.engine("in", "out", partitions=4, worker=worker, batch_max_records=20)
+    engine.batch_stage(
+        name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
+    )
+    return engine
+
+
+async def test_lanes_survive_a_broker_restart(broker: EmbeddedBroker, weak_lab: Lab) -> None:
+    stage = Calls(weak_lab.topic("done"))
+    let_go = stage.hold("3")
+    engine = weak_lab.engine("commands", "done", partitions=1)
+    engine.lane_stage(
+        name="write", topics=[weak_lab.topic("commands")], tables=["ledger"], stage=stage
+    )
+    async with running(engine):
+        await weak_lab.produce("commands", [(str(number), str(number)) for number in range(8)])
+        await until(lambda: len(stage.finished) == 7)
+        await broker.stop()
+        let_go.set()
+        await asyncio.sleep(0.3)
+        await broker.start()
+        await until(lambda: weak_lab.all_committed("commands"), 30)
+    assert sorted(set(await weak_lab.outputs("done"))) == [
+        (str(number), str(number)) for number in range(8)
+    ]
