@@ -18,7 +18,7 @@ from app.settings import Need, Settings, load_settings
 from streams.messages.dead_letters import Failure
 from streams.topics import DEAD_LETTERS
 
-dlq = typer.Typer(help="Look at messages that could not be understood.", no_args_is_help=True)
+dlq = typer.Typer(no_args_is_help=True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from app.settings import Need, load_settings
 if TYPE_CHECKING:
     from app.rules_files import RuleFiles
 
-rules = typer.Typer(help="Check the rules that say what Dovetail does.", no_args_is_help=True)
+rules = typer.Typer(no_args_is_help=True)
 
 
 @rules.callback()

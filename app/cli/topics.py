@@ -17,7 +17,7 @@ from streams import topics as ours
 if TYPE_CHECKING:
     from streams.engine.settings import TopicSpec
 
-topics = typer.Typer(help="List or create the topics that Dovetail owns.", no_args_is_help=True)
+topics = typer.Typer(no_args_is_help=True)
 _CHANGELOG = "rows of a table, for recovery"
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -80,13 +80,19 @@ async def _create(settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
     try:
         # The engine would wait for ever; the brokers have just answered, so this is quick.
         async with asyncio.timeout(ANSWER_SECONDS * 3):
-            after = await create_missing(specs(settings), engine_settings(settings), say)
+            after = await create_missing(specs(settings), engine_settings(settings), _say_if_any)
     except TimeoutError:
         raise KafkaUnreachable(
             "Kafka did not create the topics in time",
             advice="check that DOVETAIL_REPLICATION_FACTOR brokers run, then repeat: it is safe",
         ) from None
     return before, after
+
+
+def _say_if_any(waiting_for: str) -> None:
+    """The engine tells what it waits for, and with an empty text that it waits no more."""
+    if waiting_for:
+        say(waiting_for)
 
 
 def _rows(settings: Settings, counts: Mapping[str, int]) -> list[dict[str, Any]]:
