@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from kio.index import load_payload_module, load_response_schema
+from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
 
@@ -192,3 +193,13 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
             if await holds():
                 return
             await asyncio.sleep(0.02)
+
+
+async def producer_id(raw: RawClient) -> int:
+    """A new producer id."""
+    request = types(22, 4).InitProducerIdRequest(
+        transactional_id=None, transaction_timeout=timedelta(seconds=60)
+    )
+    # A fresh Apache Kafka first has to load its coordinator.
+    answer = await until(raw, request, lambda answer: answer.error_code is ErrorCode.none)
+    return int(answer.producer_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,25 +17,15 @@ from tests.sandbox.kafka.raw import (
     list_offsets_request,
     produce_request,
     produced,
+    producer_id,
     raw_client,
     record_batch,
-    types,
-    until,
 )
 
 pytestmark = pytest.mark.broker
 
 AFTER_EPOCH_FIELD = 16
 """Base offset, length and leader epoch end here; what follows a broker must not touch."""
-
-
-async def producer_id(raw: RawClient) -> int:
-    request = types(22, 4).InitProducerIdRequest(
-        transactional_id=None, transaction_timeout=timedelta(seconds=60)
-    )
-    # A fresh Apache Kafka first has to load its coordinator.
-    answer = await until(raw, request, lambda answer: answer.error_code is ErrorCode.none)
-    return int(answer.producer_id)
 
 
 async def list_offset(raw: RawClient, topic: str, timestamp: int) -> Any:
