@@ -23,7 +23,7 @@ from app.connections import Connections, connections
 from app.pages import Health, pages
 from app.rules_files import RuleFiles, read_rules
 from app.rules_live import LiveNames, check_live
-from app.sandbox.http import ServedApp
+from app.serving import ServedApp
 from app.settings import Settings
 from app.settings_kafka import engine_settings
 from streams import decide, decode, memory, topics

@@ -37,7 +37,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.sandbox.http import hang_up
+from app.serving import hang_up
 
 ADMIN_PATH = "/__admin/faults"
 BUILT_IN = ("latency", "status", "reset", "hang_up", "lose_answer")

@@ -19,7 +19,7 @@ from PowerPlatform.Dataverse.models.filters import col
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.faults import Fault
-from app.sandbox.http import LocalCa
+from app.serving import LocalCa
 
 APP_ID = "8a2f5c1e-0000-4000-8000-000000000001"
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.sandbox.faults import ADMIN_PATH, Fault, FaultInjection, Faults
-from app.sandbox.http import ServedApp
+from app.serving import ServedApp
 
 GONE = (httpx.RemoteProtocolError, httpx.ReadError)
 

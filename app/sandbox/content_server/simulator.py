@@ -21,7 +21,7 @@ from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now
 from app.sandbox.content_server.views import WorkspaceView, workspace_view
 from app.sandbox.content_server.workspaces import WorkspaceRequest
 from app.sandbox.faults import FaultInjection, Faults
-from app.sandbox.http import LocalCa, ServedApp
+from app.serving import LocalCa, ServedApp
 
 
 class ContentServerSimulator:

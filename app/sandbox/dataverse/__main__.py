@@ -12,8 +12,8 @@ import asyncio
 from app.sandbox.dataverse.simulator import DataverseSimulator
 from app.sandbox.entra.__main__ import addresses, arguments, simulator
 from app.sandbox.entra.tokens import RemoteKeys, TokenTrust
-from app.sandbox.http import LocalCa
 from app.sandbox.processes import announce, until_told_to_stop
+from app.serving import LocalCa
 
 
 async def serve(chosen: argparse.Namespace, trust: TokenTrust, more: dict[str, str]) -> None:

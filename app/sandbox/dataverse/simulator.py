@@ -24,7 +24,7 @@ from app.sandbox.dataverse.urls import API_PATH, ApiRequest
 from app.sandbox.dataverse.writing import Writer
 from app.sandbox.entra.tokens import TokenTrust
 from app.sandbox.faults import FaultInjection, Faults
-from app.sandbox.http import LocalCa, ServedApp
+from app.serving import LocalCa, ServedApp
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
 SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))

@@ -11,8 +11,8 @@ from typing import Any
 
 from app.sandbox.entra.clients import EntraClient
 from app.sandbox.entra.simulator import EntraSimulator
-from app.sandbox.http import LocalCa
 from app.sandbox.processes import announce, until_told_to_stop
+from app.serving import LocalCa
 
 CLIENT_ID = "11111111-2222-4333-8444-555555555555"
 CLIENT_SECRET = "sandbox-secret"

@@ -18,7 +18,7 @@ from app.sandbox.entra.clients import EntraClient
 from app.sandbox.entra.errors import SignInRefused
 from app.sandbox.entra.tokens import Claims, TokenIssuer
 from app.sandbox.faults import Fault, FaultInjection, Faults
-from app.sandbox.http import LocalCa, ServedApp
+from app.serving import LocalCa, ServedApp
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_SCOPE = "/.default"

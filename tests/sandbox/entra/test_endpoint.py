@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.sandbox.entra import EntraClient, EntraSimulator, InvalidToken, RemoteKeys
-from app.sandbox.http import LocalCa
+from app.serving import LocalCa
 
 CLIENT = EntraClient("app-1", secrets=("s3cret",))
 RESOURCE = "https://org1.crm.dynamics.com"

@@ -1,4 +1,4 @@
-"""What every simulated HTTP system needs: a real socket, TLS if wanted, and a way to hang up.
+"""An ASGI application on a real socket, inside a loop that runs already: pages and simulators.
 
     app = Starlette(routes=[...])
     async with ServedApp(app) as served:

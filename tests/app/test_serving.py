@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.sandbox.http import LocalCa, ServedApp, hang_up
+from app.serving import LocalCa, ServedApp, hang_up
 
 
 async def hello(request: Request) -> PlainTextResponse:
