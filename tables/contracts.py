@@ -96,8 +96,8 @@ class ContractState(Row):
     def _in_round(self, status: str) -> ContractEvent | None:
         """The newest event of the status, unless a later restart made it void."""
         event = self.events.get(status)
-        if event is None or status in RESTARTS:
-            return event
+        if event is None:
+            return None
         restarts = [self._order(restart) for restart in RESTARTS if restart in self.events]
         return None if restarts and max(restarts) > self._order(status) else event
 

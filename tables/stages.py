@@ -32,7 +32,11 @@ class StagesRow(Row):
         return self.moves[max(running)[1]].stage if running else None
 
     def moved(self, process: str, move: Move) -> StagesRow:
+        """Return the row after a move; an older one than is known changes nothing.
+
+        Of two with one stamp the later told counts: its process row knew more by then.
+        """
         before = self.moves.get(process)
-        if before is not None and before.stamp >= move.stamp:
+        if before is not None and (before == move or before.stamp > move.stamp):
             return self
         return self.model_copy(update={"moves": {**self.moves, process: move}})
