@@ -112,13 +112,13 @@ class Absorber:
     def _change(self, change: RecordChange, memory: Memory) -> Absorbed:
         stamp = _stamp(change.at_ms, change.version, change.sequence)
         before = memory.row
-        if change.thin:
+        if change.thin and change.operation is not Operation.DELETE:
             read = _read(change.record, [stamp, "thin"], change.at_ms)
             return Absorbed(memory, commands=(read,), cause=change)
         merge = before.merged(change.columns, stamp)
         row = merge.row.removed(stamp) if change.operation is Operation.DELETE else merge.row
         after = memory.with_(row=row)
-        why = "tie" if merge.tie else "guides nobody" if self._guides_nobody(change, row) else None
+        why = "tie" if merge.tie else "partial" if self._is_partial(change, row) else None
         commands = (_read(change.record, [stamp, why], change.at_ms),) if why else ()
         facts: tuple[Fact, ...] = (
             *self._moves(change.record, before.value, after, stamp),
@@ -156,10 +156,12 @@ class Absorber:
             return Skip.OWN_ECHO, False
         return (Skip.STALE if not changed and memory.row.is_stale(stamp) else None), False
 
-    def _guides_nobody(self, change: RecordChange, row: RecordRow) -> bool:
-        """True for a process row of which we only saw columns that do not name its record."""
+    def _is_partial(self, change: RecordChange, row: RecordRow) -> bool:
+        """True for a process row of which we have not seen yet which record it guides where to."""
         rule = self._process(change.record)
-        return rule is not None and row.alive and rule.record_column not in row.cells
+        if rule is None or not row.alive:
+            return False
+        return not {rule.record_column, rule.stage_column} <= row.cells.keys()
 
     def _process(self, record: RecordRef) -> ProcessRule | None:
         return next((p for p in self.book.processes if p.table == record.table), None)
@@ -167,9 +169,12 @@ class Absorber:
     def _moves(
         self, record: RecordRef, before: Callable[[str], ColumnValue], memory: Memory, stamp: Stamp
     ) -> Iterable[StageChanged]:
-        """A process row tells the record that it guides; the one it left hears of that too."""
+        """A process row tells the record that it guides; the one it left hears of that too.
+
+        A stage that was not seen yet is not told: it would say that the process is gone.
+        """
         rule = self._process(record)
-        if rule is None:
+        if rule is None or (memory.row.alive and rule.stage_column not in memory.row.cells):
             return
         guided, left = (
             lookup(memory.row.value(rule.record_column)),

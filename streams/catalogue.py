@@ -71,4 +71,7 @@ def lookup(value: ColumnValue) -> RecordRef | None:
     """Read a lookup column's canonical value; None when it is empty or not a reference."""
     if not isinstance(value, str) or ":" not in value:
         return None
-    return RecordRef.parse(value)
+    try:
+        return RecordRef.parse(value)
+    except ValueError:
+        return None

@@ -11,12 +11,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
 from streams import story
 from streams.absorb import Absorbed, Absorber
 from streams.engine.records import Outgoing, Record, Rows
-from streams.errors import Unreadable
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
 from streams.guard import Guard
@@ -34,6 +31,7 @@ from streams.messages.facts import (
 from streams.messages.links import RecordLinks, WorkspaceLinked
 from streams.messages.outcomes import OUTCOMES, Outcome
 from streams.metrics import Metrics
+from streams.own_messages import read_own
 from streams.owners import decide_owner
 from streams.rules import RuleBook
 from streams.topics import AUDIT, CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
@@ -90,9 +88,10 @@ class DecideStage:
         if absorbed.skip is None and absorbed.cause is not None:
             self._run_flows(record, absorbed.cause, decided)
         lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause)]
-        decided.memory.save(rows, record, before)
         links = [_links(record, decided.memory)] if absorbed.linked else []
-        return [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
+        sent = [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
+        decided.memory.save(rows, record, before)
+        return sent
 
     def _run_flows(self, record: RecordRef, cause: Cause, decided: _Decided) -> None:
         """Let each rule of the record's table decide, one after the other."""
@@ -136,13 +135,13 @@ class DecideStage:
     def _decide_owner(self, cause: EcmEvent | WorkspaceOwned, rows: Rows) -> list[Outgoing]:
         stored = rows.get(WORKSPACE_OWNERS, cause.key)
         owned = decide_owner(cause, OwnerRow.from_bytes(stored), self.book)
+        sent = [*map(_fact, owned.told), *map(_audit, story.of_owner(cause, owned))]
         after = owned.row.to_bytes()
         if after != stored:
             rows.put(WORKSPACE_OWNERS, cause.key, after)
         if owned.held:
             self.metrics.held_events.inc()
-        lines = story.of_owner(cause, owned)
-        return [*map(_fact, owned.told), *map(_audit, lines)]
+        return sent
 
     def _count(self, absorbed: Absorbed) -> None:
         if absorbed.skip is not None:
@@ -178,19 +177,7 @@ class _Decided:
 
 def _cause(record: Record) -> Cause:
     """Read one of our own messages; raises Unreadable when it is none."""
-    adapter = OUTCOMES if record.topic == TOLD.name else FACTS
-    try:
-        cause: Cause = adapter.validate_json(record.value or b"")
-    except ValidationError as fault:
-        first = fault.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "message"
-        raise Unreadable(f"{where}: {first['msg']}", code="not_our_message") from None
-    if (record.key or b"").decode("utf-8", "replace") != cause.key:
-        raise Unreadable(
-            f"the key {record.key!r} is not the message's, {cause.key}",
-            code="wrong_key",
-            advice="only dovetail writes to this topic; see who else does",
-        )
+    cause: Cause = read_own(record, OUTCOMES if record.topic == TOLD.name else FACTS)
     return cause
 
 

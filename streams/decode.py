@@ -38,12 +38,12 @@ class DecodeStage:
         for record in batch:
             self.metrics.received.labels(NAME, record.topic).inc()
             try:
-                facts = self._facts(record)
+                facts = [_outgoing(fact) for fact in self._facts(record)]
             except Exception as error:  # what cannot be read is kept, never lost
                 sent.append(self.guard.dead_letter(record, error))
                 continue
             self.guard.passed()
-            sent.extend(Outgoing(CHANGES.name, f.key.encode(), f.to_json()) for f in facts)
+            sent.extend(facts)
         for message in sent:
             self.metrics.emitted.labels(NAME, message.topic).inc()
         self.metrics.stage_seconds.labels(NAME).observe(time.perf_counter() - started)
@@ -66,3 +66,7 @@ class DecodeStage:
         if decoded:
             self.metrics.last_event.labels(NAME).set(max(f.at_ms for f in decoded) / 1000)
         return decoded
+
+
+def _outgoing(fact: RecordChange | EcmEvent) -> Outgoing:
+    return Outgoing(CHANGES.name, fact.key.encode(), fact.to_json())

@@ -77,11 +77,15 @@ class Memory:
         )
 
     def save(self, rows: Rows, record: RecordRef, before: Memory) -> None:
-        """Write the rows that differ from ``before``."""
+        """Write the rows that differ from ``before``, or none when one cannot be written."""
         after_tables, before_tables = self._tables(), before._tables()
-        for table, row in after_tables.items():
-            if row is not before_tables.get(table) and row != before_tables.get(table):
-                rows.put(table, record.key, row.to_bytes())
+        changed = {
+            table: row.to_bytes()
+            for table, row in after_tables.items()
+            if row is not before_tables.get(table) and row != before_tables.get(table)
+        }
+        for table, value in changed.items():
+            rows.put(table, record.key, value)
 
     def own_row(self, flow: Flow) -> Row:
         return self.own.get(flow.name) or flow.own_row()

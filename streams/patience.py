@@ -40,7 +40,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Doubling pauses with full jitter: between half of and the whole of the step's pause."""
+    """Doubling pauses with jitter: between half of and the whole of the step's pause."""
 
     first_seconds: float = 0.5
     longest_seconds: float = 60.0
@@ -86,10 +86,17 @@ class Limiter:
         self._paused_until = max(self._paused_until, self.clock.monotonic() + seconds)
 
     async def _turn(self) -> None:
-        now = self.clock.monotonic()
-        turn = max(self._next, now - 1.0)
-        self._next = turn + 1.0 / self.calls_per_second
-        while (wait := max(turn, self._paused_until) - self.clock.monotonic()) > 0:
+        """Wait for a turn. Who waited for a pause takes a new one: else all would go at once."""
+        while True:
+            await self._until(self._paused_until)
+            turn = max(self._next, self.clock.monotonic() - 1.0)
+            self._next = turn + 1.0 / self.calls_per_second
+            await self._until(turn)
+            if self.clock.monotonic() >= self._paused_until:
+                return
+
+    async def _until(self, moment: float) -> None:
+        while (wait := moment - self.clock.monotonic()) > 0:
             self.waited_seconds += wait
             await self.clock.sleep(wait)
 
@@ -114,11 +121,11 @@ class Breaker:
         return self._failures >= self.threshold
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Wait until a call may be made; while the circuit is open, only one probe may."""
+    async def admitted(self) -> AsyncIterator[bool]:
+        """Wait until a call may be made; True: the circuit is open, and the call is its probe."""
         probing = await self._waited() if self.is_open else False
         try:
-            yield
+            yield probing
         finally:
             if probing:
                 self._probe.release()
@@ -140,7 +147,10 @@ class Breaker:
     def succeeded(self) -> None:
         self._failures = 0
 
-    def failed(self) -> None:
+    def failed(self, *, probing: bool = False) -> None:
+        """Count a failure, but not of a call that was under way already when the circuit opened."""
+        if self.is_open and not probing:
+            return
         self._failures += 1
         if self.is_open:
             pause = self.backoff.pause(self._failures - self.threshold + 1, self.chance)

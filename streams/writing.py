@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from streams.engine.records import Outgoing, Record, Rows
 from streams.errors import (
@@ -30,6 +30,7 @@ from streams.guard import Guard
 from streams.messages.commands import AnyCommand
 from streams.messages.outcomes import AnyOutcome, WriteRefused
 from streams.metrics import Metrics
+from streams.own_messages import read_own
 from streams.patience import Backoff, Breaker, Clock, Limiter
 from streams.topics import OUTCOMES
 from tables.ledgers import LedgerRow
@@ -81,8 +82,14 @@ class Writer(ABC):
     async def handle(self, record: Record, rows: Rows) -> Sequence[Outgoing]:
         """Carry out one command; answer from the ledger when that was done before."""
         self.metrics.received.labels(self.name, record.topic).inc()
+        sent = await self._handled(record, rows)
+        for message in sent:
+            self.metrics.emitted.labels(self.name, message.topic).inc()
+        return sent
+
+    async def _handled(self, record: Record, rows: Rows) -> Sequence[Outgoing]:
         try:
-            command = self._command(record)
+            command: AnyCommand = read_own(record, self.commands)
         except Unreadable as error:
             return [self.guard.dead_letter(record, error)]
         ledger = LedgerRow.from_bytes(rows.get(self.ledger, command.key))
@@ -96,15 +103,6 @@ class Writer(ABC):
             done = ledger.done(command.rule, command.step, command.id, text.decode())
             rows.put(self.ledger, command.key, done.to_bytes())
         return [_outgoing(command, text), *letters]
-
-    def _command(self, record: Record) -> AnyCommand:
-        try:
-            command: AnyCommand = self.commands.validate_json(record.value or b"")
-        except ValidationError as fault:
-            first = fault.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "message"
-            raise Unreadable(f"{where}: {first['msg']}", code="not_our_message") from None
-        return command
 
     async def _outcome(
         self, record: Record, command: AnyCommand
@@ -147,28 +145,39 @@ class Writer(ABC):
                     "will try again",
                     extra={"record": command.key, "error": failure.code, "attempt": attempt},
                 )
-                await self.patience.clock.sleep(self._pause(failure, attempt))
+                pause = self._pause(failure, attempt)
+                if isinstance(failure, Throttled):
+                    self.metrics.throttle_wait.labels(self.system).inc(pause)
+                await self.patience.clock.sleep(pause)
 
     async def _attempt(self, command: AnyCommand) -> AnyOutcome:
         breaker, limiter = self.patience.breaker, self.patience.limiter
-        async with breaker.admitted(), limiter.call():
-            self._show_limits()
-            try:
-                outcome = await self.carry_out(command)
-            except Unavailable:
-                breaker.failed()
-                raise
-            except Throttled as throttled:
-                breaker.succeeded()
-                limiter.pause(throttled.retry_after or 0.0)
-                raise
-            except Refused:
-                breaker.succeeded()  # it answered, so it is there
-                raise
-            finally:
+        while True:
+            async with breaker.admitted() as probing, limiter.call():
+                if breaker.is_open and not probing:
+                    continue  # it opened while this lane waited for its turn
                 self._show_limits()
+                try:
+                    return await self._call(command, probing)
+                finally:
+                    self._show_limits()
+
+    async def _call(self, command: AnyCommand, probing: bool) -> AnyOutcome:
+        breaker = self.patience.breaker
+        try:
+            outcome = await self.carry_out(command)
+        except Unavailable:
+            breaker.failed(probing=probing)
+            raise
+        except Throttled as throttled:
             breaker.succeeded()
-            return outcome
+            self.patience.limiter.pause(throttled.retry_after or 0.0)
+            raise
+        except (Refused, Conflict):
+            breaker.succeeded()  # it answered, so it is there
+            raise
+        breaker.succeeded()
+        return outcome
 
     def _pause(self, failure: Retryable, attempt: int) -> float:
         own = self.patience.backoff.pause(attempt, self.patience.chance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from streams.catalogue import ColumnKind, ColumnValue
@@ -12,6 +13,8 @@ from streams.rules import Expression
 
 #: The columns of a ``processstage`` row that ``stage.name`` and ``stage.category`` come from.
 STAGE_COLUMNS = ("stagename", "stagecategory")
+#: What an expression may raise over a record's values; a division by zero is arithmetic.
+_NO_VALUE = (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError)
 _NO_STAGE: Mapping[str, Any] = {"id": None, "name": None, "category": None}
 
 
@@ -28,7 +31,7 @@ def holds(expression: Expression, variables: Mapping[str, Any]) -> bool | None:
     """True or false; None when it cannot be told, as when an empty column is compared."""
     try:
         result = expression.program.execute(dict(variables))
-    except (TypeError, ValueError, KeyError, RuntimeError):
+    except _NO_VALUE:
         return None
     return result if isinstance(result, bool) else None
 
@@ -37,11 +40,16 @@ def value_of(expression: Expression, variables: Mapping[str, Any]) -> ColumnValu
     """The expression's value as messages carry it; None when it has none."""
     try:
         result = expression.program.execute(dict(variables))
-    except (TypeError, ValueError, KeyError, RuntimeError):
+    except _NO_VALUE:
         return None
     if isinstance(result, float):
-        return format(Decimal(repr(result)).normalize(), "f")
+        return _number(result)
     return result if isinstance(result, str | int | bool) else None
+
+
+def _number(value: float) -> str | None:
+    """A plain decimal; None for infinities and what is no number."""
+    return format(Decimal(repr(value)).normalize() + 0, "f") if isfinite(value) else None
 
 
 def _plain(value: ColumnValue, kind: ColumnKind) -> Any:

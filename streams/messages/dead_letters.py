@@ -36,7 +36,10 @@ class Failure:
             "error": self.code,
             "message": self.message[:_MESSAGE_LIMIT],
         }
-        return tuple((PREFIX + name, value.encode()) for name, value in fields.items())
+        return tuple(
+            (PREFIX + name, value.encode("utf-8", "backslashreplace"))
+            for name, value in fields.items()
+        )
 
     @classmethod
     def of(cls, headers: tuple[tuple[str, bytes], ...]) -> Failure | None:
