@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from app.rules_faults import RulesWrong
 from app.rules_files import RuleFiles, load_rules, read_rules
@@ -400,7 +403,7 @@ class TestFilesThatAreNone:
             (b"a: 1\n---\nb: 1\n", "tables.yaml:2: is not YAML"),
             (b"a: 2024-13-45\n", "tables.yaml: is not YAML: month must be in 1..12"),
             (b"a: !!python/name:os.system\n", "tables.yaml:1: is not YAML"),
-            (b"[" * 5000, "tables.yaml: is nested too deeply, or holds itself"),
+            (b"[" * 1200, "tables.yaml: is nested too deeply, or holds itself"),
         ],
     )
     def test_what_is_no_yaml_is_told_and_not_raised(
@@ -426,6 +429,36 @@ class TestFilesThatAreNone:
         (folder / "tables.yaml").unlink()
         (folder / "tables.yaml").mkdir()
         assert "tables.yaml: cannot be read: Is a directory" in faults_in(folder)
+
+
+def trails(data: Any, trail: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in plain data."""
+    yield trail
+    inner = data.items() if isinstance(data, dict) else ()
+    for key, value in enumerate(data) if isinstance(data, list) else inner:
+        yield from trails(value, (*trail, key))
+
+
+@pytest.mark.parametrize("odd", [None, 1, [None], {"x": {}}, "x"], ids=repr)
+def test_no_value_anywhere_makes_the_loader_itself_fail(tmp_path: Path, odd: Any) -> None:
+    """Whatever stands anywhere, the answer is rules or faults, never another error."""
+    folder = written(tmp_path)
+    yaml = YAML(typ="safe", pure=True)
+    refused = 0
+    for trail in trails(yaml.load(RECORDS)):
+        data = {"top": yaml.load(RECORDS)}
+        inner: Any = data
+        for key in ("top", *trail)[:-1]:
+            inner = inner[key]
+        inner[("top", *trail)[-1]] = odd
+        with (folder / "record_workspace.yaml").open("w") as file:
+            yaml.dump(data["top"], file)
+        try:
+            load_rules(folder)
+        except RulesWrong as wrong:
+            assert all(fault.where.file for fault in wrong.faults)
+            refused += 1
+    assert refused >= 10
 
 
 def sandbox_names() -> LiveNames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,22 @@ class TestGoodSettings:
     def test_every_secret_may_come_from_a_file(self) -> None:
         assert secret_names()
         assert all(f"{name}_file" in fields() for name in secret_names())
+
+    def test_code_and_deployment_name_only_settings_that_there_are(self) -> None:
+        root = Path(__file__).parents[2]
+        folders = [root / name for name in ("app", "streams", "tables", "k8s")]
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        known = {variable(name) for name in fields()}
+        named = {
+            name: str(file.relative_to(root))
+            for file in [*files, root / "docker-compose.yml", root / "Makefile"]
+            if file.suffix in {"", ".py", ".yaml", ".yml", ".env", ".md"} and file.exists()
+            for name in re.findall(r"\bDOVETAIL_[A-Z][A-Z_]*[A-Z]\b", file.read_text("utf-8"))
+        }
+        services = re.compile(r"DOVETAIL_(SERVICE|PORT)")
+        unknown = {n: f for n, f in named.items() if n not in known and not services.match(n)}
+        assert unknown == {}
+        assert len(named) > 30
 
 
 class TestFaults:
