@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tables.contracts import (
@@ -18,6 +18,7 @@ from tables.contracts import (
     DocumentRef,
 )
 
+LAW = settings(max_examples=40, deadline=None)
 Told = tuple[str, ContractEvent]
 DOCUMENTS = st.none() | st.builds(
     DocumentRef, id=st.integers(1, 9), version=st.integers(1, 3), name=st.just("a.pdf")
@@ -59,6 +60,7 @@ def at(status: str, at_ms: int, document: int | None = None, **attributes: str) 
     )
 
 
+@LAW
 @given(story=stories(), seed=st.integers(0, 2**32))
 def test_any_order_and_repetition_tells_the_same(story: list[Told], seed: int) -> None:
     chance = random.Random(seed)
@@ -70,6 +72,7 @@ def test_any_order_and_repetition_tells_the_same(story: list[Told], seed: int) -
     assert [one.when(s) for s in STATUSES] == [other.when(s) for s in STATUSES]
 
 
+@LAW
 @given(story=stories())
 def test_what_is_told_is_what_a_reader_of_the_whole_story_would_say(story: list[Told]) -> None:
     """A model that keeps all events: the round starts at the newest restart."""
@@ -90,6 +93,7 @@ def test_what_is_told_is_what_a_reader_of_the_whole_story_would_say(story: list[
     assert state.document == (final[-1][1].document if final else None)
 
 
+@LAW
 @given(story=stories())
 def test_a_row_survives_being_stored(story: list[Told]) -> None:
     row = ContractsRow()

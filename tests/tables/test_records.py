@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tables.records import Cell, RecordRow, Stamp, Value
 
+LAW = settings(max_examples=40, deadline=None)
 COLUMNS = ("a", "b", "c")
 VALUES: st.SearchStrategy[Value] = (
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -48,6 +49,7 @@ def told(*happened: Event) -> RecordRow:
     return row
 
 
+@LAW
 @given(history=events(), seed=st.integers(0, 2**32))
 def test_any_order_and_repetition_ends_in_the_same_row(history: list[Event], seed: int) -> None:
     chance = random.Random(seed)
@@ -56,6 +58,7 @@ def test_any_order_and_repetition_ends_in_the_same_row(history: list[Event], see
     assert told(*shuffled) == told(*history)
 
 
+@LAW
 @given(history=events())
 def test_hearing_it_all_again_changes_nothing(history: list[Event]) -> None:
     row = told(*history)
@@ -66,6 +69,7 @@ def test_hearing_it_all_again_changes_nothing(history: list[Event]) -> None:
     assert told(*history, *history) == row
 
 
+@LAW
 @given(history=events())
 def test_the_row_is_what_the_newest_events_say(history: list[Event]) -> None:
     """A model: each column as its newest event set it; alive unless the newest is a delete."""
@@ -79,11 +83,13 @@ def test_the_row_is_what_the_newest_events_say(history: list[Event]) -> None:
     assert row.newest == (in_order[-1].stamp if in_order else None)
 
 
+@LAW
 @given(history=events(), stamp=STAMPS)
 def test_stale_is_what_is_older_than_anything_known(history: list[Event], stamp: Stamp) -> None:
     assert told(*history).is_stale(stamp) == any(event.stamp > stamp for event in history)
 
 
+@LAW
 @given(history=events())
 def test_a_row_survives_being_stored(history: list[Event]) -> None:
     row = told(*history)

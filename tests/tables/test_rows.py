@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tables.echoes import EchoesRow
@@ -18,6 +18,7 @@ from tables.stages import Move, StagesRow
 from tables.workspace_links import Link, LinksRow
 from tables.workspace_owners import OwnerRow
 
+LAW = settings(max_examples=40, deadline=None)
 PROCESSES = ("p:1", "p:2")
 MOVES = st.lists(
     st.tuples(
@@ -38,6 +39,7 @@ def moved(told: list[tuple[str, str | None, Stamp]]) -> StagesRow:
 
 
 class TestStages:
+    @LAW
     @given(told=MOVES, seed=st.integers(0, 2**32))
     def test_any_order_and_repetition_of_moves_ends_in_the_same_stage(
         self, told: list[tuple[str, str | None, Stamp]], seed: int
@@ -47,6 +49,7 @@ class TestStages:
         chance.shuffle(shuffled)
         assert moved(shuffled) == moved(told)
 
+    @LAW
     @given(told=MOVES)
     def test_the_stage_is_that_of_the_process_that_moved_last(
         self, told: list[tuple[str, str | None, Stamp]]
@@ -55,6 +58,7 @@ class TestStages:
         running = [move for move in newest.values() if move[1] is not None]
         assert moved(told).current == (max(running)[1] if running else None)
 
+    @LAW
     @given(told=MOVES)
     def test_it_survives_being_stored(self, told: list[tuple[str, str | None, Stamp]]) -> None:
         row = moved(told)
@@ -85,6 +89,7 @@ class TestNeighbours:
         row = NeighboursRow().columns_known("u:1", {"a": 1}, 5)
         assert row.columns_known("u:1", {"a": 0}, 4) is row
 
+    @LAW
     @given(askers=st.lists(st.sampled_from(["x:1", "y:2", "z:3"])))
     def test_who_asks_for_the_workspace_is_remembered_once(self, askers: list[str]) -> None:
         row = NeighboursRow()
@@ -92,6 +97,7 @@ class TestNeighbours:
             row = row.workspace_asked(asker)
         assert row.workspace_wanted_by == tuple(sorted(set(askers)))
 
+    @LAW
     @given(
         asked=st.lists(
             st.tuples(st.sampled_from(["x:1", "y:2"]), st.lists(st.sampled_from("abc"), min_size=1))
