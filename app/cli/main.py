@@ -1,4 +1,7 @@
-"""The command ``dovetail``: all commands, and what becomes of their errors."""
+"""The command ``dovetail``: all commands, and what becomes of their errors.
+
+Commands load what they need when they run: Faust, CEL and the flows take seconds, help must not.
+"""
 
 from __future__ import annotations
 
