@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,8 @@ class Conversation:
     def client(self) -> httpx.AsyncClient:
         return open_client(transport=httpx.MockTransport(self.answer))
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)  # as on a network, others get their turn meanwhile
         self.requests.append(request)
         target = request.url.raw_path.decode()
         for method, pattern, replies in self._script:

@@ -113,7 +113,7 @@ def environment() -> Conversation:
         relationship("new_workspace", "new_workspace", "new_Workspace"),
     ]
     definition = {
-        "EntitySetName": "new_workspaces",
+        "EntitySetName": "new_workspaceset",
         "PrimaryIdAttribute": "new_workspaceid",
         "ChangeTrackingEnabled": True,
         "Keys": [{"LogicalName": "by_node", "KeyAttributes": ["new_node"]}],
@@ -241,7 +241,7 @@ async def test_every_kind_of_column_is_written_in_its_encoding() -> None:
         ("customerid", f"contact:{OTHER}", "customerid_contact", f"/contacts({OTHER})"),
         ("customerid", f"account:{OTHER}", "customerid_account", f"/accounts({OTHER})"),
         ("ownerid", f"systemuser:{OTHER}", "ownerid", f"/systemusers({OTHER})"),
-        ("new_workspace", f"new_workspace:{OTHER}", "new_Workspace", f"/new_workspaces({OTHER})"),
+        ("new_workspace", f"new_workspace:{OTHER}", "new_Workspace", f"/new_workspaceset({OTHER})"),
         ("customerid", None, "customerid_account", None),
         ("ownerid", None, "ownerid", None),
     ],
@@ -430,7 +430,7 @@ async def test_definitions_are_there_for_checks() -> None:
     columns = await checking.columns_of("processstage")
     assert not columns["stagename"].writable
     definition = await checking.definition_of("new_workspace")
-    assert definition.entity_set == "new_workspaces"
+    assert definition.entity_set == "new_workspaceset"
     assert definition.change_tracking
     assert definition.keys == {"by_node": ("new_node",)}
 

@@ -271,6 +271,15 @@ async def test_a_refused_token_is_replaced_once_for_all_who_held_it() -> None:
     assert len(authority.forms) == 2
 
 
+async def test_a_late_holder_of_a_replaced_token_gets_the_present_one() -> None:
+    authority = Authority()
+    source = tokens(authority)
+    held = await source.present()
+    fresh = await source.renewed(held)
+    assert await source.renewed(held) == fresh
+    assert len(authority.forms) == 2
+
+
 async def test_a_secret_file_is_read_again_at_each_sign_in(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("first-secret\n")
