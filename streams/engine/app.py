@@ -117,6 +117,16 @@ class EngineApp(faust.App):
             TableManager=EngineTableManager,
         )
 
+    async def on_first_start(self) -> None:
+        """Make the data directory, with its parents."""
+        self.conf.datadir.mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+
+    async def on_start(self) -> None:
+        """Begin to show signs of life at once: brokers may be down, recovery may take long."""
+        await super().on_start()
+        self.add_future(self.engine.keep_status())
+
     def _new_transport(self) -> EngineTransport:
         return EngineTransport(self.conf.broker_consumer, self)
 

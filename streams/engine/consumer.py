@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: How soon a topic that was made after the start is noticed.
+_METADATA_SECONDS = 30
 _MOVED_ON = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
 Fetched = Mapping[TopicPartition, list[Any]]
@@ -64,6 +66,7 @@ class EngineConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
             heartbeat_interval_ms=int(settings.heartbeat_interval_seconds * 1000),
             isolation_level="read_committed",
+            metadata_max_age_ms=_METADATA_SECONDS * 1000,
         )
 
     async def on_start(self) -> None:

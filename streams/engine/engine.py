@@ -61,7 +61,6 @@ class Engine:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._finished = asyncio.Event()
         self._counts: dict[str, int] = {}
-        self.app.task(self._keep_status)
 
     @property
     def stages(self) -> Sequence[StageEntry]:
@@ -114,7 +113,7 @@ class Engine:
         if stall > self.settings.stall_notice_seconds:
             waiting_for = waiting_for or f"the brokers to confirm records, for {stall:.0f} s"
         return EngineStatus(
-            phase=board.phase,
+            phase="halted" if board.halted is not None else board.phase,
             waiting_for=waiting_for,
             ready=board.phase == "running" and board.halted is None,
             halted=board.halted,
@@ -136,23 +135,29 @@ class Engine:
         return store.get(table, key)
 
     async def run(self) -> None:
-        """Run until ``stop`` is called; raises Halted when the worker halts."""
+        """Run until ``stop`` is called; raises Halted when the worker halts.
+
+        Whatever else brings Faust's services down is raised as it is.
+        """
         async with self.app:
-            await self._finished.wait()
+            await self.app.wait_for_stopped(self._finished.wait())
         if self.board.halted is not None:
             raise Halted(self.board.halted)
+        if self.app.crash_reason is not None:
+            raise self.app.crash_reason
 
     def stop(self) -> None:
         """Let ``run`` return: work at hand is finished or abandoned, the group is left."""
         self._finished.set()
 
     def worker(self, **options: Any) -> faust.Worker:
-        """Return a Faust worker for ``app``.
+        """Return a Faust worker for ``app``; a halt crashes it, so that the process fails.
 
         Quiet and at level INFO: above it Faust keeps its terminal spinner, which sets the root
         logger to DEBUG and costs a tenth of the time (reference/stream-engines.md 2.3).
         """
         quiet: dict[str, Any] = {"loglevel": "INFO", "quiet": True, "redirect_stdouts": False}
+        self._on_halt = self._on_halt or self._crash_app
         return faust.Worker(self.app, **(quiet | options))
 
     async def until_ready(self, timeout_seconds: float = 60.0) -> None:
@@ -174,6 +179,9 @@ class Engine:
         self._finished.set()
         if self._on_halt is not None:
             self._on_halt(reason, error)
+
+    def _crash_app(self, reason: str, error: BaseException | None) -> None:
+        self.app.loop.create_task(self.app.crash(Halted(reason)))
 
     def waiting_for(self, what: str) -> None:
         """Note what the engine waits for; empty when it goes on."""
@@ -233,7 +241,8 @@ class Engine:
         topic = self.app.topic(*entry.topics, key_type=bytes, value_type=bytes)
         self.app.agent(topic, name=entry.name)(agent)
 
-    async def _keep_status(self) -> None:
+    async def keep_status(self) -> None:
+        """Note every quarter of a second that the event loop turns, and the lag."""
         while True:
             self.board.loop_turn_at = time.monotonic()
             self.board.lag = self._lag()

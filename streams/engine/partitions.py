@@ -91,6 +91,8 @@ class Partitions:
 
     def begin(self, assigned: frozenset[TopicPartition], generation: int) -> None:
         """Start on the partitions of a new generation, in the background."""
+        if self._engine.board.halted is not None:
+            return
         self.epoch += 1
         self._reading = True
         self._assigned = assigned

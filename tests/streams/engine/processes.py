@@ -9,6 +9,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from tests.streams.engine.lab import Lab
 from tests.streams.engine.worker import Options
 
@@ -63,3 +65,16 @@ class WorkerProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send any other signal."""
         self._process.send_signal(number)
+
+
+async def make_topics(lab: Lab, partitions: int) -> None:
+    """Make the topics that workers read and write."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
+    await admin.start()
+    try:
+        names = [lab.topic("in"), lab.topic("out")]
+        await admin.create_topics(
+            [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+        )
+    finally:
+        await admin.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.streams.engine.lab import Lab, numbered, running, until
-from tests.streams.engine.processes import WorkerProcess
+from tests.streams.engine.processes import WorkerProcess, make_topics
 from tests.streams.engine.stages import Calls, Count
 
 pytestmark = pytest.mark.broker
@@ -19,19 +16,6 @@ POINTS = (
     "before the commit",
     "after the commit",
 )
-
-
-async def make_topics(lab: Lab, partitions: int) -> None:
-    """Make the topics that workers read and write."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
-    await admin.start()
-    try:
-        names = [lab.topic("in"), lab.topic("out")]
-        await admin.create_topics(
-            [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
-        )
-    finally:
-        await admin.close()
 
 
 async def finish_in_process(lab: Lab, worker: str) -> None:
@@ -114,82 +98,19 @@ async def committed_is(lab: Lab, offset: int) -> bool:
     return await lab.committed("in") == {0: offset}
 
 
-async def test_a_killed_workers_partitions_are_taken_over_with_their_rows(lab: Lab) -> None:
-    await make_topics(lab, 4)
-    first = await WorkerProcess.start(lab, "one")
-    await first.ready()
-    second = await WorkerProcess.start(lab, "two")
-    try:
-        joined = await second.ready()
-        assert joined["assigned"]
-        await lab.produce("in", numbered("abcdefgh", 400))
-        await until(lambda: lab.all_committed("in"))
-        await first.kill()
-        killed = time.time()
-        await lab.produce("in", numbered("abcdefgh", 400))
-        await until(lambda: lab.all_committed("in"), 20)
-        print(f"taken over {time.time() - killed:.2f} s after the kill (session timeout 6 s)")
-        assert time.time() - killed < 6 + 3
-        assert await lab.table("counts") == dict.fromkeys("abcdefgh", "100")
-    finally:
-        await first.kill()
-        assert await second.stop() == 0
+async def test_a_halt_ends_the_process_with_a_failure(lab: Lab) -> None:
+    await make_topics(lab, 1)
+    worker = await WorkerProcess.start(lab, fail=True)
+    await worker.ready()
+    await lab.produce("in", [("a", "1")])
+    assert await worker.ended() == 3
+    assert await lab.committed("in") in ({}, {0: 0})
 
 
-async def test_two_workers_join_in_less_than_four_seconds(lab: Lab) -> None:
-    await make_topics(lab, 4)
-    workers = [await WorkerProcess.start(lab, name) for name in ("one", "two")]
-    try:
-        for told in [await worker.ready() for worker in workers]:
-            print(f"ready {told['ready'] - told['began']:.2f} s after it began to join")
-            assert told["ready"] - told["began"] < 4
-        await until(lambda: group_is_shared(lab))
-    finally:
-        codes = [await worker.stop() for worker in workers]
-    assert codes == [0, 0]
-
-
-async def group_is_shared(lab: Lab) -> bool:
-    """Whether the group is stable and has two members with partitions."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
-    await admin.start()
-    try:
-        (response,) = await admin.describe_consumer_groups([lab.app_id])
-        state, members = response.groups[0][2], response.groups[0][5]
-        return bool(state == "Stable" and len(members) == 2)
-    finally:
-        await admin.close()
-
-
-async def test_a_static_member_comes_back_without_a_rebalance(lab: Lab) -> None:
-    await make_topics(lab, 2)
-    other = await WorkerProcess.start(lab, "two", instance_id="two")
-    first = await WorkerProcess.start(lab, "one", instance_id="one")
-    try:
-        await other.ready()
-        await first.ready()
-        await until(lambda: group_is_shared(lab))
-        await lab.produce("in", numbered("abcd", 40))
-        await until(lambda: lab.all_committed("in"))
-        before = await generation(lab)
-        assert await first.stop() == 0
-        first = await WorkerProcess.start(lab, "one", instance_id="one")
-        await first.ready()
-        await lab.produce("in", numbered("abcd", 40))
-        await until(lambda: lab.all_committed("in"))
-        assert await lab.table("counts") == dict.fromkeys("abcd", "20")
-        assert await generation(lab) == before
-    finally:
-        await first.stop()
-        await other.stop()
-
-
-async def generation(lab: Lab) -> list[str]:
-    """The members of the group, which change with a rebalance that adds or removes one."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
-    await admin.start()
-    try:
-        (response,) = await admin.describe_consumer_groups([lab.app_id])
-        return sorted(member[-1].hex() for member in response.groups[0][5])
-    finally:
-        await admin.close()
+async def test_a_halt_ends_fausts_own_worker_with_a_failure(lab: Lab) -> None:
+    await make_topics(lab, 1)
+    worker = await WorkerProcess.start(lab, fail=True, faust_worker=True)
+    await worker.ready()
+    await lab.produce("in", [("a", "1")])
+    assert await worker.ended() == 1
+    assert await lab.committed("in") in ({}, {0: 0})

@@ -36,6 +36,9 @@ class Options:
     kill_after: int = 0  # so many checkpoints before that one
     hold: str = ""  # calls: this value never ends
     slow_ms: int = 0  # count: how long each batch takes
+    batch_max_records: int = 1000
+    fail: bool = False  # count: raise
+    faust_worker: bool = False  # run under Faust's own worker
     session_timeout_seconds: float = 6.0
 
 
@@ -81,12 +84,15 @@ class KillPoints:
 class SlowCount(Count):
     """Counts at leisure, so that a batch can be interrupted."""
 
-    def __init__(self, output: str, slow_ms: int) -> None:
+    def __init__(self, output: str, slow_ms: int, fail: bool) -> None:
         super().__init__(output)
         self.slow_ms = slow_ms
+        self.fail = fail
 
     def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
         """Count, and take a while."""
+        if self.fail:
+            raise ValueError("told to fail")
         time.sleep(self.slow_ms / 1000)
         return super().handle(batch, rows)
 
@@ -103,10 +109,11 @@ def built(options: Options) -> Engine:
         session_timeout_seconds=options.session_timeout_seconds,
         heartbeat_interval_seconds=0.5,
         revoke_budget_seconds=2.0,
+        batch_max_records=options.batch_max_records,
     )
-    engine = Engine(settings, on_halt=lambda reason, error: None)
+    engine = Engine(settings)
     if options.stage == "count":
-        count = SlowCount(f"{options.prefix}out", options.slow_ms)
+        count = SlowCount(f"{options.prefix}out", options.slow_ms, options.fail)
         engine.batch_stage(
             name="count", topics=[f"{options.prefix}in"], tables=["counts"], stage=count
         )
@@ -120,6 +127,13 @@ def built(options: Options) -> Engine:
     return engine
 
 
+async def tell_when_ready(engine: Engine, began: float) -> None:
+    """Print when the engine was ready and what it got."""
+    await engine.until_ready()
+    assigned = sorted(place.partition for place in engine.status().assigned)
+    print(json.dumps({"began": began, "ready": time.time(), "assigned": assigned}), flush=True)
+
+
 async def main(options: Options) -> int:
     """Run until SIGTERM; 3 when the engine halted."""
     KillPoints(options.kill_at, options.kill_after).install()
@@ -127,9 +141,7 @@ async def main(options: Options) -> int:
     began = time.time()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
     run = asyncio.create_task(engine.run())
-    await engine.until_ready()
-    assigned = sorted(place.partition for place in engine.status().assigned)
-    print(json.dumps({"began": began, "ready": time.time(), "assigned": assigned}), flush=True)
+    await tell_when_ready(engine, began)
     try:
         await run
     except Halted as reason:
@@ -138,9 +150,24 @@ async def main(options: Options) -> int:
     return 0
 
 
+def under_faust(options: Options) -> None:
+    """Run in Faust's own worker, which exits the process itself."""
+    engine = built(options)
+    began = time.time()
+
+    async def tell() -> None:
+        await tell_when_ready(engine, began)
+
+    engine.app.task(tell)
+    engine.worker().execute_from_commandline()
+
+
 if __name__ == "__main__":
     logging.basicConfig(
         level=os.environ.get("WORKER_LOG", "ERROR"),
         format="%(process)d %(relativeCreated)d %(threadName)s %(name)s %(message)s",
     )
-    sys.exit(asyncio.run(main(Options(**json.loads(sys.argv[1])))))
+    told = Options(**json.loads(sys.argv[1]))
+    if told.faust_worker:
+        under_faust(told)
+    sys.exit(asyncio.run(main(told)))
