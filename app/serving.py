@@ -178,7 +178,9 @@ class ServedApp:
         await self.stop()
 
     def _bind(self) -> socket.socket:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio switches Nagle's algorithm off only where the protocol is named; with it, every
+        # answer of two writes would wait for the client's delayed acknowledgement, some 40 ms.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -130,8 +131,26 @@ class Worker:
         """Wait for both systems and check the rules against them; the id of our own user."""
         own_user = await self._waited("Dataverse", systems.dynamics.own_user)
         types = await self._waited("Content Server", systems.ecm.workspace_types)
-        check_live(self.rules, LiveNames({t.name: tuple(t.templates) for t in types}))
+        live = LiveNames(
+            {kind.name: tuple(kind.templates) for kind in types},
+            attributes=await self._waited("Content Server", systems.ecm.attribute_labels),
+            roles=await self._waited("Content Server", systems.ecm.role_names),
+            columns=await self._columns(systems),
+        )
+        check_live(self.rules, live)
         return own_user
+
+    async def _columns(self, systems: Connections) -> dict[str, tuple[str, ...]]:
+        """The columns of each declared table; a table that Dataverse does not have is left out."""
+        columns: dict[str, tuple[str, ...]] = {}
+        for table in self.rules.book.catalogue.tables:
+            ask = functools.partial(systems.dynamics.columns_of, table)
+            try:
+                columns[table] = tuple(await self._waited("Dataverse", ask))
+            except Misconfigured as fault:
+                if fault.code != "table_unknown":
+                    raise
+        return columns
 
     async def _waited(self, system: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, and say what is waited for."""
@@ -152,10 +171,7 @@ class Worker:
                 self.health.details = {}
 
     def _engine(self, systems: Connections, own_user: str) -> Engine:
-        settings = replace(
-            engine_settings(self.settings), max_record_bytes=topics.MAX_MESSAGE_BYTES
-        )
-        engine = Engine(settings, observer=EngineMetrics(self.metrics))
+        engine = Engine(engine_settings(self.settings), observer=EngineMetrics(self.metrics))
         for topic in topics.ALL:
             engine.declare(TopicSpec(topic.name, self.settings.partitions, topic.configs))
         self._add_stages(engine, systems, own_user)

@@ -161,13 +161,6 @@ class ProcessRule(RuleModel):
     stage_column: str
 
 
-class MemberRule(RuleModel):
-    """The column that names a member in Extended ECM, per table that can own a record."""
-
-    table: str
-    column: str
-
-
 Rule = RecordWorkspaceRule | ContractRule
 
 

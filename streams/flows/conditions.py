@@ -60,13 +60,13 @@ def _plain(value: ColumnValue, kind: ColumnKind) -> Any:
 
 
 def _stage(view: View) -> Mapping[str, Any]:
+    """The stage; while its name is not known yet, whatever asks for it cannot be told."""
     current = view.stages.current
     if current is None:
         return _NO_STAGE
+    stage: dict[str, Any] = {"id": current.partition(":")[2]}
     known = view.neighbours.columns.get(current)
-    name, category = STAGE_COLUMNS
-    return {
-        "id": current.partition(":")[2],
-        "name": known.columns.get(name) if known else None,
-        "category": known.columns.get(category) if known else None,
-    }
+    if known is not None:
+        name, category = STAGE_COLUMNS
+        stage |= {"name": known.columns.get(name), "category": known.columns.get(category)}
+    return stage
