@@ -7,7 +7,7 @@ checkpoints, offsets, table rows and recovery. Nothing here knows what the recor
 
 from streams.engine.engine import Engine
 from streams.engine.errors import Fenced, ForeignRecord, Halted, NotHere, Undeliverable
-from streams.engine.publisher import partition_of
+from streams.engine.partitioning import partition_of
 from streams.engine.records import Outgoing, Record, Rows, TopicPartition
 from streams.engine.settings import EngineSettings, Security, TopicSpec
 from streams.engine.stages import BatchStage, LaneStage

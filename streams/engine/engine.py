@@ -13,8 +13,9 @@ from faust.types import StreamT
 
 from streams.engine.app import Batch, EngineApp
 from streams.engine.errors import Halted, NotHere
+from streams.engine.partitioning import partition_of
 from streams.engine.partitions import Partitions
-from streams.engine.publisher import EngineProducer, partition_of
+from streams.engine.publisher import EngineProducer
 from streams.engine.records import TopicPartition
 from streams.engine.recovery import ChangelogConsumer
 from streams.engine.settings import EngineSettings, TopicSpec

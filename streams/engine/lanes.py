@@ -42,6 +42,7 @@ class LaneUnit:
         self._arrived: list[Record] = []
         self._lanes: dict[str, deque[Record]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._queueing: set[asyncio.Task[None]] = set()  # those that wait for a slot
         self._publishing = 0
         self._whole = True  # False once a record may be in a changelog without our knowing where
         self._ends = {
@@ -108,6 +109,8 @@ class LaneUnit:
         for lane in self._lanes.values():
             while len(lane) > 1:
                 lane.pop()
+        for task in self._queueing:
+            task.cancel()
         await settle(list(self._tasks), deadline)
         self._committer.cancel()
         await asyncio.gather(self._committer, return_exceptions=True)
@@ -125,11 +128,12 @@ class LaneUnit:
     async def _run_lane(self, key: str) -> None:
         lane = self._lanes[key]
         try:
-            while lane:
-                async with self._slots:
-                    if self._closing:
-                        return
+            while lane and not self._closing:
+                await self._take_slot()
+                try:
                     await self._handle(lane[0])
+                finally:
+                    self._slots.release()
                 lane.popleft()
         except Fenced:
             self.abandon()
@@ -141,6 +145,15 @@ class LaneUnit:
             self._failed(lane[0], error)
         finally:
             del self._lanes[key]
+
+    async def _take_slot(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._queueing.add(task)
+        try:
+            await self._slots.acquire()
+        finally:
+            self._queueing.discard(task)
 
     async def _handle(self, record: Record) -> None:
         began = time.perf_counter()

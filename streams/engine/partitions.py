@@ -7,12 +7,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import OffsetAndMetadata
 
-from streams.engine import changelog
 from streams.engine.batches import BatchUnit
 from streams.engine.checkpoint import Checkpointer
 from streams.engine.errors import Fenced
@@ -20,7 +18,8 @@ from streams.engine.lanes import LaneUnit
 from streams.engine.overlay import NoRows
 from streams.engine.records import TopicPartition
 from streams.engine.recovery import TableTask
-from streams.engine.stages import StageEntry, forget
+from streams.engine.stages import forget
+from streams.engine.starts import Start, planned
 from streams.engine.stores import Stores
 from streams.engine.units import Unit, UnitContext
 from tables.store import PartitionStore
@@ -29,19 +28,6 @@ if TYPE_CHECKING:
     from streams.engine.engine import Engine
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Start:
-    """A unit on its way: its places, and the tables that still have to be recovered."""
-
-    entry: StageEntry
-    partition: int
-    places: tuple[TopicPartition, ...]
-    store: PartitionStore | None
-    positions: dict[str, int] = field(default_factory=dict)
-    tasks: dict[str, TableTask] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
 
 
 class Partitions:
@@ -164,7 +150,7 @@ class Partitions:
     ) -> None:
         engine = self._engine
         committed = await engine.app.consumer.committed(assigned)
-        starts = self._plan(assigned)
+        starts = planned(assigned, engine.stages)
         stored = frozenset(start.partition for start in starts if start.entry.tables)
         await self._stores.keep(stored)
         for start in starts:
@@ -185,22 +171,11 @@ class Partitions:
         everything = [task for start in starts for task in start.tasks.values()]
         await engine.reader.recover(everything, done, lambda: self._progress(everything))
 
-    def _plan(self, assigned: Iterable[TopicPartition]) -> list[_Start]:
-        places: dict[tuple[str, int], list[TopicPartition]] = defaultdict(list)
-        entries = {topic: entry for entry in self._engine.stages for topic in entry.topics}
-        for place in sorted(assigned):
-            places[(entries[place.topic].name, place.partition)].append(place)
-        by_name = {entry.name: entry for entry in self._engine.stages}
-        return [
-            _Start(by_name[name], partition, tuple(found), None)
-            for (name, partition), found in places.items()
-        ]
-
     def _plan_tables(
-        self, start: _Start, committed: Mapping[TopicPartition, OffsetAndMetadata]
+        self, start: Start, committed: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
         assert start.store is not None
-        known = _positions(start, committed)
+        known = start.committed_positions(committed)
         for table in start.entry.tables:
             place = TopicPartition(self._engine.changelog(table), start.partition)
             limit = None if start.entry.waits or known is None else known.get(table, 0)
@@ -221,7 +196,7 @@ class Partitions:
 
     async def _start_unit(
         self,
-        start: _Start,
+        start: Start,
         committed: Mapping[TopicPartition, OffsetAndMetadata],
         generation: int,
     ) -> None:
@@ -233,7 +208,11 @@ class Partitions:
             if not start.entry.waits:
                 await checkpointer.reconcile(task.table, task.limit, task.end)
         self._note_corrections(start, checkpointer)
-        if start.entry.tables and not start.entry.waits and _positions(start, committed) is None:
+        if (
+            start.entry.tables
+            and not start.entry.waits
+            and start.committed_positions(committed) is None
+        ):
             await checkpointer.commit(offsets)
         if start.store is not None:
             start.store.write({}, checkpointer.positions)
@@ -242,7 +221,7 @@ class Partitions:
             self._units[place] = unit
         self.room.set()
 
-    def _note_corrections(self, start: _Start, checkpointer: Checkpointer) -> None:
+    def _note_corrections(self, start: Start, checkpointer: Checkpointer) -> None:
         for table, rows in checkpointer.corrected.items():
             log.warning(
                 "Overruled %d rows of %s, partition %d, that were written and never committed",
@@ -253,7 +232,7 @@ class Partitions:
             self._engine.observer.corrected(table, start.partition, rows)
         checkpointer.corrected.clear()
 
-    def _checkpointer(self, start: _Start, generation: int) -> Checkpointer:
+    def _checkpointer(self, start: Start, generation: int) -> Checkpointer:
         engine = self._engine
         return Checkpointer(
             partition=start.partition,
@@ -266,7 +245,7 @@ class Partitions:
         )
 
     def _unit(
-        self, start: _Start, checkpointer: Checkpointer, offsets: dict[TopicPartition, int]
+        self, start: Start, checkpointer: Checkpointer, offsets: dict[TopicPartition, int]
     ) -> Unit:
         engine = self._engine
         context = UnitContext(
@@ -283,20 +262,3 @@ class Partitions:
         if start.entry.waits:
             return LaneUnit(context, offsets, engine.slots(start.entry.name))
         return BatchUnit(context, offsets)
-
-
-def _positions(
-    start: _Start, committed: Mapping[TopicPartition, OffsetAndMetadata]
-) -> dict[str, int] | None:
-    """Return the changelog positions of a stage's last commit; None when it was not the engine's.
-
-    Every commit of ours covers all places of a unit, so the newest of their metadata counts.
-    """
-    newest: dict[str, int] | None = None
-    for place in start.places:
-        found = committed.get(place)
-        decoded = None if found is None else changelog.decode_positions(found.metadata)
-        for table, offset in (decoded or {}).items():
-            newest = newest or {}
-            newest[table] = max(offset, newest.get(table, 0))
-    return newest

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
@@ -23,13 +22,13 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
     UnsupportedForMessageFormatError,
 )
-from aiokafka.partitioner import murmur2
 from faust.transport.base import Producer as BaseProducer
 from faust.transport.drivers import aiokafka as driver
 
 from streams.engine.checkpoint import Deliveries
 from streams.engine.clients import connection_options, patiently
 from streams.engine.errors import Fenced, Undeliverable
+from streams.engine.partitioning import check_size, partition_of
 from streams.engine.records import Outgoing, TopicPartition
 
 if TYPE_CHECKING:
@@ -51,18 +50,6 @@ _FOR_GOOD = (
     TopicAuthorizationFailedError,
     UnsupportedForMessageFormatError,
 )
-
-
-@lru_cache(maxsize=50_000)
-def _hashed(key: bytes) -> int:
-    """Hash a key; aiokafka does it in Python, 10 us for a key of ours, so it pays to remember."""
-    hashed: int = murmur2(key)
-    return hashed & 0x7FFFFFFF
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key as Kafka's default partitioner chooses it."""
-    return _hashed(key) % partitions
 
 
 class EngineProducer(driver.Producer):
@@ -159,7 +146,7 @@ class EngineProducer(driver.Producer):
         limit = self.app.engine.settings.max_record_bytes
         for record in records:
             if len(record.value or b"") * 2 > limit or record.headers:
-                _check_size(record, limit)
+                check_size(record, limit)
             partition = record.partition
             if partition is None:
                 if record.topic not in counts:
@@ -295,15 +282,3 @@ def _take_exception(future: asyncio.Future[Any]) -> None:
     """Look at a result that nobody waits for any more, so that asyncio does not complain."""
     if not future.cancelled():
         future.exception()
-
-
-def _check_size(record: Outgoing, limit: int) -> None:
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value)
-    if size > limit:
-        raise Undeliverable(
-            f"A record for {record.topic} with the key {record.key!r} has {size} bytes, "
-            f"more than max_record_bytes={limit}: raise it together with the topic's "
-            "max.message.bytes, or make the record smaller"
-        )

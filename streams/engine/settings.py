@@ -87,7 +87,7 @@ class EngineSettings:
     min_insync_replicas: int = 2
     changelog_min_compaction_lag_ms: int = 6 * 60 * 60 * 1000
     changelog_tombstone_retention_ms: int = 7 * _DAY_MS
-    recovery_max_records: int = 5000
+    recovery_max_records: int = 2000
     store: StoreSettings = field(default_factory=StoreSettings)
     store_lock_wait_seconds: float = 30.0
 

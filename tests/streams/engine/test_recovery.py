@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -168,15 +169,33 @@ async def test_offsets_set_back_by_hand_keep_the_rows_and_replay_the_input(lab: 
         assert engine.read("counts", "a") == b"20"
 
 
-async def test_a_key_of_another_workers_partition_is_named(lab: Lab) -> None:
-    engine = lab.engine("in", "out", partitions=4)
-    engine.batch_stage(
-        name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
-    )
+async def test_recovery_tells_its_progress_and_does_not_hold_the_loop(lab: Lab) -> None:
+    engine, _ = counting(lab)
     async with running(engine):
-        assert engine.read("counts", "nobody") is None
-        with pytest.raises(KeyError):
-            engine.read("no_such_table", "a")
+        await lab.produce("in", [(f"key {number}", "x") for number in range(12_000)])
+        await until(lambda: lab.all_committed("in"))
+    engine, seen = counting(lab, "another", recovery_max_records=250)
+    told: list[int] = []
+    slowest = 0.0
+
+    async def watch() -> None:
+        nonlocal slowest
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            told.append(engine.status().recovering.get("counts", 0))
+            await asyncio.sleep(0.002)
+            slowest = max(slowest, loop.time() - began)
+
+    watching = asyncio.create_task(watch())
+    async with running(engine):
+        watching.cancel()
+        assert seen.records == 12_000
+        assert engine.status().recovering == {}
+    progress = [number for number in told if number]
+    assert len(set(progress)) > 3
+    assert progress == sorted(progress, reverse=True)
+    assert slowest < 0.5
 
 
 async def test_topics_that_must_share_partitions_and_do_not_are_named(lab: Lab) -> None:
