@@ -158,7 +158,7 @@ class Partitions:
                 start.store = await self._stores.open(start.partition)
                 self._plan_tables(start, committed)
             else:
-                group.create_task(self._start_unit(start, committed, generation))
+                group.create_task(self._start_unit(start, generation))
         tasks = {task.place: start for start in starts for task in start.tasks.values()}
 
         def done(task: TableTask) -> None:
@@ -166,7 +166,7 @@ class Partitions:
             self._recovered(task)
             start.done.add(task.table)
             if len(start.done) == len(start.tasks):
-                group.create_task(self._start_unit(start, committed, generation))
+                group.create_task(self._start_unit(start, generation))
 
         everything = [task for start in starts for task in start.tasks.values()]
         await engine.reader.recover(everything, done, lambda: self._progress(everything))
@@ -178,7 +178,7 @@ class Partitions:
         known = start.committed_positions(committed)
         for table in start.entry.tables:
             place = TopicPartition(self._engine.changelog(table), start.partition)
-            limit = None if start.entry.waits or known is None else known.get(table, 0)
+            limit = None if start.entry.waits else known.get(table)
             start.tasks[table] = TableTask(table, place, start.store, limit)
 
     def _recovered(self, task: TableTask) -> None:
@@ -197,7 +197,6 @@ class Partitions:
     async def _start_unit(
         self,
         start: Start,
-        committed: Mapping[TopicPartition, OffsetAndMetadata],
         generation: int,
     ) -> None:
         engine = self._engine
@@ -208,12 +207,8 @@ class Partitions:
             if not start.entry.waits:
                 await checkpointer.reconcile(task.table, task.limit, task.end)
         self._note_corrections(start, checkpointer)
-        if (
-            start.entry.tables
-            and not start.entry.waits
-            and start.committed_positions(committed) is None
-        ):
-            await checkpointer.commit(offsets)
+        if any(task.committed is None for task in start.tasks.values()) and not start.entry.waits:
+            await checkpointer.commit(offsets)  # from here on a crash can be told from a commit
         if start.store is not None:
             start.store.write({}, checkpointer.positions)
         unit = self._unit(start, checkpointer, offsets)

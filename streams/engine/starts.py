@@ -29,17 +29,18 @@ class Start:
 
     def committed_positions(
         self, committed: Mapping[TopicPartition, OffsetAndMetadata]
-    ) -> dict[str, int] | None:
-        """Return the changelog positions of a stage's last commit; None when it was not the engine's.
+    ) -> dict[str, int]:
+        """Return the changelog positions of the stage's last commit, by table.
 
         Every commit of ours covers all places of a unit, so the newest of their metadata counts.
+        A table is missing when the commit was not the engine's, or is older than the table's
+        belonging to this stage.
         """
-        newest: dict[str, int] | None = None
+        newest: dict[str, int] = {}
         for place in self.places:
             found = committed.get(place)
             decoded = None if found is None else changelog.decode_positions(found.metadata)
             for table, offset in (decoded or {}).items():
-                newest = newest or {}
                 newest[table] = max(offset, newest.get(table, 0))
         return newest
 

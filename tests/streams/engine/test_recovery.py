@@ -198,6 +198,31 @@ async def test_recovery_tells_its_progress_and_does_not_hold_the_loop(lab: Lab) 
     assert slowest < 0.5
 
 
+async def test_a_table_that_moves_to_another_stage_keeps_its_rows(lab: Lab) -> None:
+    await count_some(lab)
+    engine = lab.engine("other", "out", partitions=1)
+    engine.batch_stage(
+        name="other",
+        topics=[lab.topic("other")],
+        stage=Count(lab.topic("out"), "visits"),
+        tables=["visits"],
+    )
+    async with running(engine):
+        await lab.produce("other", numbered("a", 3))
+        await until(lambda: lab.all_committed("other"))
+    engine = lab.engine("other", "out", partitions=1, worker="another")
+    engine.batch_stage(
+        name="other",
+        topics=[lab.topic("other")],
+        stage=Count(lab.topic("out"), "visits"),
+        tables=["visits", "counts"],
+    )
+    async with running(engine):
+        assert engine.read("counts", "a") == b"10"
+        assert engine.read("visits", "a") == b"3"
+    assert await lab.table("counts") == dict.fromkeys("abcd", "10")
+
+
 async def test_topics_that_must_share_partitions_and_do_not_are_named(lab: Lab) -> None:
     engine = lab.engine("in", partitions=2)
     engine.declare(TopicSpec(lab.topic("other"), 3))
