@@ -140,8 +140,19 @@ class Engine:
 
         Whatever else brings Faust's services down is raised as it is.
         """
-        async with self.app:
-            await self.app.wait_for_stopped(self._finished.wait())
+        starting = asyncio.create_task(self.app.start())
+        finished = asyncio.create_task(self._finished.wait())
+        try:
+            # brokers may be down and tables long: a stop must not wait for the start
+            await asyncio.wait({starting, finished}, return_when=asyncio.FIRST_COMPLETED)
+            if not finished.done():
+                starting.result()
+                await self.app.wait_for_stopped(finished)
+        finally:
+            starting.cancel()
+            finished.cancel()
+            await asyncio.gather(starting, finished, return_exceptions=True)
+            await self.app.stop()
         if self.board.halted is not None:
             raise Halted(self.board.halted)
         if self.app.crash_reason is not None:

@@ -141,6 +141,17 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(
         await engine.app.stop()
 
 
+async def test_a_worker_can_be_stopped_while_it_waits_for_a_broker(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    await broker.stop()
+    engine = counting(weak_lab)
+    run = asyncio.create_task(engine.run())
+    await until(lambda: engine.status().waiting_for)
+    engine.stop()
+    await asyncio.wait_for(run, 10)
+
+
 async def test_a_broker_restart_in_the_middle_is_waited_out(
     broker: EmbeddedBroker, weak_lab: Lab
 ) -> None:
