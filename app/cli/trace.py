@@ -66,7 +66,7 @@ def record_key(text: str) -> str:
 
 
 async def _story(settings: Settings, key: str, from_ms: int | None) -> list[AuditLine]:
-    from streams.engine.publisher import partition_of
+    from streams.engine import partition_of
 
     counts = await partition_counts(settings)
     if AUDIT.name not in counts:
