@@ -62,6 +62,21 @@ class EngineMetrics(SilentObserver):
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
+    def checkpoint_done(self, stage: str, partition: int, records: int, seconds: float) -> None:
+        self._metrics.checkpoint_seconds.labels(stage).observe(seconds)
+
+    def in_flight(self, stage: str, partition: int, records: int) -> None:
+        self._metrics.in_flight.labels(stage, str(partition)).set(records)
+
+    def rebalanced(self, assigned: int) -> None:
+        self._metrics.rebalances.inc()
+
+    def recovered(self, table: str, partition: int, records: int, seconds: float) -> None:
+        self._metrics.recovery_seconds.labels(table).observe(seconds)
+
+    def corrected(self, table: str, partition: int, rows: int) -> None:
+        self._metrics.rows_corrected.labels(table).inc(rows)
+
     def halted(self, reason: str) -> None:
         self._metrics.halted.set(1)
 

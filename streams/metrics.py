@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 #: From a change in Dynamics to its outcome: roughly doubling, one second to six hours.
 _FRESHNESS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 21600)
 _CALLS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30, 60)
+_RECOVERY = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800)
 _STAGES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 
@@ -123,6 +124,32 @@ class Metrics:
         self.recovery_remaining = self._gauge(
             "dovetail_table_recovery_remaining_changes",
             "Changelog records still to be read before the worker is ready.",
+            "table",
+        )
+        self.checkpoint_seconds = self._histogram(
+            "dovetail_checkpoint_duration_seconds",
+            "From the end of a batch until its offsets and rows are committed.",
+            _STAGES,
+            "stage",
+        )
+        self.in_flight = self._gauge(
+            "dovetail_messages_in_flight",
+            "Commands that a writer has begun and not finished.",
+            "stage",
+            "partition",
+        )
+        self.rebalances = self._counter(
+            "dovetail_rebalances_total", "How often the group divided its partitions anew."
+        )
+        self.recovery_seconds = self._histogram(
+            "dovetail_table_recovery_duration_seconds",
+            "How long a table's partition took to recover.",
+            _RECOVERY,
+            "table",
+        )
+        self.rows_corrected = self._counter(
+            "dovetail_table_rows_corrected_total",
+            "Rows that were written and never committed, set right after a crash.",
             "table",
         )
         self.limit_tripped = self._gauge(
