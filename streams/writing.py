@@ -152,15 +152,15 @@ class Writer(ABC):
 
     async def _attempt(self, command: AnyCommand) -> AnyOutcome:
         breaker, limiter = self.patience.breaker, self.patience.limiter
-        while True:
-            async with breaker.admitted() as probing, limiter.call():
-                if breaker.is_open and not probing:
-                    continue  # it opened while this lane waited for its turn
-                self._show_limits()
-                try:
-                    return await self._call(command, probing)
-                finally:
+        try:
+            while True:
+                async with breaker.admitted() as probing, limiter.call():
+                    if breaker.is_open and not probing:
+                        continue  # it opened while this lane waited for its turn
                     self._show_limits()
+                    return await self._call(command, probing)
+        finally:
+            self._show_limits()
 
     async def _call(self, command: AnyCommand, probing: bool) -> AnyOutcome:
         breaker = self.patience.breaker
