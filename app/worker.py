@@ -22,11 +22,11 @@ from prometheus_client import CollectorRegistry
 from app import version
 from app.connections import Connections, connections
 from app.pages import Health, pages
-from app.rules_files import RuleFiles, read_rules
-from app.rules_live import LiveNames, check_live
+from app.rule_files.live import LiveNames, check_live
+from app.rule_files.loading import RuleFiles, read_rules
 from app.serving import ServedApp
 from app.settings import Settings
-from app.settings_kafka import engine_settings
+from app.settings.kafka import engine_settings
 from streams import decide, decode, memory, topics
 from streams.absorb import Absorber
 from streams.engine import Engine, EngineStatus, SilentObserver, TopicSpec

@@ -1,4 +1,4 @@
-"""The rules of the flows: typed values. Loading them from YAML is ``app.rules_files``' job.
+"""The rules of the flows: typed values. Loading them from YAML is ``app.rule_files.loading``' job.
 
 A rule says for one table when a workspace is due, how it is named and filled, who gets a role in
 it, what it is related to and what is written back. Expressions are CEL over ``record`` (its

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from app.settings_model import fields, variable
+from app.settings.model import fields, variable
 from tests.kafka_server.jars import kafka_version
 
 REPOSITORY = Path(__file__).resolve().parents[1]

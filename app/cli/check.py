@@ -10,11 +10,11 @@ import typer
 from app.cli.failures import ExitCode, report
 from app.cli.output import say, show_json, show_table
 from app.settings import Need, Settings, fields, load_settings, secret_names, variable
-from app.settings_fields import RULES_DIRECTORY
+from app.settings.fields import RULES_DIRECTORY
 from streams.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from app.rules_files import RuleFiles
+    from app.rule_files.loading import RuleFiles
 
 
 def check(
@@ -52,7 +52,7 @@ def _settings() -> tuple[Settings | None, Misconfigured | None]:
 
 def _rules(settings: Settings | None) -> tuple[RuleFiles | None, Misconfigured | None]:
     """The rules; of the folder that would be used when the settings as a whole are wrong."""
-    from app.rules_files import read_rules
+    from app.rule_files.loading import read_rules
 
     try:
         directory = (settings or load_settings(Need.RULES)).rules_directory

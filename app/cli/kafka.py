@@ -113,7 +113,7 @@ def _refused(error: KafkaError | TimeoutError, brokers: str) -> KafkaUnreachable
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    from app.settings_kafka import engine_settings
+    from app.settings.kafka import engine_settings
     from streams.engine.clients import connection_options
 
     return {

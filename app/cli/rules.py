@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.output import say, show_json, show_table
-from app.rules_faults import RulesWrong
+from app.rule_files.faults import RulesWrong
 from app.settings import Need, load_settings
 
 if TYPE_CHECKING:
-    from app.rules_files import RuleFiles
+    from app.rule_files.loading import RuleFiles
 
 rules = typer.Typer(no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def check(
       dovetail rules check
       dovetail rules check ./rules --json
     """
-    from app.rules_files import read_rules
+    from app.rule_files.loading import read_rules
 
     if directory is None:
         directory = load_settings(Need.RULES).rules_directory

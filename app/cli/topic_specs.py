@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.settings import Settings
-from app.settings_kafka import engine_settings
+from app.settings.kafka import engine_settings
 from streams import memory, topics
 from streams.engine.records import Outgoing, Record, Rows
 from streams.engine.settings import TopicSpec

@@ -73,7 +73,7 @@ def create_topics(as_json: Json = False) -> None:
 async def _create(settings: Settings) -> tuple[dict[str, int], dict[str, int]]:
     """Create what is missing; the partition counts before and after."""
     from app.cli.topic_specs import specs
-    from app.settings_kafka import engine_settings
+    from app.settings.kafka import engine_settings
     from streams.engine.topics import create_missing
 
     before = await partition_counts(settings)

@@ -23,9 +23,9 @@ from app.demo.oracle import expectations
 from app.demo.report import Figures, show
 from app.demo.stage import PARTITIONS, Stage, stage
 from app.demo.truth import Chronicle, Person, Truth
-from app.rules_files import load_rules
+from app.rule_files.loading import load_rules
 from app.sandbox.entra.clients import EntraClient
-from app.settings_fields import RULES_DIRECTORY
+from app.settings.fields import RULES_DIRECTORY
 
 _LIMIT_SECONDS = 240.0
 _LIVE_CHANGES = 40

@@ -23,8 +23,17 @@ from app.sandbox.kafka import EmbeddedBroker
 
 TENANT = "contoso"
 CLIENT_ID = "5d0f3c1e-8a4b-4c39-9d5e-6a1b2c3d4e5f"
-PARTITIONS = 6
 _STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What is this run's own on the broker: its group, the producers' topics, the partitions."""
+
+    application: str = "dovetail-demo"
+    changes: str = CHANGES_TOPIC
+    ecm_events: str = ECM_TOPIC
+    partitions: int = 6
 
 
 @dataclass
@@ -113,10 +122,12 @@ def _samples(text: str) -> list[tuple[str, float]]:
 
 @dataclass
 class Stage:
-    """Everything that runs."""
+    """Everything that runs. ``broker`` is None where it is somebody else's."""
 
     folder: Path
-    broker: EmbeddedBroker
+    names: Names
+    bootstrap: str
+    broker: EmbeddedBroker | None
     entra: EntraSimulator
     dataverse: DataverseSimulator
     content_server: ContentServerSimulator
@@ -125,7 +136,7 @@ class Stage:
     def addresses(self) -> dict[str, str]:
         """Where everything is, for ``--keep``."""
         return {
-            "Kafka": self.broker.bootstrap,
+            "Kafka": self.bootstrap,
             "Dataverse": self.dataverse.api_url,
             "Content Server": self.content_server.url,
             "Entra ID": self.entra.authority,
@@ -135,11 +146,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """Start everything but the worker; nothing is left behind at the end."""
+async def stage(
+    folder: Path, *, bootstrap: str | None = None, names: Names | None = None
+) -> AsyncIterator[Stage]:
+    """Start everything but the worker; nothing is left behind at the end.
+
+    ``bootstrap`` is the address of a broker that runs already, instead of an embedded one.
+    """
     async with AsyncExitStack() as stack:
         secret = secrets.token_urlsafe(24)
-        broker = await stack.enter_async_context(EmbeddedBroker())
+        broker = None if bootstrap else await stack.enter_async_context(EmbeddedBroker())
+        address = bootstrap or (broker.bootstrap if broker else "")
         client = EntraClient(CLIENT_ID, secrets=(secret,))
         entra = await stack.enter_async_context(EntraSimulator(TENANT, [client]))
         dataverse = await stack.enter_async_context(
@@ -149,7 +166,9 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         port = _free_port()
         worker = WorkerProcess({}, folder / "worker.log", f"http://127.0.0.1:{port}")
         stack.push_async_callback(worker.stop)
-        ready = Stage(folder, broker, entra, dataverse, content_server, worker)
+        ready = Stage(
+            folder, names or Names(), address, broker, entra, dataverse, content_server, worker
+        )
         worker.environment = _environment(ready, secret, port)
         yield ready
 
@@ -159,12 +178,12 @@ def _environment(stage: Stage, secret: str, port: int) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DOVETAIL_")}
     service = stage.content_server.client
     settings = {
-        "APPLICATION_ID": "dovetail-demo",
+        "APPLICATION_ID": stage.names.application,
         "INSTANCE_ID": "demo-0",
-        "KAFKA_BOOTSTRAP": stage.broker.bootstrap,
-        "SOURCE_TOPICS": CHANGES_TOPIC,
-        "ECM_EVENT_TOPICS": ECM_TOPIC,
-        "PARTITIONS": str(PARTITIONS),
+        "KAFKA_BOOTSTRAP": stage.bootstrap,
+        "SOURCE_TOPICS": stage.names.changes,
+        "ECM_EVENT_TOPICS": stage.names.ecm_events,
+        "PARTITIONS": str(stage.names.partitions),
         "REPLICATION_FACTOR": "1",
         "DATA_DIRECTORY": str(stage.folder / "tables"),
         "HTTP_PORT": str(port),

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from app.rules_faults import RulesWrong
-from app.rules_files import RuleFiles, load_rules, read_rules
-from app.rules_live import LiveNames, check_live
+from app.rule_files.faults import RulesWrong
+from app.rule_files.live import LiveNames, check_live
+from app.rule_files.loading import RuleFiles, load_rules, read_rules
 from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.definition import AttributeSpec
-from app.settings_fields import RULES_DIRECTORY
+from app.settings.fields import RULES_DIRECTORY
 from streams.catalogue import Column, ColumnKind
 from streams.errors import Misconfigured
 from streams.flows.registry import FLOWS

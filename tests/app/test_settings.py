@@ -10,8 +10,8 @@ import pytest
 
 from app.logs import MASK
 from app.settings import Need, Settings, fields, load_settings, secret_names, variable
-from app.settings_fields import RULES_DIRECTORY
-from app.settings_kafka import engine_settings, kafka_security
+from app.settings.fields import RULES_DIRECTORY
+from app.settings.kafka import engine_settings, kafka_security
 from streams.errors import Misconfigured
 
 CANARY = "canary-3f9c1a52"

@@ -16,7 +16,7 @@ import app.worker
 from app import version
 from app.cli.main import app as dovetail
 from app.settings import Settings, secret_names, variable
-from app.settings_fields import RULES_DIRECTORY
+from app.settings.fields import RULES_DIRECTORY
 from streams.errors import Misconfigured
 from tests.app.test_settings import WORKER
 from tests.cli.conftest import Run

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from app.settings_model import fields, variable
+from app.settings.model import fields, variable
 from tests.k8s import validator
 from tests.k8s.kustomize import Manifest, build, kustomization_of, load, of_kind
 

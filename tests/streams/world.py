@@ -26,6 +26,8 @@ from streams.writing import Patience
 from tests.fakes.gateways import FakeDynamics, FakeEcm
 from tests.streams.rulebook import BOOK
 
+_PATH = tuple(t.name for t in (CHANGES, OUTCOMES, ECM_COMMANDS, DYNAMICS_COMMANDS))
+
 Pick = Callable[[Sequence[tuple[str, str]]], tuple[str, str]]
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.rules_faults import Fault, nearest
-from app.rules_yaml import Document, Trail
+from app.rule_files.faults import Fault, nearest
+from app.rule_files.yaml import Document, Trail
 from streams.catalogue import Column, ColumnKind
 from streams.rules import ContractRule, RecordWorkspaceRule, RuleModel
 

@@ -2,7 +2,7 @@
 
 Whatever is wrong is told together: values that cannot be, variables that do not exist, settings
 that are missing for what is about to run, settings that contradict each other. No message holds
-a secret, or anything that may be one. ``app.settings_fields`` lists what can be set.
+a secret, or anything that may be one. ``app.settings.fields`` lists what can be set.
 
     settings = load_settings(Need.WORKER)
     settings.secret("entra_client_secret").read()   # each time it is used: it may be rotated
@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.settings_checks import faults_of
-from app.settings_model import PREFIX, Need, Secret, Settings, fields, secret_names, variable
+from app.settings.checks import faults_of
+from app.settings.model import PREFIX, Need, Secret, Settings, fields, secret_names, variable
 from streams.errors import Misconfigured
 
 __all__ = ["Need", "Secret", "Settings", "fields", "load_settings", "secret_names", "variable"]

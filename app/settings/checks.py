@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from app.settings_model import Need, Settings, fields, secret_names, variable
+from app.settings.model import Need, Settings, fields, secret_names, variable
 from streams.errors import Misconfigured
 
 _OURS = "dovetail."

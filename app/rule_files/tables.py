@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.rules_faults import Fault, Location, nearest
-from app.rules_models import VERSION, Reading, TableEntry, TablesFile
-from app.rules_yaml import Document
+from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.models import VERSION, Reading, TableEntry, TablesFile
+from app.rule_files.yaml import Document
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
 from streams.rules import ProcessRule
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from app.rules_checks import PlacedRule
-from app.rules_faults import Fault, RulesWrong, nearest
-from app.rules_files import RuleFiles
+from app.rule_files.checks import PlacedRule
+from app.rule_files.faults import Fault, RulesWrong, nearest
+from app.rule_files.loading import RuleFiles
 from streams.rules import ContractRule
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.rules_checks import PlacedRule, rules_faults
-from app.rules_faults import Fault, Location, RulesWrong, nearest
-from app.rules_models import FLOWS, FlowFile, Reading
-from app.rules_tables import FILE as TABLES_FILE
-from app.rules_tables import Tables, read_tables, version_fault
-from app.rules_yaml import Document, read_document
+from app.rule_files.checks import PlacedRule, rules_faults
+from app.rule_files.faults import Fault, Location, RulesWrong, nearest
+from app.rule_files.models import FLOWS, FlowFile, Reading
+from app.rule_files.tables import FILE as TABLES_FILE
+from app.rule_files.tables import Tables, read_tables, version_fault
+from app.rule_files.yaml import Document, read_document
 from streams.errors import Misconfigured
 from streams.rules import ContractRule, RecordWorkspaceRule, RuleBook
 from tables.keys import digest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from app.settings_model import Settings, variable
+from app.settings.model import Settings, variable
 from streams.engine.settings import EngineSettings, Security
 from streams.errors import Misconfigured
 from streams.topics import MAX_MESSAGE_BYTES

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.rules_faults import Fault, Location, nearest
-from app.rules_tables import FILE, Tables
+from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.tables import FILE, Tables
 from streams.catalogue import Column, ColumnKind
 from streams.rules import Expression
 

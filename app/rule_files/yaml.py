@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from app.rules_faults import Fault, Location
+from app.rule_files.faults import Fault, Location
 
 #: Keys and indices from the top of a file to a value.
 Trail = tuple[Hashable, ...]

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from app.logs import LogFormat
 
-RULES_DIRECTORY = Path(__file__).parent / "rules"
+RULES_DIRECTORY = Path(__file__).parent.parent / "rules"
 
 
 def _address(value: str) -> str:

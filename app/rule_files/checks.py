@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from app.rules_expressions import expression_faults
-from app.rules_faults import Fault, Location, nearest
-from app.rules_tables import FILE, Tables, table_fault
-from app.rules_yaml import Document, Trail
+from app.rule_files.expressions import expression_faults
+from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.tables import FILE, Tables, table_fault
+from app.rule_files.yaml import Document, Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
 from streams.rules import ContractColumns, ContractRule, RecordWorkspaceRule, Rule

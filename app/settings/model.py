@@ -1,6 +1,6 @@
 """The settings as a typed object, and secrets that are read when they are used.
 
-``app.settings.load_settings`` makes it; ``app.settings_fields`` lists what can be set.
+``app.settings.load_settings`` makes it; ``app.settings.fields`` lists what can be set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.logs import MASK, SECRET_MIN_LENGTH
-from app.settings_fields import (
+from app.settings.fields import (
     ContentServerFields,
     DynamicsFields,
     EngineFields,
@@ -75,7 +75,7 @@ class Secret:
 
 
 class Settings(GeneralFields, KafkaFields, DynamicsFields, ContentServerFields, EngineFields):
-    """All settings, typed; see ``app.settings_fields`` for each. Made by ``load_settings``."""
+    """All settings, typed; see ``app.settings.fields`` for each. Made by ``load_settings``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
