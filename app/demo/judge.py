@@ -99,6 +99,8 @@ def _differences(
             yield f"has no {wanted.type} workspace"
         return
     state = found.categories.get("Business Record", {}).get("Record State")
+    if wanted.foreign and not state:
+        return  # never taken over: the record was gone before Dovetail heard of it
     if state != wanted.state:
         yield f"{wanted.type} workspace shows {state!r}, not {wanted.state!r}"
     if not wanted.exact:

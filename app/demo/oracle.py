@@ -25,6 +25,7 @@ class Expected:
 
     ``required``: a workspace that was due for a moment only may be there or not, depending on the
     order in which the news came; it then has to show ``state``. ``exact``: the rest counts too.
+    ``foreign``: people made it before Dovetail came, and nothing asks Dovetail to take it over.
     """
 
     business_object: tuple[str, str]
@@ -32,6 +33,7 @@ class Expected:
     required: bool
     state: str
     exact: bool = True
+    foreign: bool = False
     name: str = ""
     owner: str = ""
     parents: set[tuple[str, str]] = field(default_factory=set)
@@ -134,6 +136,7 @@ def _expect_contract(truth: Truth, expectation: Expectation) -> None:
         type="Contract",
         required=due,
         exact=due,
+        foreign=early and not due,
         state=_contract_state(deal, lost=lost, won=won, at_stage=at_stage),
         name=f"Contract {deal.row['name']}",
         owner=record.owner,

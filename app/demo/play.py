@@ -6,14 +6,14 @@ import asyncio
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from app.demo.history import CHANGES_TOPIC, ECM_TOPIC, Played
-from app.demo.stage import PARTITIONS, Stage
+from app.demo.history import Played
+from app.demo.stage import Stage
 from app.demo.truth import STAGES, Life, Truth, stage_id
 from app.sandbox.dataverse import Commit, Reference
 from app.sandbox.events import rec
@@ -22,7 +22,6 @@ from streams.catalogue import Catalogue, ColumnKind, ColumnValue, Table
 from streams.messages.dead_letters import Failure, original_headers
 from streams.topics import CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
 
-GROUP = "dovetail-demo"
 _PATH = (CHANGES.name, OUTCOMES.name, ECM_COMMANDS.name, DYNAMICS_COMMANDS.name)
 _QUIET_SECONDS = 1.5
 
@@ -32,11 +31,11 @@ Letter = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 
 async def create_topics(stage: Stage) -> None:
     """The producers' topics; ours are the worker's to create."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.broker.bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.bootstrap)
     await admin.start()
     try:
-        names = (CHANGES_TOPIC, ECM_TOPIC)
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        names = (stage.names.changes, stage.names.ecm_events)
+        await admin.create_topics([NewTopic(name, stage.names.partitions, 1) for name in names])
     finally:
         await admin.close()
 
@@ -98,6 +97,7 @@ class Echo:
     def __init__(self, stage: Stage, catalogue: Catalogue, producer: AIOKafkaProducer) -> None:
         self._catalogue = catalogue
         self._producer = producer
+        self._topic = stage.names.changes
         self._queue: asyncio.Queue[Encoded] = asyncio.Queue()
         self.sent = 0
         self._paused = False
@@ -136,7 +136,7 @@ class Echo:
             encoded = await self._queue.get()
             headers = list(encoded.headers)
             await self._producer.send(
-                CHANGES_TOPIC, key=encoded.key, value=encoded.value, headers=headers
+                self._topic, key=encoded.key, value=encoded.value, headers=headers
             )
             self.sent += 1
 
@@ -181,10 +181,13 @@ class Watch:
 
     async def lag(self) -> int:
         """Messages on the path that are not yet done."""
-        topics = (CHANGES_TOPIC, ECM_TOPIC, *_PATH)
-        places = [TopicPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
+        names = self.stage.names
+        topics = (names.changes, names.ecm_events, *_PATH)
+        places = [TopicPartition(topic, n) for topic in topics for n in range(names.partitions)]
         ends = await self.consumer.end_offsets(places)
-        committed = await self.admin.list_consumer_group_offsets(GROUP, partitions=places)
+        committed = await self.admin.list_consumer_group_offsets(
+            names.application, partitions=places
+        )
         done = {place: max(0, found.offset) for place, found in committed.items()}
         self.behind = sum(end - done.get(place, 0) for place, end in ends.items())
         return self.behind
@@ -206,17 +209,24 @@ class Watch:
         return False
 
 
-async def dead_letters(stage: Stage) -> tuple[list[Letter], Counter[str]]:
-    """Every dead letter as the producer sent it, once per place that it came from, by error."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.broker.bootstrap, enable_auto_commit=False)
+async def dead_letters(
+    stage: Stage, since: Mapping[TopicPartition, int] | None = None
+) -> tuple[list[Letter], Counter[str]]:
+    """Every dead letter as the producer sent it, once per place that it came from, by error.
+
+    ``since``: the offsets to begin at, where the broker holds letters of others too.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.bootstrap, enable_auto_commit=False)
     await consumer.start()
     letters: dict[tuple[str, int, int], Letter] = {}
     errors: Counter[str] = Counter()
     try:
-        places = [TopicPartition(DEAD_LETTERS.name, n) for n in range(PARTITIONS)]
+        places = [TopicPartition(DEAD_LETTERS.name, n) for n in range(stage.names.partitions)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
+        for place, offset in (since or {}).items():
+            consumer.seek(place, offset)
         while any([await consumer.position(p) < ends[p] for p in places]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:

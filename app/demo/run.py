@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from app.demo import play
+from app.demo.chronicle import Chronicle
 from app.demo.history import History, Played, Playwright
 from app.demo.judge import Judgement, judge
 from app.demo.oracle import expectations
 from app.demo.report import Figures, show
-from app.demo.stage import PARTITIONS, Stage, stage
-from app.demo.truth import Chronicle, Person, Truth
+from app.demo.stage import Stage, stage
+from app.demo.truth import Person, Truth
 from app.rule_files.loading import load_rules
 from app.sandbox.entra.clients import EntraClient
 from app.settings.fields import RULES_DIRECTORY
@@ -100,7 +101,7 @@ class Demo:
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[None]:
         """The producers' and the watcher's connections to the broker."""
-        address = self.here.broker.bootstrap
+        address = self.here.bootstrap
         self.producer = AIOKafkaProducer(bootstrap_servers=address, linger_ms=5)
         consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
         admin = AIOKafkaAdminClient(bootstrap_servers=address)
@@ -123,7 +124,8 @@ class Demo:
         play.seed_dataverse(self.here, self.truth, self.book.catalogue)
         self.echo.resume()
         early = play.early_workspaces(self.here, self.truth)
-        self.history = Playwright(self.truth, early, self.seed, PARTITIONS).write()
+        partitions = self.here.names.partitions
+        self.history = Playwright(self.truth, early, self.seed, partitions).write()
         records = len(self.truth.lives)
         self.console.print(
             f"history: {records} records, {len(self.history.messages)} messages, "
