@@ -1,0 +1,85 @@
+"""Histories: facts in, and all that came of them, one JSON object a line.
+
+    {"given": {"key": ..., "columns": ...}}    a row that Dataverse holds
+    {"told": <fact>}                           a fact on the changes topic
+    {"sent": "<topic>", "command": <command>}  what decide answered, until nothing was left to do
+    {"row": "<table>/<key>", "value": ...}     what is remembered at the end
+    {"workspace": <id>, ...}                   what Extended ECM holds at the end
+    {"dynamics": "<key>", "columns": ...}      what Dataverse holds at the end
+
+A person writes the first two kinds of line; ``regenerate.py`` adds the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from streams.memory import DECIDE_TABLES
+from streams.messages.facts import FACTS
+from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
+from tests.streams.samples import START_MS
+from tests.streams.world import World
+
+Line = dict[str, Any]
+
+FOLDER = Path(__file__).parent
+_COMMANDS = (ECM_COMMANDS.name, DYNAMICS_COMMANDS.name)
+
+
+def histories() -> list[Path]:
+    return sorted(FOLDER.glob("*.ndjson"))
+
+
+def read(path: Path) -> list[Line]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def written(lines: Iterable[Line]) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+async def replay(lines: Iterable[Line]) -> list[Line]:
+    """The whole history, from the lines that a person wrote."""
+    world = World()
+    world.dynamics.modified_ms = START_MS
+    history: list[Line] = []
+    for line in lines:
+        if "given" in line:
+            world.dynamics.rows[line["given"]["key"]] = dict(line["given"]["columns"])
+            history.append(line)
+        elif "told" in line:
+            history += [line, *await _told(world, line["told"])]
+    return [*history, *_end(world)]
+
+
+async def _told(world: World, fact: Any) -> list[Line]:
+    before = len(world.sent)
+    # What we write in answer to a fact, Dataverse stamps after it.
+    world.dynamics.modified_ms = max(world.dynamics.modified_ms, fact.get("at_ms", 0))
+    world.tell(FACTS.validate_python(fact))
+    await world.run()
+    return [
+        {"sent": message.topic, "command": json.loads(message.value or b"")}
+        for message in world.sent[before:]
+        if message.topic in _COMMANDS
+    ]
+
+
+def _end(world: World) -> Iterator[Line]:
+    for (table, key), value in sorted(world.rows.tables.items()):
+        if table in DECIDE_TABLES:
+            yield {"row": f"{table}/{key}", "value": json.loads(value)}
+    for number, workspace in sorted(world.ecm.workspaces.items()):
+        yield {
+            "workspace": number,
+            "of": workspace.business_object.model_dump(),
+            "name": workspace.name,
+            "attributes": workspace.attributes,
+            "roles": {role: list(members) for role, members in workspace.roles.items()},
+            "parents": sorted(workspace.parents),
+        }
+    for key, columns in sorted(world.dynamics.rows.items()):
+        yield {"dynamics": key, "columns": columns}

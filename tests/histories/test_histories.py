@@ -1,0 +1,63 @@
+"""Golden histories: the same facts make the same commands, under the same ids, and the same end."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from pathlib import Path
+
+import pytest
+
+from streams.flows.registry import FLOWS
+from tests.histories.replay import Line, histories, read, replay, written
+
+
+def difference(path: Path, expected: list[Line], actual: list[Line]) -> str:
+    """What differs, line by line; empty when nothing does."""
+    lines = unified_diff(
+        written(expected).splitlines(),
+        written(actual).splitlines(),
+        path.name,
+        "replayed now",
+        n=1,
+        lineterm="",
+    )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("path", histories(), ids=lambda path: path.stem)
+async def test_a_history_replays_as_it_was(path: Path) -> None:
+    expected = read(path)
+    differs = difference(path, expected, await replay(expected))
+    if differs:
+        pytest.fail(
+            f"{differs}\n\nIf this is meant: python -m tests.histories.regenerate, and read the "
+            "diff. A changed command id calls again on a replay.",
+            pytrace=False,
+        )
+
+
+@pytest.mark.parametrize("path", histories(), ids=lambda path: path.stem)
+async def test_a_history_told_twice_ends_the_same(path: Path) -> None:
+    once = read(path)
+    told = [line for line in once if "told" in line or "given" in line]
+    twice = await replay([*told, *(line for line in told if "told" in line)])
+
+    def end(lines: list[Line]) -> list[Line]:
+        return [line for line in lines if "workspace" in line or "dynamics" in line]
+
+    assert end(twice) == end(once)
+
+
+def test_every_flow_has_a_history() -> None:
+    assert {flow.name for flow in FLOWS} <= {path.stem for path in histories()}
+
+
+async def test_a_difference_is_shown_line_by_line() -> None:
+    path = histories()[0]
+    expected = read(path)
+    number = next(i for i, line in enumerate(expected) if "sent" in line)
+    other = [*expected]
+    other[number] = {**other[number], "sent": "elsewhere"}
+    shown = difference(path, expected, other)
+    assert '+{"sent": "elsewhere"' in shown
+    assert difference(path, expected, expected) == ""
