@@ -216,7 +216,10 @@ async def dead_letters(
 
     ``since``: the offsets to begin at, where the broker holds letters of others too.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.bootstrap, enable_auto_commit=False)
+    # From the beginning by setting: a seek there may be overtaken by the first reset, to the end.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=stage.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     letters: dict[tuple[str, int, int], Letter] = {}
     errors: Counter[str] = Counter()
@@ -224,7 +227,6 @@ async def dead_letters(
         places = [TopicPartition(DEAD_LETTERS.name, n) for n in range(stage.names.partitions)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        await consumer.seek_to_beginning(*places)
         for place, offset in (since or {}).items():
             consumer.seek(place, offset)
         while any([await consumer.position(p) < ends[p] for p in places]):

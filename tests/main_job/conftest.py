@@ -1,0 +1,55 @@
+"""A scene for each test: all systems simulated, the broker by ``--broker``, the worker for real."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app.demo.stage import Names, stage
+from streams import topics
+from tests.main_job.scene import Scene, partition_counts, places_of, scene_on
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+async def scene(
+    request: pytest.FixtureRequest, tmp_path: Path, unique_name: Callable[[str], str]
+) -> AsyncIterator[Scene]:
+    """Broker and systems; the worker is started by the test.
+
+    The embedded broker is this test's own. Another broker is shared: group, changelogs and source
+    topics are this test's own, and its group begins at the end of Dovetail's topics.
+    """
+    embedded = request.config.getoption("--broker") == "embedded"
+    address: str | None = None if embedded else request.getfixturevalue("kafka_address")
+    names = Names(
+        application=unique_name("app"),
+        changes=unique_name("changes"),
+        ecm_events=unique_name("ecm"),
+        partitions=await _skip_the_past(address, unique_name("app")) if address else PARTITIONS,
+    )
+    async with stage(tmp_path, bootstrap=address, names=names) as here, scene_on(here) as scene:
+        yield scene
+
+
+async def _skip_the_past(address: str, group: str) -> int:
+    """Commit the ends of Dovetail's topics for the group; how many partitions they have."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        counts = await partition_counts(admin)
+    finally:
+        await admin.close()
+    places = places_of(counts, *(topic.name for topic in topics.ALL))
+    if places:
+        async with AIOKafkaConsumer(
+            bootstrap_servers=address, group_id=group, enable_auto_commit=False
+        ) as consumer:
+            consumer.assign(places)
+            await consumer.commit(await consumer.end_offsets(places))
+    return counts.get(topics.CHANGES.name, PARTITIONS)

@@ -1,0 +1,153 @@
+"""The main job: a whole history through everything, a crash in its middle, and all of it again."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from app.demo import play
+from app.demo.chronicle import Chronicle, Size
+from app.demo.history import CHANGES_TOPIC, History, Played, Playwright
+from app.demo.judge import judge
+from app.demo.oracle import expectations
+from app.demo.truth import Person, Truth
+from app.sandbox.entra import EntraClient
+from tests.main_job.scene import BOOK, Scene
+
+pytestmark = pytest.mark.broker
+
+SMALL = Size(accounts=11, deals=13, cases=8, leaving=1)
+SEED = 11
+HOUR_SECONDS = 3600
+
+
+@dataclass
+class Drama:
+    """A small company's history on a scene, and Dataverse that tells of each write."""
+
+    scene: Scene
+    truth: Truth
+    history: History
+    echo: play.Echo
+
+    async def play(self, messages: Sequence[Played]) -> None:
+        await play.produce(self.scene.producer, messages, lambda _: None)
+
+    async def until_done(self) -> None:
+        await self.scene.until_quiet()
+
+    def assert_as_the_oracle_says(self) -> None:
+        scene = self.scene
+        found = judge(expectations(self.truth), scene.content_server, scene.dataverse)
+        wrong = [(v.expectation.life.title, v.differences) for v in found.wrong]
+        assert (wrong, found.surplus) == ([], [])
+        scene.assert_no_second_workspace()
+
+    async def assert_letters_are_the_unreadable(self, times: int = 1) -> None:
+        due: Counter[play.Letter] = Counter()
+        for message in self.history.unreadable:
+            encoded = message.encoded
+            due[encoded.key, encoded.value, encoded.headers] += times
+        assert Counter(await self.scene.letters()) == due
+
+
+@asynccontextmanager
+async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
+    """Both systems as they are after the history, which nobody has told yet."""
+    here, names = scene.here, scene.here.names
+    people = tuple(
+        Person(EntraClient(user.login).principal_id, user.login, user.business_email)
+        for user in here.content_server.definition.users
+        if user.login != here.content_server.client.login
+    )
+    start_ms = (int(time.time()) - 3 * HOUR_SECONDS) * 1000
+    truth = Chronicle(BOOK.catalogue, people, SEED, start_ms, SMALL).write()
+    play.seed_dataverse(here, truth, BOOK.catalogue)
+    early = play.early_workspaces(here, truth)
+    history = Playwright(truth, early, SEED, names.partitions).write()
+    own = {CHANGES_TOPIC: names.changes}
+    messages = [replace(m, topic=own.get(m.topic, names.ecm_events)) for m in history.messages]
+    echo = play.Echo(here, BOOK.catalogue, scene.producer)
+    try:
+        yield Drama(scene, truth, History(messages, history.unreadable), echo)
+    finally:
+        await echo.stop()
+
+
+def test_the_small_history_has_all_that_the_demos_has() -> None:
+    people = (Person(EntraClient("ann").principal_id, "ann", "ann@contoso.example"),)
+    truth = Chronicle(BOOK.catalogue, people, SEED, HOUR_SECONDS * 1000, SMALL).write()
+    history = Playwright(truth, {}, SEED, 3).write()
+    told = {h.event for happenings in truth.contracts.values() for h in happenings}
+    there = {
+        "30 records": len(truth.lives) >= 30,
+        "300 messages": len(history.messages) >= 300,
+        "all formats": len(history.formats) == 7,
+        "unreadable messages": len(history.unreadable) > 5,
+        "deletes of each kind": len({life.table for life in truth.lives if life.deleted}) == 3,
+        "a merge": any(life.row.get("merged") for life in truth.lives),
+        "won deals": any(deal.row["statecode"] == 1 for deal in truth.of("opportunity")),
+        "lost deals": any(deal.row["statecode"] == 2 for deal in truth.of("opportunity")),
+        "signed contracts": "contract.signed" in told,
+        "contracts there before": bool(truth.early),
+        "strays": bool(truth.strays),
+    }
+    assert [name for name, is_there in there.items() if not is_there] == []
+
+
+async def test_a_history_with_a_crash_in_its_middle_ends_as_the_oracle_says(scene: Scene) -> None:
+    async with drama_on(scene) as drama:
+        messages = drama.history.messages
+        half = len(messages) // 2
+        await scene.ready()
+        await drama.play(messages[:half])
+        await scene.until(lambda: len(scene.content_server.workspaces()) > 8, "work half done")
+        await scene.worker.kill()
+        assert await scene.watch.lag() > 0, "the worker was killed after its work was done"
+        await scene.worker.start()
+        await drama.play(messages[half:])
+        await drama.until_done()
+        drama.assert_as_the_oracle_says()
+        await drama.assert_letters_are_the_unreadable()
+
+
+async def test_the_same_history_again_changes_nothing_in_either_system(scene: Scene) -> None:
+    async with drama_on(scene) as drama:
+        messages = drama.history.messages
+        await scene.ready()
+        await drama.play(messages)
+        await drama.until_done()
+        drama.assert_as_the_oracle_says()
+        before = _state(scene)
+
+        await drama.play(messages)
+        await drama.until_done()
+        assert _state(scene) == before
+        await drama.assert_letters_are_the_unreadable(times=2)
+
+        await scene.worker.stop()
+        shutil.rmtree(scene.worker.environment["DOVETAIL_DATA_DIRECTORY"])
+        await scene.ready()
+        await drama.play(messages)
+        await drama.until_done()
+        assert _state(scene) == before
+        await drama.assert_letters_are_the_unreadable(times=3)
+
+
+def _state(scene: Scene) -> tuple[Any, ...]:
+    """Both systems, and how often each was written to: a write of what is there counts too."""
+    requests = scene.content_server.requests
+    signing_in = ("/otdsws/", "/v1/auth")
+    asked = [r for r in requests if not any(path in r.path for path in signing_in)]
+    return (
+        scene.dataverse.version,
+        [(r.method, r.path) for r in asked if r.method != "GET"],
+        scene.content_server.workspaces(),
+    )
