@@ -6,12 +6,10 @@ an outcome of a command of ours; after it is absorbed, the flows decide over the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from streams.catalogue import ColumnValue, lookup
 from streams.flows.shape import Cause
 from streams.memory import Memory
 from streams.messages.commands import AnyCommand, ReadRecord
@@ -35,7 +33,8 @@ from streams.messages.outcomes import (
     WorkspaceEnsured,
     WriteRefused,
 )
-from streams.rules import ProcessRule, RuleBook
+from streams.processes import is_partial, moves
+from streams.rules import RuleBook
 from streams.telling import (
     answers_with_columns,
     answers_with_workspace,
@@ -44,7 +43,7 @@ from streams.telling import (
 )
 from tables.flow_steps import Refusal
 from tables.keys import RecordRef, command_id, digest
-from tables.records import RecordRow, Stamp
+from tables.records import Stamp
 from tables.stages import Move
 from tables.workspace_links import Link
 
@@ -118,10 +117,12 @@ class Absorber:
         merge = before.merged(change.columns, stamp)
         row = merge.row.removed(stamp) if change.operation is Operation.DELETE else merge.row
         after = memory.with_(row=row)
-        why = "tie" if merge.tie else "partial" if self._is_partial(change, row) else None
+        why = (
+            "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
+        )
         commands = (_read(change.record, [stamp, why], change.at_ms),) if why else ()
         facts: tuple[Fact, ...] = (
-            *self._moves(change.record, before.value, after, stamp),
+            *moves(self.book, change.record, before, row),
             *news_for_askers(change.record, after, merge.changed),
         )
         skip, near_miss = self._skip(change, memory, merge.changed, stamp)
@@ -155,43 +156,6 @@ class Absorber:
         if ours and memory.echoes.shares(change.columns):
             return Skip.OWN_ECHO, False
         return (Skip.STALE if not changed and memory.row.is_stale(stamp) else None), False
-
-    def _is_partial(self, change: RecordChange, row: RecordRow) -> bool:
-        """True for a process row of which we have not seen yet which record it guides where to."""
-        rule = self._process(change.record)
-        if rule is None or not row.alive:
-            return False
-        return not {rule.record_column, rule.stage_column} <= row.cells.keys()
-
-    def _process(self, record: RecordRef) -> ProcessRule | None:
-        return next((p for p in self.book.processes if p.table == record.table), None)
-
-    def _moves(
-        self, record: RecordRef, before: Callable[[str], ColumnValue], memory: Memory, stamp: Stamp
-    ) -> Iterable[StageChanged]:
-        """A process row tells the record that it guides; the one it left hears of that too.
-
-        A stage that was not seen yet is not told: it would say that the process is gone.
-        """
-        rule = self._process(record)
-        if rule is None or (memory.row.alive and rule.stage_column not in memory.row.cells):
-            return
-        guided, left = (
-            lookup(memory.row.value(rule.record_column)),
-            lookup(before(rule.record_column)),
-        )
-        stage = lookup(memory.row.value(rule.stage_column)) if memory.row.alive else None
-        newest = memory.row.newest or stamp
-        for target, now in ((guided, stage), (left if left != guided else None, None)):
-            if target is not None:
-                yield StageChanged(
-                    record=target,
-                    process=record,
-                    stage=now,
-                    at_ms=newest.at_ms,
-                    version=newest.version,
-                    sequence=newest.sequence,
-                )
 
     def _own_event(self, event: EcmEvent, memory: Memory) -> Absorbed:
         """An event that names our business object instead of a workspace."""
@@ -282,7 +246,7 @@ class Absorber:
         merge = done.row.merged(outcome.columns, stamp)
         after = done.with_(row=merge.row)
         facts: tuple[Fact, ...] = (
-            *self._moves(outcome.record, memory.row.value, after, stamp),
+            *moves(self.book, outcome.record, memory.row, merge.row),
             *news_for_askers(outcome.record, after, merge.changed),
         )
         return Absorbed(after, facts=facts, changed=merge.changed, cause=outcome)

@@ -375,6 +375,8 @@ class TestWriteBack:
     def test_a_value_of_before_our_write_is_no_drift(self) -> None:
         seen = settled(decided, view(ACCOUNT, KNOWN, links=LINKED), 10)
         assert why(decided(also(seen, 5, new_xecmworkspaceid="old"))) == ["all_true"]
+        older = also(view(ACCOUNT, KNOWN, links=LINKED), 5, new_xecmworkspaceid="old")
+        assert why(decided(replace(seen, row=older.row))) == ["all_true"]
 
     def test_a_rule_that_shows_nothing_writes_nothing(self) -> None:
         rule = ACCOUNT_RULE.model_copy(
