@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from streams.messages.facts import BusinessObject, Document, Operation, StageChanged
+from streams.messages.facts import BusinessObject, Document, Operation, RecordChange, StageChanged
 from streams.topics import DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
 from tables.keys import RecordRef
 from tests.fakes.gateways import FakeWorkspace
@@ -35,13 +37,18 @@ def workspace(world: World, kind: str, record: RecordRef) -> FakeWorkspace:
     return found
 
 
-def account_created(second: int = 0, **columns: object) -> object:
-    known = {"name": "Contoso", "accountnumber": "A-1", "statecode": 0, "ownerid": ANN.key}
+def account_created(second: int = 0, **columns: Any) -> RecordChange:
+    known: dict[str, Any] = {
+        "name": "Contoso",
+        "accountnumber": "A-1",
+        "statecode": 0,
+        "ownerid": ANN.key,
+    }
     return change(ACCOUNT, second, operation=Operation.CREATE, **{**known, **columns})
 
 
-def deal_created(second: int = 0, **columns: object) -> object:
-    known = {
+def deal_created(second: int = 0, **columns: Any) -> RecordChange:
+    known: dict[str, Any] = {
         "name": "Deal",
         "parentaccountid": ACCOUNT.key,
         "estimatedvalue": "50000",
@@ -168,7 +175,7 @@ class TestRecordWorkspace:
         self, world: World
     ) -> None:
         world.tell(account_created(parentaccountid=OTHER_ACCOUNT.key))
-        both = {"name": "Fabrikam", "accountnumber": "A-2", "parentaccountid": ACCOUNT.key}
+        both: dict[str, Any] = {"name": "Fabrikam", "accountnumber": "A-2", "parentaccountid": ACCOUNT.key}
         world.tell(change(OTHER_ACCOUNT, 0, **both))
         await world.run()
         assert len(world.ecm.workspaces) == 2
@@ -198,7 +205,7 @@ class TestEchoes:
     async def test_our_own_write_coming_back_is_dropped(self, world: World) -> None:
         world.tell(account_created())
         await world.run()
-        written = dict(world.dynamics.writes[-1][1])
+        written: dict[str, Any] = dict(world.dynamics.writes[-1][1])
         sent = len(world.sent)
         world.tell(change(ACCOUNT, 9_100, **written))
         await world.run()
@@ -330,7 +337,7 @@ class TestContractLifecycle:
         ],
     )
     async def test_the_contract_workspace_shows_what_became_of_the_deal(
-        self, world: World, columns: dict[str, int], state: str
+        self, world: World, columns: dict[str, Any], state: str
     ) -> None:
         world.tell(deal_created(salesstage=2))
         await world.run()
