@@ -111,6 +111,10 @@ def _differences(
     if owner != (wanted.owner,):
         yield f"{wanted.type} workspace belongs to {owner}, not {wanted.owner!r}"
     yield from _parent_differences(wanted, found, by_object)
+    yield from _attribute_differences(wanted, found)
+
+
+def _attribute_differences(wanted: Expected, found: WorkspaceView) -> Iterator[str]:
     for category, values in wanted.attributes.items():
         shown = found.categories.get(category, {})
         for name, value in values.items():
