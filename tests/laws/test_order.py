@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,7 @@ class History:
     rows: dict[str, dict[str, ColumnValue]] = field(default_factory=dict)
 
 
-def _columns(record: RecordRef) -> st.SearchStrategy[dict[str, ColumnValue]]:
+def _columns(record: RecordRef) -> st.SearchStrategy[dict[str, Any]]:
     common: dict[str, st.SearchStrategy[ColumnValue]] = {
         "name": st.sampled_from(["Alpha", "Beta", "Gamma"]),
         "ownerid": st.sampled_from([user.key for user in USERS]),
@@ -68,7 +69,7 @@ def _columns(record: RecordRef) -> st.SearchStrategy[dict[str, ColumnValue]]:
     return st.fixed_dictionaries({}, optional=common)
 
 
-def _full(record: RecordRef) -> dict[str, ColumnValue]:
+def _full(record: RecordRef) -> dict[str, Any]:
     if record.table == "account":
         row = {"name": "Start", "accountnumber": "A-1", "parentaccountid": None, "statecode": 0}
         return {**row, "merged": False, "masterid": None, "ownerid": USERS[0].key}
@@ -108,7 +109,7 @@ def _record(draw: st.DrawFn, history: History, record: RecordRef, number: int) -
 def _deal(draw: st.DrawFn, history: History, deal: RecordRef, number: int) -> None:
     process = PROCESSES[deal]
     stages = draw(st.lists(st.sampled_from(sorted(STAGES)), max_size=3))
-    row: dict[str, ColumnValue] = {"opportunityid": deal.key, "activestageid": None}
+    row: dict[str, Any] = {"opportunityid": deal.key, "activestageid": None}
     for step, stage in enumerate(stages):
         row["activestageid"] = stage.key
         history.facts.append(change(process, 20 + step * 3 + number, **row))

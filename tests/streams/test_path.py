@@ -175,7 +175,11 @@ class TestRecordWorkspace:
         self, world: World
     ) -> None:
         world.tell(account_created(parentaccountid=OTHER_ACCOUNT.key))
-        both: dict[str, Any] = {"name": "Fabrikam", "accountnumber": "A-2", "parentaccountid": ACCOUNT.key}
+        both: dict[str, Any] = {
+            "name": "Fabrikam",
+            "accountnumber": "A-2",
+            "parentaccountid": ACCOUNT.key,
+        }
         world.tell(change(OTHER_ACCOUNT, 0, **both))
         await world.run()
         assert len(world.ecm.workspaces) == 2
