@@ -19,7 +19,7 @@ from app.demo import play
 from app.demo.stage import Stage
 from app.rule_files.loading import load_rules
 from app.sandbox.content_server.views import WorkspaceView
-from app.sandbox.dataverse import SYSTEM_USER_ID
+from app.sandbox.dataverse import SYSTEM_USER_ID, Reference
 from app.sandbox.entra import EntraClient
 from app.sandbox.events import rec
 from app.sandbox.events.change import Encoded, RowEvent
@@ -103,8 +103,10 @@ class Scene:
         """A new account: its row is in Dataverse, its message is for the test to send."""
         row_id = str(uuid.uuid4())
         row = {"name": name, "accountnumber": f"A-{row_id[:8]}", "statecode": 0}
-        self.dataverse.seed("account", row, row_id=row_id)
-        return self.event("account", row_id, {**row, "ownerid": f"systemuser:{self._owner()}"})
+        owner = self._owner()
+        owned = {**row, "ownerid": Reference("systemuser", owner)}
+        self.dataverse.seed("account", owned, row_id=row_id)
+        return self.event("account", row_id, {**row, "ownerid": f"systemuser:{owner}"})
 
     def _owner(self) -> str:
         """A user whom both systems know."""
