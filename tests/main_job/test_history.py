@@ -126,6 +126,7 @@ async def test_the_same_history_again_changes_nothing_in_either_system(scene: Sc
         await drama.until_done()
         drama.assert_as_the_oracle_says()
         before = _state(scene)
+        assert await _workspaces_wanted(scene) > len(drama.truth.lives) / 2
 
         await drama.play(messages)
         await drama.until_done()
@@ -139,6 +140,13 @@ async def test_the_same_history_again_changes_nothing_in_either_system(scene: Sc
         await drama.until_done()
         assert _state(scene) == before
         await drama.assert_letters_are_the_unreadable(times=3)
+        # All is known again from the changelogs: Extended ECM is not even asked.
+        assert await _workspaces_wanted(scene) == 0
+
+
+async def _workspaces_wanted(scene: Scene) -> float:
+    """How often this worker has sent for a workspace."""
+    return await scene.metric("dovetail_commands_total", command="ensure_workspace")
 
 
 def _state(scene: Scene) -> tuple[Any, ...]:
