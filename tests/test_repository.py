@@ -27,10 +27,19 @@ TARGETS = (
 )
 
 
+def locked(lock: Path) -> list[Requirement]:
+    """Every pin of a lock; one package may have several, each for other versions of Python."""
+    lines = re.findall(r"^[A-Za-z0-9._-]+==[^\\\n]+", lock.read_text(), flags=re.MULTILINE)
+    return [Requirement(line) for line in lines]
+
+
 def pins(lock: Path) -> dict[str, str]:
-    """Name and version of everything that a lock holds."""
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", lock.read_text(), flags=re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in found}
+    """Name and version of everything that a lock holds for the Python that runs this."""
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in locked(lock)
+        if pin.marker is None or pin.marker.evaluate()
+    }
 
 
 def project() -> dict[str, Any]:
@@ -38,13 +47,13 @@ def project() -> dict[str, Any]:
     return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
 
-def unmet(requirements: list[str], locked: dict[str, str]) -> list[str]:
+def unmet(requirements: list[str], versions: dict[str, str]) -> list[str]:
     """The requirements that a lock has no fitting version of."""
     parsed = [Requirement(text) for text in requirements]
     return [
         str(each)
         for each in parsed
-        if not each.specifier.contains(locked.get(canonicalize_name(each.name), "0"))
+        if not each.specifier.contains(versions.get(canonicalize_name(each.name), "0"))
     ]
 
 
@@ -125,7 +134,7 @@ def test_a_lock_has_hashes_and_names_no_index(lock: Path) -> None:
     text = lock.read_text()
     pinned = re.findall(r"^\S+==.*\n(?: {4}--hash=sha256:[0-9a-f]{64}.*\n)+", text, re.MULTILINE)
 
-    assert len(pinned) == len(pins(lock)) > 0
+    assert len(pinned) == len(locked(lock)) > 0
     assert not re.search(r"^--|://", text, re.MULTILINE)
 
 
