@@ -1,6 +1,7 @@
 """An embedded Kafka broker for the demo, development and tests: `EmbeddedBroker`."""
 
 from app.sandbox.kafka.broker import EmbeddedBroker
+from app.sandbox.kafka.faults import BrokerFault
 from app.sandbox.kafka.settings import BrokerSettings
 
-__all__ = ["BrokerSettings", "EmbeddedBroker"]
+__all__ = ["BrokerFault", "BrokerSettings", "EmbeddedBroker"]

@@ -1,6 +1,7 @@
 """The embedded broker as a process: `python -m app.sandbox.kafka --port 9092 --data ./kafka-data`.
 
-When it accepts connections it prints one line of JSON with its address; it ends on SIGINT and
+When it accepts connections it prints one line of JSON with its address, and with that of its admin
+pages where --admin-port asks for them (see `app.sandbox.kafka.admin`); it ends on SIGINT and
 SIGTERM.
 """
 
@@ -15,9 +16,11 @@ import signal
 import sys
 from pathlib import Path
 
+from app.sandbox.kafka.admin import admin_app
 from app.sandbox.kafka.broker import EmbeddedBroker
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import DataFolderInUse
+from app.serving import ServedApp
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -30,6 +33,17 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port to listen on, 0 for a free one")
     parser.add_argument("--advertised-host", help="name that clients are told, if not --host")
     parser.add_argument("--data", type=Path, help="folder that keeps everything; else in memory")
+    parser.add_argument(
+        "--admin-port",
+        type=int,
+        help="port of the admin pages with the fault switches, 0 for a free one; else none",
+    )
+    parser.add_argument(
+        "--memory-mib",
+        type=int,
+        default=BrokerSettings().memory_max_bytes // 2**20,
+        help="records in memory before the oldest go to temporary files (default: %(default)s)",
+    )
     parser.add_argument(
         "--auto-create-topics", action="store_true", help="create topics when they are first named"
     )
@@ -44,6 +58,7 @@ async def _run(options: argparse.Namespace) -> None:
         advertised_host=options.advertised_host,
         settings=BrokerSettings(
             auto_create_topics=options.auto_create_topics,
+            memory_max_bytes=options.memory_mib * 2**20,
         ),
     )
     stop = asyncio.Event()
@@ -51,8 +66,14 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    async with broker:
-        sys.stdout.write(json.dumps({"bootstrap": broker.bootstrap}) + "\n")
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(broker)
+        told = {"bootstrap": broker.bootstrap}
+        if options.admin_port is not None:
+            admin = ServedApp(admin_app(broker), host=options.host, port=options.admin_port)
+            await stack.enter_async_context(admin)
+            told["admin"] = admin.url
+        sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         await stop.wait()
 

@@ -1,30 +1,34 @@
 """Record batches, format 2: their header, their checks, and the two fields a broker rewrites.
 
 The body of a batch is opaque: compressed or not, it is kept and served as it arrived. Only the base
-offset and the partition leader epoch change, which both lie outside the checksum.
+offset and the partition leader epoch change, which both lie outside the checksum. What looks into a
+batch, or makes one, is in `records`.
 Layout: https://kafka.apache.org/documentation/#recordbatch
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from aiokafka.record.default_records import DefaultRecordBatch
 from crc32c import crc32c
 from kio.schema.errors import ErrorCode
 
-_HEADER = struct.Struct(">qiibIhiqqqhii")
-HEADER_BYTES = _HEADER.size
+HEADER = struct.Struct(">qiibIhiqqqhii")
+"""The fields of a header in their order."""
+HEADER_BYTES = HEADER.size
 """Length of a batch header, 61 bytes."""
-_LENGTH_PREFIX = 12
+LENGTH_PREFIX = 12
 """Base offset and length field; the length counts what follows them."""
-_CRC_FROM = 21
-_MAGIC = 2
-_CONTROL_FLAG = 0x20
-_TRANSACTIONAL_FLAG = 0x10
+CRC_FROM = 21
+"""Where the part that the checksum covers begins."""
+MAGIC = 2
+"""The one record format that is served."""
+CODEC_MASK = 0x07
+TRANSACTIONAL_FLAG = 0x10
+CONTROL_FLAG = 0x20
+HORIZON_FLAG = 0x40
+"""Set by compaction: the first timestamp is the moment from which tombstones may go (KIP-534)."""
 _BASE_OFFSET = struct.Struct(">q")
 _LEADER_EPOCH = struct.Struct(">i")
 _MAX_SEQUENCE = 2**31 - 1
@@ -55,6 +59,23 @@ class BatchHeader:
     producer_epoch: int
     base_sequence: int
     record_count: int
+    first_timestamp: int = -1
+    leader_epoch: int = -1
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a broker's own batch, which ends a transaction."""
+        return bool(self.attributes & CONTROL_FLAG)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it is part of a transaction."""
+        return bool(self.attributes & TRANSACTIONAL_FLAG)
+
+    @property
+    def delete_horizon(self) -> int | None:
+        """When (ms) its tombstones may go; None before compaction has seen them."""
+        return self.first_timestamp if self.attributes & HORIZON_FLAG else None
 
     @property
     def last_offset(self) -> int:
@@ -74,23 +95,34 @@ def read_header(data: Buffer, position: int = 0) -> BatchHeader:
     """
     if len(data) - position < HEADER_BYTES:
         raise BatchRefused(ErrorCode.corrupt_message, "the batch is shorter than its header")
-    fields = _HEADER.unpack_from(data, position)
-    base, length, _epoch, magic, crc, attributes, last_delta = fields[:7]
-    _first_timestamp, max_timestamp, producer_id, epoch, sequence, count = fields[7:]
-    if magic != _MAGIC:
+    fields = HEADER.unpack_from(data, position)
+    base, length, leader_epoch, magic, crc, attributes, last_delta = fields[:7]
+    first_timestamp, max_timestamp, producer_id, epoch, sequence, count = fields[7:]
+    if magic != MAGIC:
         raise BatchRefused(ErrorCode.corrupt_message, f"record format {magic}, only 2 is served")
-    size = length + _LENGTH_PREFIX
+    size = length + LENGTH_PREFIX
     if size < HEADER_BYTES:
         raise BatchRefused(ErrorCode.corrupt_message, f"the batch claims {size} bytes")
     return BatchHeader(
-        base, size, crc, attributes, last_delta, max_timestamp, producer_id, epoch, sequence, count
+        base,
+        size,
+        crc,
+        attributes,
+        last_delta,
+        max_timestamp,
+        producer_id,
+        epoch,
+        sequence,
+        count,
+        first_timestamp,
+        leader_epoch,
     )
 
 
 def checksum_holds(data: Buffer, header: BatchHeader, position: int = 0) -> bool:
     """Whether the batch at `position` has the CRC-32C that its header states."""
     end = position + header.size
-    return end <= len(data) and crc32c(memoryview(data)[position + _CRC_FROM : end]) == header.crc
+    return end <= len(data) and crc32c(memoryview(data)[position + CRC_FROM : end]) == header.crc
 
 
 def check_produced(records: Buffer | None, max_bytes: int) -> BatchHeader:
@@ -125,10 +157,10 @@ def _check_shape(header: BatchHeader) -> None:
             ErrorCode.invalid_record,
             f"{header.record_count} records with a last offset delta of {header.last_offset_delta}",
         )
-    if header.attributes & _CONTROL_FLAG:
+    if header.is_control:
         raise BatchRefused(ErrorCode.invalid_record, "clients cannot write control batches")
-    if header.attributes & _TRANSACTIONAL_FLAG:
-        raise BatchRefused(ErrorCode.invalid_txn_state, "this broker has no transactions")
+    if header.is_transactional and header.producer_id < 0:
+        raise BatchRefused(ErrorCode.invalid_record, "a transaction without a producer id")
     if header.producer_id >= 0 and header.base_sequence < 0:
         raise BatchRefused(ErrorCode.invalid_record, "a producer id without a sequence number")
 
@@ -137,40 +169,5 @@ def placed_at(records: Buffer, base_offset: int, leader_epoch: int) -> bytearray
     """A copy of the batch that carries its offset in the log."""
     placed = bytearray(records)
     _BASE_OFFSET.pack_into(placed, 0, base_offset)
-    _LEADER_EPOCH.pack_into(placed, _LENGTH_PREFIX, leader_epoch)
+    _LEADER_EPOCH.pack_into(placed, LENGTH_PREFIX, leader_epoch)
     return placed
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStamp:
-    """Where and when one record is: its offset and its timestamp in milliseconds."""
-
-    offset: int
-    timestamp: int
-
-
-def stamps(batch: Buffer) -> Iterator[RecordStamp]:
-    """Offset and timestamp of each record, which for a compressed batch means unpacking it.
-
-    Raises BatchRefused(corrupt_message) when the records are none, though their checksum holds.
-    """
-    for record in _records(batch):
-        yield RecordStamp(record.offset, record.timestamp)
-
-
-def has_keyless_record(batch: Buffer) -> bool:
-    """Whether some record of the batch has no key (a compacted topic takes none of these).
-
-    Raises BatchRefused(corrupt_message) when the records are none, though their checksum holds.
-    """
-    return any(record.key is None for record in _records(batch))
-
-
-def _records(batch: Buffer) -> Iterator[Any]:
-    try:
-        yield from DefaultRecordBatch(bytes(batch))
-    except Exception as error:
-        # Whatever a decompressor or the record reader says about bytes that are not its own.
-        raise BatchRefused(
-            ErrorCode.corrupt_message, f"the records cannot be read: {error!r}"
-        ) from error

@@ -9,10 +9,12 @@ from types import TracebackType
 from app.sandbox.kafka.context import Broker
 from app.sandbox.kafka.coordinator import GroupCoordinator
 from app.sandbox.kafka.faults import Faults
+from app.sandbox.kafka.housekeeping import keep_house
 from app.sandbox.kafka.offsets import CommittedOffsets
 from app.sandbox.kafka.server import READ_AHEAD_BYTES, Connection
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import BrokerState
+from app.sandbox.kafka.transactions import TransactionCoordinator
 
 _EVERYWHERE = ("", "0.0.0.0", "::")
 """Addresses to listen on that are none to connect to."""
@@ -52,6 +54,8 @@ class EmbeddedBroker:
         self._data = data
         self._state: BrokerState | None = None
         self._groups: GroupCoordinator | None = None
+        self._transactions: TransactionCoordinator | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -66,6 +70,13 @@ class EmbeddedBroker:
         if self._groups is None:
             raise RuntimeError("the broker has no groups before it is started: call start()")
         return self._groups
+
+    @property
+    def transactions(self) -> TransactionCoordinator:
+        """The transactional ids. Raises RuntimeError before the first `start`."""
+        if self._transactions is None:
+            raise RuntimeError("the broker has no transactions before it is started: call start()")
+        return self._transactions
 
     @property
     def state(self) -> BrokerState:
@@ -87,6 +98,9 @@ class EmbeddedBroker:
             path = None if self._data is None else self._data / "committed-offsets.jsonl"
             offsets = CommittedOffsets(path)
         self._groups = GroupCoordinator(self.settings, offsets)
+        if self._transactions is None or self._data is not None:
+            path = None if self._data is None else self._data / "transactions.jsonl"
+            self._transactions = TransactionCoordinator(self._state, offsets, path)
         try:
             self._server = await asyncio.start_server(
                 self._accept, self.host, self.port, limit=READ_AHEAD_BYTES
@@ -95,6 +109,7 @@ class EmbeddedBroker:
             self._close_state()
             raise
         self.port = int(self._server.sockets[0].getsockname()[1])
+        self._housekeeping = asyncio.create_task(keep_house(self._state, self._transactions))
 
     async def stop(self) -> None:
         """Stop listening, close all connections and the data. Harmless when not started."""
@@ -103,11 +118,31 @@ class EmbeddedBroker:
         self._server.close()
         self._server = None
         tasks = list(self._connections)
+        if self._housekeeping is not None:
+            tasks.append(self._housekeeping)
+            self._housekeeping = None
         self._close_connections()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._close_state()
+
+    def move_leader(self, topic: str, partition: int) -> int:
+        """Begin the next leader epoch of a partition, which is returned: clients that believe in
+        the former are told to look again. Raises KeyError when there is no such partition."""
+        found = self.state.topics.get(topic)
+        if found is None or found.partition(partition) is None:
+            raise KeyError(f"there is no partition {partition} of a topic {topic!r}")
+        return self.state.move_leader(found, partition)
+
+    def expire_members(self, group: str, member: str | None = None) -> None:
+        """End the session of a group's member, or of all, as if they had been silent for too long.
+        Raises KeyError when there is no such group or member."""
+        found = self.groups.find(group)
+        if found is None:
+            raise KeyError(f"there is no group {group!r}")
+        for name in list(found.members) if member is None else [member]:
+            self.groups.expire_member(group, name)
 
     async def __aenter__(self) -> EmbeddedBroker:
         await self.start()
@@ -125,8 +160,16 @@ class EmbeddedBroker:
         if self.faults.refusing:
             writer.transport.abort()
             return
-        view = Broker(self.settings, self.state, self.groups, self._advertised_host, self.port)
-        serving = Connection(view, self.faults, reader, writer).serve()
+        view = Broker(
+            self.settings,
+            self.state,
+            self.groups,
+            self.transactions,
+            self.faults,
+            self._advertised_host,
+            self.port,
+        )
+        serving = Connection(view, reader, writer).serve()
         task = asyncio.get_running_loop().create_task(serving)
         self._connections[task] = writer
         task.add_done_callback(self._connections.pop)
@@ -140,3 +183,4 @@ class EmbeddedBroker:
         if self._data is not None:
             self.state.close()
             self.groups.offsets.close()
+            self.transactions.close()

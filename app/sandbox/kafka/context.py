@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.sandbox.kafka.coordinator import GroupCoordinator
+from app.sandbox.kafka.faults import Faults
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import BrokerState
+from app.sandbox.kafka.transactions import TransactionCoordinator
 
 
 class HangUp(Exception):
@@ -21,6 +23,8 @@ class Broker:
     settings: BrokerSettings
     state: BrokerState
     groups: GroupCoordinator
+    transactions: TransactionCoordinator
+    faults: Faults
     host: str
     port: int
 

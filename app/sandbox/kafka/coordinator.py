@@ -102,6 +102,38 @@ class GroupCoordinator:
         self._arm(group)
         return error
 
+    def transactional_commit_error(
+        self, group_id: str, member_id: str, generation: int, instance_id: str | None
+    ) -> ErrorCode:
+        """Whether a commit within a transaction is fenced off: one that names no member and no
+        generation is never."""
+        anonymous = generation < 0 and not member_id and instance_id is None
+        if not group_id:
+            return ErrorCode.invalid_group_id
+        group = self.find(group_id)
+        if group is None:
+            if not anonymous:
+                return ErrorCode.illegal_generation
+            group = self._groups[group_id] = self._new_group(group_id)
+        if anonymous:
+            return ErrorCode.none
+        error = group.commit_error(member_id, generation, instance_id, self._now())
+        self._arm(group)
+        return error
+
+    def delete_offset_error(self, group_id: str) -> ErrorCode:
+        """Whether offsets of this group cannot be deleted at all."""
+        group = self.find(group_id)
+        if group is None:
+            return ErrorCode.group_id_not_found
+        is_consumer = group.protocol_type in (None, "", "consumer")
+        return ErrorCode.none if is_consumer or not group.members else ErrorCode.non_empty_group
+
+    def subscribed_topics(self, group_id: str) -> set[str]:
+        """The topics that the members of a group of consumers subscribe to."""
+        group = self.find(group_id)
+        return set() if group is None else group.subscribed_topics()
+
     def delete(self, group_id: str) -> ErrorCode:
         """DeleteGroups for one group, which must be empty; its offsets go with it."""
         group = self.find(group_id)

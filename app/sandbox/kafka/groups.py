@@ -26,6 +26,7 @@ from app.sandbox.kafka.members import (
     SyncReply,
 )
 from app.sandbox.kafka.rebalance import Generations
+from app.sandbox.kafka.subscriptions import CONSUMER_PROTOCOL_TYPE, subscribed_topics
 
 _NEW_MEMBER_PATIENCE = 300.0
 """Seconds that a new member may wait for its first generation (Kafka: NewMemberJoinTimeoutMs)."""
@@ -124,6 +125,17 @@ class Group(Generations):
         if member is not None:
             self.remove(member, now)
         return member is not None
+
+    def subscribed_topics(self) -> set[str]:
+        """The topics that members name in their metadata, where they are consumers."""
+        if self.protocol_type != CONSUMER_PROTOCOL_TYPE:
+            return set()
+        return {
+            topic
+            for member in self.members.values()
+            for metadata in member.protocols.values()
+            for topic in subscribed_topics(metadata)
+        }
 
     def _join_error(self, join: Join) -> ErrorCode:
         if not self._speaks(join):

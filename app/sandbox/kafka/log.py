@@ -1,20 +1,22 @@
-"""The log of one partition: offsets over a batch store, and those who wait for more."""
+"""The log of one partition: offsets over segments, and those who wait for more."""
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.sandbox.kafka.batches import BatchHeader, Buffer, RecordStamp, placed_at, stamps
+from app.sandbox.kafka.batches import BatchHeader, Buffer, placed_at
+from app.sandbox.kafka.bodies import Memory
 from app.sandbox.kafka.files import read_json, write_json
+from app.sandbox.kafka.leader_epochs import LeaderEpochs
+from app.sandbox.kafka.partition_transactions import PartitionTransactions
+from app.sandbox.kafka.records import RecordStamp, commits, stamps, transaction_marker
+from app.sandbox.kafka.segments import FolderShelf, MemoryShelf, Segment, Shelf
 from app.sandbox.kafka.sequences import Sequences
-from app.sandbox.kafka.settings import LEADER_EPOCH
-from app.sandbox.kafka.storage import BatchStore, FileStore, MemoryStore
 
-_NO_TIMESTAMP = -1
+_NO_LIMIT = 2**63 - 1
 
 
 class OffsetOutOfRange(Exception):
@@ -29,42 +31,58 @@ class Slice:
     size: int
 
 
-_EMPTY = Slice((), 0)
-
-
 class PartitionLog:
     """Batches in offset order. `start_offset` is the first offset served, `end_offset` the next to
-    be written, which is also the high watermark since there are no replicas."""
+    be written, which is also the high watermark since there are no replicas; `size` is bytes."""
 
-    def __init__(self, store: BatchStore, start_file: Path | None = None) -> None:
-        self._store = store
+    def __init__(self, shelf: Shelf, start_file: Path | None = None) -> None:
+        self._shelf = shelf
         self._start_file = start_file
-        self._last_offsets = array("q")
-        self._ends = array("q", [0])
-        self._newest_timestamps = array("q")
+        self._segments: list[Segment] = []
+        self._segment_bytes = self._segment_ms = _NO_LIMIT
         self._watchers: set[Callable[[], None]] = set()
         self.sequences = Sequences()
+        self.transactions = PartitionTransactions()
+        self.epochs = LeaderEpochs()
         self.start_offset = 0
         self.end_offset = 0
+        self.cleaned_to = 0
+        """Compaction has seen everything below this offset."""
+        self._recover()
 
     @classmethod
-    def in_memory(cls) -> PartitionLog:
+    def in_memory(cls, memory: Memory | None = None) -> PartitionLog:
         """An empty log that ends with the process."""
-        return cls(MemoryStore())
+        return cls(MemoryShelf(memory or Memory(_NO_LIMIT)))
 
     @classmethod
     def in_folder(cls, folder: Path, segment_bytes: int) -> PartitionLog:
         """The log kept in `folder`: whatever whole batches are there, or an empty one."""
-        store = FileStore(folder, segment_bytes)
-        log = cls(store, folder / "start-offset.json")
-        for header in store.recover():
-            log._index(header, header.base_offset)
-        log.start_offset = min(read_json(folder / "start-offset.json", 0), log.end_offset)
+        log = cls(FolderShelf(folder), folder / "start-offset.json")
+        log.roll_at(segment_bytes)
         return log
 
-    def roll_at(self, segment_bytes: int) -> None:
-        """Begin a new segment file when the current one would outgrow `segment_bytes`."""
-        self._store.roll_at(segment_bytes)
+    @property
+    def size(self) -> int:
+        """Bytes of all batches."""
+        return sum(segment.size for segment in self._segments)
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments in order; the last is the one that grows."""
+        return self._segments
+
+    @property
+    def last_stable_offset(self) -> int:
+        """The end of what readers of committed records get: where the first open transaction
+        began, or the end."""
+        unstable = self.transactions.first_unstable()
+        return self.end_offset if unstable is None else unstable
+
+    def roll_at(self, segment_bytes: int, segment_ms: int = _NO_LIMIT) -> None:
+        """Begin a new segment when the current one would outgrow `segment_bytes`, or would span
+        more than `segment_ms` of record time."""
+        self._segment_bytes, self._segment_ms = segment_bytes, segment_ms
 
     def append(self, header: BatchHeader, records: Buffer) -> int:
         """Write a checked batch and wake the waiting; returns its base offset. A duplicate of an
@@ -75,60 +93,78 @@ class PartitionLog:
         if duplicate is not None:
             return duplicate
         base_offset = self.end_offset
-        placed = placed_at(records, base_offset, LEADER_EPOCH)
-        self._store.append(base_offset, placed)
-        self._index(header, base_offset)
+        self._place(header, records)
+        self.sequences.appended(header, base_offset)
+        self.transactions.appended(header, base_offset)
         self.wake()
         return base_offset
 
-    def _index(self, header: BatchHeader, base_offset: int) -> None:
-        newest = self._newest_timestamps[-1] if self._newest_timestamps else _NO_TIMESTAMP
-        self.end_offset = base_offset + header.last_offset_delta + 1
-        self._last_offsets.append(self.end_offset - 1)
-        self._ends.append(self._ends[-1] + header.size)
-        self._newest_timestamps.append(max(newest, header.max_timestamp))
-        self.sequences.appended(header, base_offset)
+    def end_transaction(
+        self, producer_id: int, epoch: int, *, commit: bool, timestamp: int
+    ) -> None:
+        """Write the control record that ends a producer's transaction. Raises OSError (disk)."""
+        header, marker = transaction_marker(producer_id, epoch, commit=commit, timestamp=timestamp)
+        offset = self.end_offset
+        self._place(header, marker)
+        self.sequences.marked(producer_id, epoch, timestamp)
+        self.transactions.ended(producer_id, offset, commit=commit)
+        self.wake()
 
-    def bytes_from(self, offset: int) -> int:
-        """How many bytes a reader at `offset` has before it. Raises OffsetOutOfRange."""
-        return self._ends[-1] - self._ends[self._batch_of(offset)]
+    def bytes_from(self, offset: int, until: int | None = None) -> int:
+        """How many bytes a reader at `offset` has before it, up to offset `until`.
+        Raises OffsetOutOfRange."""
+        self._check(offset)
+        before = self.end_offset if until is None else until
+        total = 0
+        for segment in self._segments[self._segment_of(offset) :]:
+            begin = segment.position_of(offset)
+            end = segment.end_within(begin, _NO_LIMIT, before, at_least_one=False)
+            total += end - begin
+        return total
 
-    def read(self, offset: int, max_bytes: int, *, at_least_one: bool) -> Slice:
+    def read(
+        self, offset: int, max_bytes: int, *, at_least_one: bool, until: int | None = None
+    ) -> Slice:
         """Whole batches from the one that contains `offset`, up to `max_bytes` together; with
-        `at_least_one` the first even if it alone is larger. Raises OffsetOutOfRange."""
-        first = self._batch_of(offset)
-        begin = self._ends[first]
-        end = bisect_right(self._ends, begin + max_bytes) - 1
-        if at_least_one:
-            end = max(end, min(first + 1, len(self._last_offsets)))
-        if end <= first:
-            return _EMPTY
-        return Slice(self._store.read(first, end), self._ends[end] - begin)
+        `at_least_one` the first even if it alone is larger. Nothing from offset `until` on.
+        Raises OffsetOutOfRange."""
+        self._check(offset)
+        before = self.end_offset if until is None else until
+        buffers: list[Buffer] = []
+        size = 0
+        for segment in self._segments[self._segment_of(offset) :]:
+            begin = segment.position_of(offset)
+            wanted = at_least_one and not size
+            end = segment.end_within(begin, max_bytes - size, before, at_least_one=wanted)
+            if end > begin:
+                buffers += segment.body.read(begin, end)
+                size += end - begin
+            if end < segment.size:
+                break
+        return Slice(buffers, size)
 
     def at_timestamp(self, timestamp: int) -> RecordStamp | None:
         """The first record stamped `timestamp` (ms) or later, None when there is none."""
-        batch = bisect_left(self._newest_timestamps, timestamp)
-        for number in range(batch, len(self._last_offsets)):
-            for stamp in self._stamps(number):
-                if stamp.timestamp >= timestamp and stamp.offset >= self.start_offset:
-                    return stamp
+        for segment in self._segments:
+            if segment.newest_timestamp < timestamp:
+                continue
+            for batch in segment.newer_batches(timestamp):
+                for stamp in stamps(batch):
+                    if stamp.timestamp >= timestamp and stamp.offset >= self.start_offset:
+                        return stamp
         return None
 
     def newest(self) -> RecordStamp | None:
         """The first record that has the highest timestamp, None when the log is empty."""
-        if self.start_offset == self.end_offset:
-            return None
-        if self.start_offset == 0:
-            return self.at_timestamp(self._newest_timestamps[-1])
-        # The index knows the newest of all batches; that one may be deleted, so look at the rest.
-        first = self._batch_of(self.start_offset)
-        kept = (
-            stamp
-            for number in range(first, len(self._last_offsets))
-            for stamp in self._stamps(number)
-            if stamp.offset >= self.start_offset
-        )
-        return max(kept, key=lambda stamp: stamp.timestamp)
+        best: RecordStamp | None = None
+        for segment in self._segments:
+            least = -1 if best is None else best.timestamp + 1
+            for batch in segment.newer_batches(least):
+                for stamp in stamps(batch):
+                    newer = best is None or stamp.timestamp > best.timestamp
+                    if newer and stamp.offset >= self.start_offset:
+                        best = stamp
+        return best
 
     def delete_before(self, offset: int) -> int:
         """Stop serving records below `offset` (-1: all); returns the new start offset.
@@ -136,10 +172,37 @@ class PartitionLog:
         target = self.end_offset if offset == -1 else offset
         if not 0 <= target <= self.end_offset:
             raise OffsetOutOfRange(f"offset {target} is not in 0..{self.end_offset}")
-        self.start_offset = max(self.start_offset, target)
-        if self._start_file is not None:
-            write_json(self._start_file, self.start_offset)
+        self._move_start(target)
+        while len(self._segments) > 1 and self._segments[1].base_offset <= self.start_offset:
+            self.drop(self._segments[0])
         return self.start_offset
+
+    def delete_old(self, now: int, retention_ms: int, retention_bytes: int) -> None:
+        """Throw away the oldest segments: those whose newest record is more than `retention_ms`
+        before `now` (ms), and as many as leave `retention_bytes`; -1 is no limit."""
+        while self._segments and self._segments[0].size:
+            oldest = self._segments[0]
+            expired = 0 <= retention_ms < now - oldest.newest_timestamp
+            too_many = 0 <= retention_bytes <= self.size - oldest.size
+            if not expired and not too_many:
+                return
+            if len(self._segments) == 1:
+                self._segments.append(self._shelf.new(self.end_offset))
+            self._move_start(self._segments[1].base_offset)
+            self.drop(oldest)
+
+    def drop(self, segment: Segment) -> None:
+        """Remove a segment with its bytes."""
+        self._segments.remove(segment)
+        segment.body.close(delete=True)
+
+    def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> None:
+        """Put these batches (last offset, timestamp, bytes) in the place of a segment's, which
+        goes when there are none. Raises OSError."""
+        if not batches:
+            self.drop(old)
+            return
+        self._segments[self._segments.index(old)] = self._shelf.replace(old, batches)
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Call `wake` at each append from now on, and when the log is closed."""
@@ -154,19 +217,70 @@ class PartitionLog:
         for wake in self._watchers:
             wake()
 
-    def close(self) -> None:
-        """Release the files and send the waiting home."""
-        self._store.close()
+    def close(self, *, delete: bool = False) -> None:
+        """Release the files, with `delete` for good, and send the waiting home."""
+        for segment in self._segments:
+            segment.body.close(delete=delete)
+        self._segments.clear()
         self.wake()
 
-    def _batch_of(self, offset: int) -> int:
-        """Ordinal of the batch that contains `offset`, or comes next; the count when at the end."""
+    def _place(self, header: BatchHeader, records: Buffer) -> None:
+        base_offset = self.end_offset
+        placed = placed_at(records, base_offset, self.epochs.current)
+        last_offset = base_offset + header.last_offset_delta
+        self._segment_for(header).append(last_offset, header.max_timestamp, placed)
+        self.end_offset = last_offset + 1
+
+    def _segment_for(self, header: BatchHeader) -> Segment:
+        active = self._segments[-1] if self._segments else None
+        if active is None or (
+            active.size
+            and (
+                active.size + header.size > self._segment_bytes
+                or header.max_timestamp - active.first_timestamp > self._segment_ms
+            )
+        ):
+            active = self._shelf.new(self.end_offset)
+            self._segments.append(active)
+        return active
+
+    def _recover(self) -> None:
+        for segment, header in self._shelf.recover():
+            if not self._segments or self._segments[-1] is not segment:
+                self._segments.append(segment)
+            if header is None:
+                self.end_offset = max(self.end_offset, segment.base_offset)
+                continue
+            self.epochs.begin(header.leader_epoch, header.base_offset)
+            self._know(header, segment)
+            self.end_offset = header.last_offset + 1
+        if self._segments:
+            self.start_offset = self._segments[0].base_offset
+        if self._start_file is not None:
+            kept = read_json(self._start_file, 0)
+            self.start_offset = min(max(self.start_offset, kept), self.end_offset)
+
+    def _know(self, header: BatchHeader, segment: Segment) -> None:
+        if header.is_control:
+            commit = commits(segment.batch(len(segment) - 1))
+            self.sequences.marked(header.producer_id, header.producer_epoch, header.max_timestamp)
+            self.transactions.ended(header.producer_id, header.base_offset, commit=commit)
+        else:
+            self.sequences.appended(header, header.base_offset)
+            self.transactions.appended(header, header.base_offset)
+
+    def _move_start(self, offset: int) -> None:
+        self.start_offset = max(self.start_offset, offset)
+        self.transactions.forget_before(self.start_offset)
+        if self._start_file is not None:
+            write_json(self._start_file, self.start_offset)
+
+    def _check(self, offset: int) -> None:
         if not self.start_offset <= offset <= self.end_offset:
             raise OffsetOutOfRange(
                 f"offset {offset} is not in {self.start_offset}..{self.end_offset}"
             )
-        return bisect_left(self._last_offsets, offset)
 
-    def _stamps(self, number: int) -> Iterator[RecordStamp]:
-        for buffer in self._store.read(number, number + 1):
-            yield from stamps(buffer)
+    def _segment_of(self, offset: int) -> int:
+        found = bisect_right(self._segments, offset, key=lambda segment: segment.base_offset)
+        return max(0, found - 1)

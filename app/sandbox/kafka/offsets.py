@@ -1,19 +1,12 @@
-"""Committed offsets: the last commit of each group for each partition, kept across restarts.
-
-On disk an append-only file of JSON lines, the later line wins; a line that a crash cut short is
-dropped when the file is read, and the file is rewritten when most of its lines are outdated.
-"""
+"""Committed offsets: the last commit of each group for each partition, kept across restarts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
-import orjson
-
-_SLACK_LINES = 10_000
+from app.sandbox.kafka.journal import Journal, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +26,11 @@ class CommittedOffsets:
     """All commits; `path` is None when they need not survive."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._lines = 0
-        self._commits: dict[Key, Committed] = {}
-        if path is not None:
-            self._load(path)
+        self._journal = Journal(path, key_parts=3)
+        self._commits: dict[Key, Committed] = {
+            (group, topic, partition): Committed(*value)
+            for (group, topic, partition), value in self._journal.load().items()
+        }
 
     def groups(self) -> set[str]:
         """The groups that have commits."""
@@ -54,9 +46,14 @@ class CommittedOffsets:
 
     def commit(self, group: str, commits: dict[tuple[str, int], Committed]) -> None:
         """Remember commits; they are in the file when this returns. Raises OSError."""
-        self._append([_line((group, *where), commit) for where, commit in commits.items()])
+        self._journal.append(((group, *where), _value(commit)) for where, commit in commits.items())
         for (topic, partition), commit in commits.items():
             self._commits[(group, topic, partition)] = commit
+        self._tidy()
+
+    def forget(self, group: str, topic: str, partition: int) -> None:
+        """Drop one commit, if there is one."""
+        self._forget([key for key in ((group, topic, partition),) if key in self._commits])
 
     def forget_group(self, group: str) -> None:
         """Drop all commits of a group."""
@@ -68,48 +65,19 @@ class CommittedOffsets:
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._journal.close()
 
     def _forget(self, keys: Iterable[Key]) -> None:
         keys = list(keys)
-        self._append([_line(key, None) for key in keys])
+        self._journal.append((key, []) for key in keys)
         for key in keys:
             del self._commits[key]
+        self._tidy()
 
-    def _load(self, path: Path) -> None:
-        raw = path.read_bytes() if path.exists() else b""
-        for line in raw.split(b"\n"):
-            try:
-                group, topic, partition, *commit = orjson.loads(line)
-            except (orjson.JSONDecodeError, ValueError):
-                continue
-            if commit:
-                self._commits[(group, topic, partition)] = Committed(*commit)
-            else:
-                self._commits.pop((group, topic, partition), None)
-        self._rewrite(path)
-
-    def _rewrite(self, path: Path) -> None:
-        self.close()
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(b"".join(_line(key, commit) for key, commit in self._commits.items()))
-        fresh.replace(path)
-        self._lines = len(self._commits)
-        self._file = path.open("ab", buffering=0)
-
-    def _append(self, lines: list[bytes]) -> None:
-        if self._file is None or self._path is None or not lines:
-            return
-        self._file.write(b"".join(lines))
-        self._lines += len(lines)
-        if self._lines > 4 * len(self._commits) + _SLACK_LINES:
-            self._rewrite(self._path)
+    def _tidy(self) -> None:
+        if self._journal.is_bloated(len(self._commits)):
+            self._journal.rewrite({key: _value(commit) for key, commit in self._commits.items()})
 
 
-def _line(key: Key, commit: Committed | None) -> bytes:
-    value: list[Any] = list(key)
-    if commit is not None:
-        value += [commit.offset, commit.leader_epoch, commit.metadata]
-    return orjson.dumps(value) + b"\n"
+def _value(commit: Committed) -> Value:
+    return [commit.offset, commit.leader_epoch, commit.metadata]

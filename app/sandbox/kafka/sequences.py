@@ -23,11 +23,23 @@ class _Appended:
     base_sequence: int
     last_sequence: int
     base_offset: int
+    last_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerState:
+    """What a partition knows of a producer; `timestamp` is of its last batch, in milliseconds."""
+
+    producer_id: int
+    epoch: int
+    last_sequence: int
+    timestamp: int
 
 
 @dataclass(slots=True)
 class _Producer:
     epoch: int
+    timestamp: int = -1
     batches: deque[_Appended] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_BATCHES))
 
 
@@ -61,7 +73,8 @@ class Sequences:
                 header.last_sequence,
             ):
                 return seen.base_offset
-        self._check_follows(header, producer.batches[-1].last_sequence)
+        known = producer.batches
+        self._check_follows(header, known[-1].last_sequence if known else -1)
         return None
 
     def appended(self, header: BatchHeader, base_offset: int) -> None:
@@ -71,7 +84,49 @@ class Sequences:
         producer = self._producers.get(header.producer_id)
         if producer is None or producer.epoch != header.producer_epoch:
             producer = self._producers[header.producer_id] = _Producer(header.producer_epoch)
-        producer.batches.append(_Appended(header.base_sequence, header.last_sequence, base_offset))
+        producer.timestamp = header.max_timestamp
+        producer.batches.append(
+            _Appended(
+                header.base_sequence,
+                header.last_sequence,
+                base_offset,
+                base_offset + header.last_offset_delta,
+            )
+        )
+
+    def marked(self, producer_id: int, epoch: int, timestamp: int) -> None:
+        """Know that a transaction of this producer was ended; a higher epoch fences the lower."""
+        producer = self._producers.get(producer_id)
+        if producer is None or epoch > producer.epoch:
+            producer = self._producers[producer_id] = _Producer(epoch)
+        producer.timestamp = timestamp
+
+    def keeps(self, header: BatchHeader) -> bool:
+        """Whether this batch is its producer's last, by which repetitions are recognised."""
+        producer = self._producers.get(header.producer_id)
+        if producer is None or not producer.batches:
+            return False
+        return producer.batches[-1].last_offset == header.last_offset
+
+    def forget_before(self, timestamp: int) -> None:
+        """Drop producers that have sent nothing since this moment (ms)."""
+        self._producers = {
+            name: producer
+            for name, producer in self._producers.items()
+            if producer.timestamp >= timestamp
+        }
+
+    def states(self) -> list[ProducerState]:
+        """All known producers."""
+        return [
+            ProducerState(
+                name,
+                producer.epoch,
+                producer.batches[-1].last_sequence if producer.batches else -1,
+                producer.timestamp,
+            )
+            for name, producer in self._producers.items()
+        ]
 
     @staticmethod
     def _check_follows(header: BatchHeader, last_sequence: int) -> None:

@@ -16,7 +16,6 @@ from kio.serial.errors import SerialError
 
 from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
 from app.sandbox.kafka.context import Broker, Client, HangUp
-from app.sandbox.kafka.faults import Faults
 from app.sandbox.kafka.wire import (
     answers,
     api_and_version,
@@ -40,12 +39,11 @@ class Connection:
     def __init__(
         self,
         broker: Broker,
-        faults: Faults,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self._broker = broker
-        self._faults = faults
+        self._faults = broker.faults
         self._reader = reader
         self._writer = writer
         self._host = str((writer.get_extra_info("peername") or ("unknown",))[0])
@@ -72,7 +70,8 @@ class Connection:
         data = await self._reader.readexactly(size)
         try:
             api_key, version = api_and_version(data)
-            await self._faults.before(api_key)
+            if not await self._faults.before(api_key):
+                return False
             response = await self._handle(api_key, version, data)
             correlation = correlation_id(data)
         except (SerialError, struct.error, UnicodeDecodeError, ValueError) as error:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 NODE_ID = 1
 """The one broker's node id; it leads every partition and coordinates every group."""
 
-LEADER_EPOCH = 0
-"""The leader epoch of every partition: leadership never moves."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
@@ -34,6 +31,21 @@ class BrokerSettings:
     """[group.initial.rebalance.delay.ms] how long an empty group waits for more members."""
     offset_metadata_max_bytes: int = 4096
     """[offset.metadata.max.bytes]"""
+
+    max_transaction_timeout: float = 900.0
+    """[transaction.max.timeout.ms]"""
+    transaction_check_interval: float = 1.0
+    """[transaction.abort.timed.out.transaction.cleanup.interval.ms] 10 s in a fresh Kafka."""
+    transactional_id_expiration: float = 604_800.0
+    """[transactional.id.expiration.ms]"""
+    producer_id_expiration: float = 86_400.0
+    """[producer.id.expiration.ms]"""
+    log_check_interval: float = 15.0
+    """[log.retention.check.interval.ms and log.cleaner.backoff.ms] how often retention and
+    compaction look at the logs."""
+    memory_max_bytes: int = 512 * 2**20
+    """How many bytes of records may lie in memory; older ones go to temporary files. It has no
+    meaning with a data folder, where all records are in files."""
 
     def __post_init__(self) -> None:
         if self.default_partitions < 1:

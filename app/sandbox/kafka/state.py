@@ -11,6 +11,7 @@ import base64
 import fcntl
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import IO, Any
 
 from kio.schema.errors import ErrorCode
 
+from app.sandbox.kafka.bodies import Memory
 from app.sandbox.kafka.files import read_json, write_json
 from app.sandbox.kafka.log import PartitionLog
 from app.sandbox.kafka.settings import BrokerSettings
@@ -78,6 +80,7 @@ class BrokerState:
     def __init__(self, settings: BrokerSettings, data: Path | None) -> None:
         self.settings = settings
         self.topics: dict[str, Topic] = {}
+        self.memory = Memory(settings.memory_max_bytes)
         self._data = data
         self._lock: IO[str] | None = None
         self._next_producer_id = self._reserved_until = 0
@@ -86,6 +89,11 @@ class BrokerState:
             data.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(data / "lock")
             self._load(data)
+
+    @property
+    def folder(self) -> Path:
+        """Where records lie that do not lie in memory."""
+        return self._data or Path(tempfile.gettempdir())
 
     def partition(self, topic: str, index: int) -> PartitionLog | None:
         """The log of a partition, None when topic or partition do not exist."""
@@ -137,15 +145,22 @@ class BrokerState:
             return
         topic.configs = checked
         for log in topic.partitions:
-            log.roll_at(int(topic.config("segment.bytes")))
+            _set_rolling(topic, log)
         self._save()
+
+    def move_leader(self, topic: Topic, partition: int) -> int:
+        """Begin the partition's next leader epoch, as when its leader had changed; returns it."""
+        log = topic.partitions[partition]
+        log.epochs.begin(log.epochs.current + 1, log.end_offset)
+        self._save()
+        return log.epochs.current
 
     def delete_topic(self, topic: Topic) -> None:
         """Delete the topic with its records; whoever waits for more of it is woken."""
         del self.topics[topic.name]
         self._save()
         for log in topic.partitions:
-            log.close()
+            log.close(delete=True)
         if self._data is not None:
             shutil.rmtree(self._folder(self._data, topic), ignore_errors=True)
 
@@ -171,11 +186,12 @@ class BrokerState:
     def _open_partitions(self, topic: Topic, count: int) -> None:
         for index in range(len(topic.partitions), count):
             if self._data is None:
-                topic.partitions.append(PartitionLog.in_memory())
-                continue
-            folder = self._folder(self._data, topic) / str(index)
-            segment_bytes = int(topic.config("segment.bytes"))
-            topic.partitions.append(PartitionLog.in_folder(folder, segment_bytes))
+                log = PartitionLog.in_memory(self.memory)
+            else:
+                folder = self._folder(self._data, topic) / str(index)
+                log = PartitionLog.in_folder(folder, int(topic.config("segment.bytes")))
+            _set_rolling(topic, log)
+            topic.partitions.append(log)
 
     @staticmethod
     def _folder(data: Path, topic: Topic) -> Path:
@@ -189,6 +205,7 @@ class BrokerState:
                 "id": str(topic.topic_id),
                 "partitions": len(topic.partitions),
                 "configs": topic.configs,
+                "epochs": [log.epochs.current for log in topic.partitions],
             }
             for topic in self.topics.values()
         }
@@ -200,6 +217,8 @@ class BrokerState:
         for name, entry in stored["topics"].items():
             topic = Topic(name, uuid.UUID(entry["id"]), entry["configs"])
             self._open_partitions(topic, entry["partitions"])
+            for log, epoch in zip(topic.partitions, entry.get("epochs", ()), strict=False):
+                log.epochs.begin(epoch, log.end_offset)
             self.topics[name] = topic
         self._save()
         self._next_producer_id = self._reserved_until = read_json(data / "producer-ids.json", 0)
@@ -207,6 +226,13 @@ class BrokerState:
         for folder in (data / "logs").glob("*"):
             if folder not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _set_rolling(topic: Topic, log: PartitionLog) -> None:
+    segment_ms = int(topic.config("segment.ms"))
+    if "compact" in topic.config("cleanup.policy"):
+        segment_ms = min(segment_ms, int(topic.config("max.compaction.lag.ms")))
+    log.roll_at(int(topic.config("segment.bytes")), segment_ms)
 
 
 def _checked(configs: Mapping[str, str | None]) -> dict[str, str]:

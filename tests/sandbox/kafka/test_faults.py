@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 from kio.schema.errors import ErrorCode
 
 from app.sandbox.kafka import EmbeddedBroker
@@ -209,16 +208,6 @@ async def enter_group(raw: RawClient, session: float) -> str:
     )
     assert synced.error_code is ErrorCode.none
     return str(joined.member_id)
-
-
-async def test_a_transactional_producer_is_told_at_once_that_there_are_no_transactions(
-    embedded: EmbeddedBroker,
-) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=embedded.bootstrap, transactional_id="t")
-    async with asyncio.timeout(20):
-        with pytest.raises(KafkaError):
-            await producer.start()
-    await producer.stop()
 
 
 def test_an_address_that_nobody_can_connect_to_is_not_advertised() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sandbox.kafka import offsets
+from app.sandbox.kafka import journal
 from app.sandbox.kafka.offsets import Committed, CommittedOffsets
 
 GROUPS = st.sampled_from(["g", "h"])
@@ -70,7 +70,7 @@ def test_what_is_forgotten_stays_forgotten(tmp_path: Path) -> None:
 def test_a_file_of_outdated_lines_is_rewritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offsets, "_SLACK_LINES", 50)
+    monkeypatch.setattr(journal, "_SLACK_LINES", 50)
     path = tmp_path / "offsets"
     store = CommittedOffsets(path)
     for offset in range(1000):

@@ -58,7 +58,7 @@ def example(schema: Any, module: ModuleType) -> Any:
 def value_of(field: Field[Any], hint: Any, module: ModuleType) -> Any:
     options = get_args(hint) if get_origin(hint) is not tuple else (hint,)
     array = next((option for option in options if get_origin(option) is tuple), None)
-    if field.name in BY_NAME:
+    if field.name in BY_NAME and (BY_NAME[field.name] is not None or type(None) in options):
         return BY_NAME[field.name]
     if array is not None:
         element = get_args(array)[0]
@@ -88,6 +88,7 @@ def errors(answer: Any) -> set[str]:
     """The error codes anywhere in an answer, but for those that these examples must meet."""
     expected = {"none", "member_id_required", "unknown_member_id", "topic_already_exists"}
     expected |= {"group_id_not_found", "invalid_config", "unsupported_version"}
+    expected |= {"invalid_producer_id_mapping", "transactional_id_not_found"}
     found = set()
     for field in fields(answer):
         value = getattr(answer, field.name)

@@ -1,8 +1,9 @@
 """The requests the broker answers: which versions, and by whom.
 
-Versions end where the protocol goes on to topic ids in place of names (Produce 13, Fetch 13), to
-other coordinators or to transactions. A handler is typed with the newest version it answers; older
-ones have the same fields less some, so a field that came later is read with a default.
+Versions end where the protocol goes on to topic ids in place of names (Produce 13, Fetch 13) or to
+the second version of transactions (KIP-890: EndTxn 5 and its likes). A handler is typed with the
+newest version it answers; older ones have the same fields less some, so a field that came later is
+read with a default.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app.sandbox.kafka.apis import (
     offsets,
     produce,
     topics,
+    transactions,
 )
 from app.sandbox.kafka.context import Broker, Client
 from app.sandbox.kafka.wire import Answers
@@ -56,14 +58,23 @@ APIS: Mapping[int, Api] = {
     19: Api(2, 7, topics.create_topics),
     20: Api(1, 6, topics.delete_topics),
     21: Api(0, 2, topics.delete_records),
-    22: Api(0, 4, produce.init_producer_id),
+    22: Api(0, 5, transactions.init_producer_id),
     23: Api(2, 4, list_offsets.offset_for_leader_epoch),
+    24: Api(0, 3, transactions.add_partitions_to_txn),
+    25: Api(0, 4, transactions.add_offsets_to_txn),
+    26: Api(0, 4, transactions.end_txn),
+    28: Api(0, 4, transactions.txn_offset_commit),
     32: Api(1, 4, configs.describe_configs),
     33: Api(0, 2, configs.alter_configs),
+    35: Api(1, 4, cluster.describe_log_dirs),
     37: Api(0, 3, topics.create_partitions),
     42: Api(0, 2, groups.delete_groups),
     44: Api(0, 1, configs.incremental_alter_configs),
+    47: Api(0, 0, offsets.offset_delete),
     60: Api(0, 1, cluster.describe_cluster),
+    61: Api(0, 0, transactions.describe_producers),
+    65: Api(0, 0, transactions.describe_transactions),
+    66: Api(0, 1, transactions.list_transactions),
 }
 """By API key. ApiVersions (18) is answered by the server, from this very table."""
 

@@ -1,21 +1,24 @@
-"""Metadata, FindCoordinator and DescribeCluster: who is there and what it has."""
+"""Metadata, FindCoordinator, DescribeCluster, DescribeLogDirs: who is there, what it has."""
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 from uuid import UUID
 
 from kio.schema.describe_cluster.v1.request import DescribeClusterRequest
+from kio.schema.describe_log_dirs.v4.request import DescribeLogDirsRequest
 from kio.schema.errors import ErrorCode
 from kio.schema.find_coordinator.v4.request import FindCoordinatorRequest
 from kio.schema.metadata.v12.request import MetadataRequest
 
 from app.sandbox.kafka.context import Broker, Client
-from app.sandbox.kafka.settings import LEADER_EPOCH, NODE_ID
+from app.sandbox.kafka.settings import NODE_ID
 from app.sandbox.kafka.state import Topic, TopicRefused, check_name
 from app.sandbox.kafka.wire import Answers
 
 _GROUP_KEY = 0
+_TRANSACTION_KEY = 1
 
 
 async def metadata(
@@ -89,12 +92,12 @@ def _described(topic: Topic, answers: Answers) -> Any:
             error_code=ErrorCode.none,
             partition_index=index,
             leader_id=NODE_ID,
-            leader_epoch=LEADER_EPOCH,
+            leader_epoch=log.epochs.current,
             replica_nodes=(NODE_ID,),
             isr_nodes=(NODE_ID,),
             offline_replicas=(),
         )
-        for index in range(len(topic.partitions))
+        for index, log in enumerate(topic.partitions)
     )
     return answers(
         "MetadataResponseTopic",
@@ -109,14 +112,11 @@ def _described(topic: Topic, answers: Answers) -> Any:
 async def find_coordinator(
     broker: Broker, client: Client, request: FindCoordinatorRequest, answers: Answers
 ) -> Any:
-    """This broker, for groups; there are no transactions to coordinate."""
-    is_group = getattr(request, "key_type", _GROUP_KEY) == _GROUP_KEY
+    """This broker, for groups and transactional ids."""
+    known = getattr(request, "key_type", _GROUP_KEY) in (_GROUP_KEY, _TRANSACTION_KEY)
     where: dict[str, Any] = {"node_id": -1, "host": "", "port": -1}
-    where |= {
-        "error_code": ErrorCode.invalid_request,
-        "error_message": "this broker coordinates consumer groups only",
-    }
-    if is_group:
+    where |= {"error_code": ErrorCode.invalid_request, "error_message": None}
+    if known:
         where = {"node_id": NODE_ID, "host": broker.host, "port": broker.port}
         where |= {"error_code": ErrorCode.none, "error_message": None}
     if answers.version < 4:
@@ -140,3 +140,41 @@ async def describe_cluster(
         controller_id=NODE_ID,
         brokers=(node,),
     )
+
+
+async def describe_log_dirs(
+    broker: Broker, client: Client, request: DescribeLogDirsRequest, answers: Answers
+) -> Any:
+    """The one folder of logs, with the sizes of the partitions asked for (null: of all)."""
+    wanted = {
+        (name, index)
+        for name, topic in broker.state.topics.items()
+        for index in range(len(topic.partitions))
+    }
+    if request.topics is not None:
+        wanted &= {(asked.topic, index) for asked in request.topics for index in asked.partitions}
+    by_topic: dict[str, list[Any]] = {}
+    for name, index in sorted(wanted):
+        log = broker.state.topics[name].partitions[index]
+        by_topic.setdefault(name, []).append(
+            answers(
+                "DescribeLogDirsPartition",
+                partition_index=index,
+                partition_size=log.size,
+                offset_lag=0,
+                is_future_key=False,
+            )
+        )
+    usage = shutil.disk_usage(broker.state.folder)
+    folder = answers(
+        "DescribeLogDirsResult",
+        error_code=ErrorCode.none,
+        log_dir=str(broker.state.folder),
+        topics=tuple(
+            answers("DescribeLogDirsTopic", name=name, partitions=tuple(partitions))
+            for name, partitions in by_topic.items()
+        ),
+        total_bytes=usage.total,
+        usable_bytes=usage.free,
+    )
+    return answers("DescribeLogDirsResponse", error_code=ErrorCode.none, results=(folder,))

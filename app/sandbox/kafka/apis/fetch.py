@@ -13,12 +13,11 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 from kio.schema.fetch.v12.request import FetchPartition, FetchRequest
 
+from app.sandbox.kafka.apis.leadership import leader_of
+from app.sandbox.kafka.apis.list_offsets import READ_COMMITTED
 from app.sandbox.kafka.context import Broker, Client
 from app.sandbox.kafka.log import OffsetOutOfRange, PartitionLog
-from app.sandbox.kafka.settings import LEADER_EPOCH
 from app.sandbox.kafka.wire import Answers, RecordBuffers
-
-_READ_COMMITTED = 1
 
 
 async def fetch(broker: Broker, client: Client, request: FetchRequest, answers: Answers) -> Any:
@@ -30,13 +29,13 @@ async def fetch(broker: Broker, client: Client, request: FetchRequest, answers: 
         )
     await _wait_for_bytes(broker, request)
     budget = _Budget(request.max_bytes)
-    with_transactions = request.isolation_level == _READ_COMMITTED
+    committed = request.isolation_level == READ_COMMITTED
     responses = tuple(
         answers(
             "FetchableTopicResponse",
             topic=topic.topic,
             partitions=tuple(
-                _partition(broker, topic.topic, asked, budget, with_transactions, answers)
+                _partition(broker, topic.topic, asked, budget, committed, answers)
                 for asked in topic.partitions
             ),
         )
@@ -53,9 +52,9 @@ class _Budget:
         self.left = max_bytes
         self.is_untouched = True
 
-    def take(self, log: PartitionLog, asked: FetchPartition) -> RecordBuffers:
+    def take(self, log: PartitionLog, asked: FetchPartition, until: int) -> RecordBuffers:
         limit = max(0, min(asked.partition_max_bytes, self.left))
-        found = log.read(asked.fetch_offset, limit, at_least_one=self.is_untouched)
+        found = log.read(asked.fetch_offset, limit, at_least_one=self.is_untouched, until=until)
         if found.size:
             self.is_untouched = False
             self.left -= found.size
@@ -67,29 +66,41 @@ def _partition(
     topic: str,
     asked: FetchPartition,
     budget: _Budget,
-    with_transactions: bool,
+    committed: bool,
     answers: Answers,
 ) -> Any:
-    error, end, start, records = ErrorCode.none, -1, -1, RecordBuffers((), 0)
-    log = broker.state.partition(topic, asked.partition)
-    if log is None:
-        error = ErrorCode.unknown_topic_or_partition
-    elif getattr(asked, "current_leader_epoch", -1) > LEADER_EPOCH:
-        error = ErrorCode.unknown_leader_epoch
-    else:
+    records, until, aborted = RecordBuffers((), 0), -1, ()
+    error, log = leader_of(
+        broker, topic, asked.partition, getattr(asked, "current_leader_epoch", -1)
+    )
+    if log is not None:
+        until = log.last_stable_offset if committed else log.end_offset
         try:
-            records, end, start = budget.take(log, asked), log.end_offset, log.start_offset
+            records = budget.take(log, asked, until)
+            if committed:
+                aborted = _aborted(log, asked.fetch_offset, until, answers)
         except OffsetOutOfRange:
-            error = ErrorCode.offset_out_of_range
+            error, log = ErrorCode.offset_out_of_range, None
     return answers(
         "PartitionData",
         partition_index=asked.partition,
         error_code=error,
-        high_watermark=end,
-        last_stable_offset=end,
-        log_start_offset=start,
-        aborted_transactions=() if with_transactions else None,
+        high_watermark=-1 if log is None else log.end_offset,
+        last_stable_offset=-1 if log is None else log.last_stable_offset,
+        log_start_offset=-1 if log is None else log.start_offset,
+        aborted_transactions=aborted if committed else None,
         records=records,
+    )
+
+
+def _aborted(log: PartitionLog, first: int, until: int, answers: Answers) -> tuple[Any, ...]:
+    return tuple(
+        answers(
+            "AbortedTransaction",
+            producer_id=transaction.producer_id,
+            first_offset=transaction.first_offset,
+        )
+        for transaction in log.transactions.aborted(first, until)
     )
 
 
@@ -108,13 +119,16 @@ async def _wait_for_bytes(broker: Broker, request: FetchRequest) -> None:
 
 def _is_worth_sending(broker: Broker, request: FetchRequest) -> bool:
     found = 0
+    committed = request.isolation_level == READ_COMMITTED
     for topic in request.topics:
         for asked in topic.partitions:
             log = broker.state.partition(topic.topic, asked.partition)
             if log is None:
                 return True
+            until = log.last_stable_offset if committed else None
             try:
-                found += min(log.bytes_from(asked.fetch_offset), max(asked.partition_max_bytes, 1))
+                available = log.bytes_from(asked.fetch_offset, until)
+                found += min(available, max(asked.partition_max_bytes, 1))
             except OffsetOutOfRange:
                 return True
     return found >= min(request.min_bytes, request.max_bytes)

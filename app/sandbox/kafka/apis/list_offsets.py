@@ -11,12 +11,15 @@ from kio.schema.offset_for_leader_epoch.v4.request import (
     OffsetForLeaderPartition,
 )
 
-from app.sandbox.kafka.batches import BatchRefused, RecordStamp
+from app.sandbox.kafka.apis.leadership import leader_of
+from app.sandbox.kafka.batches import BatchRefused
 from app.sandbox.kafka.context import Broker, Client
 from app.sandbox.kafka.log import PartitionLog
-from app.sandbox.kafka.settings import LEADER_EPOCH
+from app.sandbox.kafka.records import RecordStamp
 from app.sandbox.kafka.wire import Answers
 
+READ_COMMITTED = 1
+"""The isolation level of readers who see nothing of open and aborted transactions."""
 _LATEST = -1
 _EARLIEST = -2
 _MAX_TIMESTAMP = -3
@@ -28,12 +31,14 @@ async def list_offsets(
 ) -> Any:
     """The start of each log (-2), its end (-1), its newest record (-3), or the first record
     stamped at or after a moment (ms since 1970); offset -1 when there is no such record."""
+    committed = getattr(request, "isolation_level", 0) == READ_COMMITTED
     topics = tuple(
         answers(
             "ListOffsetsTopicResponse",
             name=topic.name,
             partitions=tuple(
-                _partition(broker, topic.name, asked, answers) for asked in topic.partitions
+                _partition(broker, topic.name, asked, committed, answers)
+                for asked in topic.partitions
             ),
         )
         for topic in request.topics
@@ -41,18 +46,20 @@ async def list_offsets(
     return answers("ListOffsetsResponse", topics=topics)
 
 
-def _partition(broker: Broker, topic: str, asked: ListOffsetsPartition, answers: Answers) -> Any:
-    error, stamp = ErrorCode.none, _NONE
-    log = broker.state.partition(topic, asked.partition_index)
+def _partition(
+    broker: Broker, topic: str, asked: ListOffsetsPartition, committed: bool, answers: Answers
+) -> Any:
+    error, log = leader_of(
+        broker, topic, asked.partition_index, getattr(asked, "current_leader_epoch", -1)
+    )
+    stamp = _NONE
     if log is None:
-        error = ErrorCode.unknown_topic_or_partition
-    elif getattr(asked, "current_leader_epoch", -1) > LEADER_EPOCH:
-        error = ErrorCode.unknown_leader_epoch
+        pass
     elif asked.timestamp < _MAX_TIMESTAMP:
         error = ErrorCode.unsupported_version
     else:
         try:
-            stamp = _stamp(log, asked.timestamp)
+            stamp = _stamp(log, asked.timestamp, committed)
         except BatchRefused as unreadable:
             error = unreadable.code
     return answers(
@@ -61,23 +68,26 @@ def _partition(broker: Broker, topic: str, asked: ListOffsetsPartition, answers:
         error_code=error,
         timestamp=stamp.timestamp,
         offset=stamp.offset,
-        leader_epoch=LEADER_EPOCH if stamp.offset >= 0 else -1,
+        leader_epoch=-1 if log is None or stamp.offset < 0 else log.epochs.of(stamp.offset),
     )
 
 
-def _stamp(log: PartitionLog, timestamp: int) -> RecordStamp:
+def _stamp(log: PartitionLog, timestamp: int, committed: bool) -> RecordStamp:
     if timestamp == _LATEST:
-        return RecordStamp(offset=log.end_offset, timestamp=-1)
+        end = log.last_stable_offset if committed else log.end_offset
+        return RecordStamp(offset=end, timestamp=-1)
     if timestamp == _EARLIEST:
         return RecordStamp(offset=log.start_offset, timestamp=-1)
     found = log.newest() if timestamp == _MAX_TIMESTAMP else log.at_timestamp(timestamp)
-    return found or _NONE
+    if found is None or (committed and found.offset >= log.last_stable_offset):
+        return _NONE
+    return found
 
 
 async def offset_for_leader_epoch(
     broker: Broker, client: Client, request: OffsetForLeaderEpochRequest, answers: Answers
 ) -> Any:
-    """Where an epoch ended: at the log's end for the one epoch there is."""
+    """Where an epoch ended: at the log's end for the current one."""
     topics = tuple(
         answers(
             "OffsetForLeaderTopicResult",
@@ -94,14 +104,10 @@ async def offset_for_leader_epoch(
 def _epoch_end(
     broker: Broker, topic: str, asked: OffsetForLeaderPartition, answers: Answers
 ) -> Any:
-    error, epoch, end = ErrorCode.none, -1, -1
-    log = broker.state.partition(topic, asked.partition)
-    if log is None:
-        error = ErrorCode.unknown_topic_or_partition
-    elif asked.current_leader_epoch > LEADER_EPOCH:
-        error = ErrorCode.unknown_leader_epoch
-    elif asked.leader_epoch == LEADER_EPOCH:
-        epoch, end = LEADER_EPOCH, log.end_offset
+    error, log = leader_of(broker, topic, asked.partition, asked.current_leader_epoch)
+    epoch, end = -1, -1
+    if log is not None:
+        epoch, end = log.epochs.end_of(asked.leader_epoch, log.end_offset)
     return answers(
         "EpochEndOffset",
         error_code=error,

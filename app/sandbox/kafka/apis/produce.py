@@ -1,4 +1,4 @@
-"""Produce and InitProducerId: records in."""
+"""Produce: records in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from kio.schema.errors import ErrorCode
-from kio.schema.init_producer_id.v4.request import InitProducerIdRequest
 from kio.schema.produce.v9.request import PartitionProduceData, ProduceRequest
 
 from app.sandbox.kafka.batches import (
@@ -15,9 +14,9 @@ from app.sandbox.kafka.batches import (
     BatchRefused,
     Buffer,
     check_produced,
-    has_keyless_record,
 )
 from app.sandbox.kafka.context import Broker, Client, HangUp
+from app.sandbox.kafka.records import has_keyless_record
 from app.sandbox.kafka.state import Topic
 from app.sandbox.kafka.wire import Answers
 
@@ -60,10 +59,14 @@ def _append(
             raise BatchRefused(
                 ErrorCode.unknown_topic_or_partition, f"no partition {data.index} of topic {name}"
             )
+        if broker.faults.is_not_leader(name, data.index):
+            raise BatchRefused(ErrorCode.not_leader_or_follower, "the leader is elsewhere")
         _check_acks(topic, acks)
         records: Any = data.records
         header = check_produced(records, broker.state.max_message_bytes(topic))
         _check_for_topic(topic, header, records)
+        if header.is_transactional:
+            _check_transaction(broker, (name, data.index), header)
         base_offset, start = log.append(header, records), log.start_offset
     except BatchRefused as refused:
         error, message = refused.code, str(refused)
@@ -91,6 +94,16 @@ def _check_acks(topic: Topic, acks: int) -> None:
         )
 
 
+def _check_transaction(broker: Broker, partition: tuple[str, int], header: BatchHeader) -> None:
+    error = broker.transactions.may_append(header.producer_id, header.producer_epoch, partition)
+    if error is not ErrorCode.none:
+        raise BatchRefused(
+            error,
+            f"producer {header.producer_id} in epoch {header.producer_epoch} has no transaction "
+            f"that {partition[0]}-{partition[1]} was added to",
+        )
+
+
 def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer) -> None:
     ahead = header.max_timestamp - time.time() * 1000
     if ahead > int(topic.config("message.timestamp.after.max.ms")):
@@ -103,20 +116,3 @@ def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer) -> None
         raise BatchRefused(
             ErrorCode.invalid_record, "Compacted topic cannot accept message without key"
         )
-
-
-async def init_producer_id(
-    broker: Broker, client: Client, request: InitProducerIdRequest, answers: Answers
-) -> Any:
-    """A producer id for idempotence; one that comes with its old id goes on with the next epoch.
-    Transactions are refused."""
-    error, producer_id, epoch = ErrorCode.none, getattr(request, "producer_id", -1), 0
-    if request.transactional_id is not None:
-        error, producer_id, epoch = ErrorCode.invalid_request, -1, -1
-    elif producer_id < 0 or request.producer_epoch >= 2**15 - 2:
-        producer_id = broker.state.new_producer_id()
-    else:
-        epoch = request.producer_epoch + 1
-    return answers(
-        "InitProducerIdResponse", error_code=error, producer_id=producer_id, producer_epoch=epoch
-    )

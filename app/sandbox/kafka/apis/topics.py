@@ -120,6 +120,7 @@ async def delete_topics(
             error = ErrorCode.none
             broker.state.delete_topic(topic)
             broker.groups.offsets.forget_topic(topic.name)
+            broker.transactions.forget_topic(topic.name)
         responses.append(
             answers(
                 "DeletableTopicResult",

@@ -1,0 +1,152 @@
+"""Where a segment's bytes lie: in memory with a limit, or in an append-only file.
+
+Both keep whole batches one after another and give back ranges of them by position. What does not
+fit in memory goes to a temporary file without a name, which ends with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from app.sandbox.kafka.batches import Buffer
+
+
+class Body(Protocol):
+    """The batches of one segment, by their position in bytes."""
+
+    def append(self, batch: Buffer) -> None:
+        """Store a batch after all others. Raises OSError when the disk does not take it whole, and
+        then nothing of it stays."""
+
+    def read(self, begin: int, end: int) -> Sequence[Buffer]:
+        """The bytes from `begin` to `end`, both between batches, as buffers in order."""
+
+    def close(self, *, delete: bool) -> None:
+        """Release it; with `delete` nothing of it stays. Calling it again is harmless."""
+
+
+class FileBody:
+    """Batches in one file. Written bytes survive the death of the process; they are not forced to
+    the disk, so a power cut can cost the tail."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._size = 0
+
+    def append(self, batch: Buffer) -> None:
+        written = 0
+        try:
+            written = os.write(self._descriptor, batch)
+            if written != len(batch):
+                raise OSError(f"{self.path}: {written} of {len(batch)} bytes written, disk full?")
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += written
+
+    def read(self, begin: int, end: int) -> Sequence[Buffer]:
+        return (os.pread(self._descriptor, end - begin, begin),) if end > begin else ()
+
+    def adopt(self, size: int) -> None:
+        """Take the file's first `size` bytes as what is stored, and cut off the rest."""
+        os.ftruncate(self._descriptor, size)
+        self._size = size
+
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
+        return self._descriptor
+
+    def close(self, *, delete: bool) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if delete:
+            self.path.unlink(missing_ok=True)
+
+
+class Memory:
+    """How many bytes of batches may lie in memory, over all logs that share this; the oldest go to
+    temporary files when there are more. `folder` is where these lie, None for the system's."""
+
+    def __init__(self, limit: int, folder: Path | None = None) -> None:
+        self.limit = limit
+        self.used = 0
+        self.spilled = 0
+        self._folder = folder
+        self._bodies: dict[MemoryBody, None] = {}
+
+    def hold(self, body: MemoryBody, size: int) -> None:
+        """Count `size` more bytes of this body, and make room when that is too much.
+        Raises OSError when the disk takes no more."""
+        self._bodies.setdefault(body)
+        self.used += size
+        while self.used > self.limit and self._bodies:
+            oldest = next(iter(self._bodies))
+            oldest.spill(self._folder)
+
+    def release(self, body: MemoryBody, size: int, *, spilled: bool = False) -> None:
+        """Nothing of this body lies in memory any more."""
+        self._bodies.pop(body, None)
+        self.used -= size
+        self.spilled += size if spilled else 0
+
+
+class MemoryBody:
+    """Batches in a list, of which the oldest may have gone to a temporary file."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._batches: list[Buffer] = []
+        self._ends = array("q")
+        self._size = 0
+        self._in_file = 0
+        self._descriptor = -1
+
+    def append(self, batch: Buffer) -> None:
+        self._size += len(batch)
+        self._batches.append(batch)
+        self._ends.append(self._size)
+        self._memory.hold(self, len(batch))
+
+    def read(self, begin: int, end: int) -> Sequence[Buffer]:
+        found: list[Buffer] = []
+        if begin < self._in_file:
+            stop = min(end, self._in_file)
+            found.append(os.pread(self._descriptor, stop - begin, begin))
+        first = bisect_right(self._ends, max(begin, self._in_file))
+        found += self._batches[first : bisect_right(self._ends, end)]
+        return found
+
+    def spill(self, folder: Path | None) -> None:
+        """Move all that lies in memory to the file. Raises OSError."""
+        if self._descriptor < 0:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                self._descriptor = os.dup(file.fileno())
+        written = self._in_file
+        for batch in self._batches:
+            view = memoryview(batch)
+            while view:
+                count = os.pwrite(self._descriptor, view, written)
+                written += count
+                view = view[count:]
+        self._let_go(spilled=True)
+        self._in_file = self._size
+
+    def close(self, *, delete: bool) -> None:
+        self._let_go(spilled=False)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _let_go(self, *, spilled: bool) -> None:
+        self._memory.release(self, self._size - self._in_file, spilled=spilled)
+        self._batches.clear()
+        del self._ends[:]
