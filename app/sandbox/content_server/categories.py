@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.sandbox.content_server import errors
+from app.sandbox.content_server import access, errors
 from app.sandbox.content_server.attributes import (
     check_required,
     flat_values,
@@ -41,6 +41,7 @@ def apply(
     store: Store, node: Node, category_id: int, changes: Mapping[str, Any], actor: Member
 ) -> None:
     """Put a category on a node with values; 500 when it is there already."""
+    access.require(store, node, actor, "edit_attributes")
     category = definition(store, category_id)
     if category_id in node.categories:
         raise errors.ApiError(500, f"The attribute group '{category.name}' already exists.")
@@ -54,6 +55,7 @@ def change(
     store: Store, node: Node, category_id: int, changes: Mapping[str, Any], actor: Member
 ) -> None:
     """Change some attributes of a category that the node carries; the others stay."""
+    access.require(store, node, actor, "edit_attributes")
     category, current = applied(store, node, category_id)
     updated = update_values(category, current, changes, store.members.__contains__)
     check_required(category, updated)
@@ -77,6 +79,7 @@ def put_on_new(
 
 def remove(store: Store, node: Node, category_id: int, actor: Member) -> None:
     """Take a category off a node."""
+    access.require(store, node, actor, "edit_attributes")
     applied(store, node, category_id)
     del node.categories[category_id]
     _changed(store, node, category_id, actor)

@@ -11,6 +11,7 @@ NOT_ACCESSIBLE = (
     "Either it does not exist or you do not have permission to access it."
 )
 UNKNOWN_URL = "The REST API URL could not be found in the mappings registry"
+INSUFFICIENT_PERMISSIONS = "Insufficient permissions to perform that action"
 AUTHENTICATION_REQUIRED = "Authentication Required"
 EDIT_CONFLICT = "Could not update metadata (edit conflict)."
 CATEGORIES_NOT_NESTED = "The role 'categories' of the parameter 'roles' cannot be parsed."

@@ -7,7 +7,7 @@ the rules. Facts: reference/extended-ecm.md 0, 2.1, 3 and 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Literal
@@ -156,6 +156,28 @@ class Version:
 
 
 @dataclass
+class Acl:
+    """Permissions of a node as bits; None where a right was taken off the node."""
+
+    owner_id: int = 0
+    owner: int | None = None
+    group_id: int = 0
+    group: int | None = None
+    public: int | None = None
+    custom: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> Acl:
+        """An independent copy, as a new child gets it."""
+        return replace(self, custom=dict(self.custom))
+
+    def for_child(self, owner_id: int, group_id: int | None) -> Acl:
+        """What a new child gets: the same rights, with its creator as the owner."""
+        own = self.copy()
+        own.owner_id, own.group_id = owner_id, group_id or self.group_id
+        return own
+
+
+@dataclass
 class Node:
     """Any item. ``revision`` counts property changes and makes the metadata token."""
 
@@ -178,6 +200,7 @@ class Node:
     categories: dict[int, CategoryValues] = field(default_factory=dict)
     versions: list[Version] = field(default_factory=list)
     workspace: Workspace | None = None
+    acl: Acl = field(default_factory=Acl)
     revision: int = 1
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sandbox.content_server import categories, errors
+from app.sandbox.content_server import access, categories, errors
 from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.bodies import UploadedFile
 from app.sandbox.content_server.model import Member, Node, NodeType, Version
@@ -41,9 +41,9 @@ class NodeRequest:
 
 def create(store: Store, request: NodeRequest, actor: Member) -> Node:
     """Make a folder, document, URL or shortcut. 500 when the name is taken in the parent."""
-    parent = _container(store, request.parent_id)
+    parent = _container(store, request.parent_id, actor)
     check_name(request.name)
-    _check_kind(store, request)
+    _check_kind(store, request, actor)
     if store.child_by_name(parent.id, request.name) is not None:
         raise errors.name_taken(request.name)
     values = _values(store, parent, request, actor)
@@ -66,7 +66,7 @@ def create(store: Store, request: NodeRequest, actor: Member) -> Node:
 
 def copy(store: Store, original_id: int, parent_id: int, name: str, actor: Member) -> Node:
     """Copy a node with its subtree into another container."""
-    source, parent = store.node(original_id), _container(store, parent_id)
+    source, parent = _seen(store, original_id, actor), _container(store, parent_id, actor)
     check_name(name)
     if source.workspace is not None:
         raise errors.ApiError(400, "A business workspace cannot be copied by this call.")
@@ -78,12 +78,15 @@ def copy(store: Store, original_id: int, parent_id: int, name: str, actor: Membe
 def update(store: Store, node: Node, changes: Mapping[str, Any], actor: Member) -> None:
     """Rename, describe, move and reserve in one step; what ``changes`` leaves out stays."""
     _check_unlocked(node, changes, actor)
+    # Releasing and taking a document is a right of its own; anything else changes the item.
+    needed = "reserve" if changes.keys() == {"reserved_user_id"} else "modify"
+    access.require(store, node, actor, needed)
     name, parent_id = node.name, node.parent_id
     if changes.get("name"):
         name = str(changes["name"])
         check_name(name)
     if changes.get("parent_id"):
-        parent_id = _destination(store, node, int(changes["parent_id"])).id
+        parent_id = _destination(store, node, int(changes["parent_id"]), actor).id
     _place(store, node, parent_id, name, actor)
     if "description" in changes:
         node.description = str(changes["description"] or "")
@@ -102,6 +105,7 @@ def delete(store: Store, node: Node, actor: Member) -> None:
     if node.type == NodeType.CATEGORY:
         raise errors.ApiError(400, "The category is in use and cannot be deleted.")
     for item in store.subtree(node):
+        access.require(store, item, actor, "delete")
         if item.reserved_by not in (0, actor.id):
             raise errors.ApiError(500, f"The item '{item.name}' is reserved by another user.")
         if item.workspace is not None and item.workspace.is_template:
@@ -116,6 +120,7 @@ def add_version(
     """Append a version; 500 when somebody else has the document reserved."""
     if node.type != NodeType.DOCUMENT:
         raise errors.ApiError(400, "Versions can only be added to documents.")
+    access.require(store, node, actor, "modify")
     if node.reserved_by not in (0, actor.id):
         raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
     return store.add_version(node, _version(store, file, actor, description[:255]), actor.id)
@@ -125,6 +130,7 @@ def purge_versions(store: Store, node: Node, keep: int, actor: Member) -> None:
     """Keep the newest ``keep`` versions."""
     if keep < 1:
         raise errors.ApiError(400, "At least one version has to be kept.")
+    access.require(store, node, actor, "delete_versions")
     node.versions = node.versions[-keep:]
     store.touch(node, actor.id)
 
@@ -160,14 +166,22 @@ def _check_unlocked(node: Node, changes: Mapping[str, Any], actor: Member) -> No
         raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
 
 
-def _container(store: Store, node_id: int) -> Node:
-    parent = store.node(node_id)
+def _container(store: Store, node_id: int, actor: Member) -> Node:
+    parent = _seen(store, node_id, actor)
     if not parent.is_container:
         raise errors.ApiError(400, "The parent is not a container.")
+    access.require(store, parent, actor, "add_items")
     return parent
 
 
-def _check_kind(store: Store, request: NodeRequest) -> None:
+def _seen(store: Store, node_id: int, actor: Member) -> Node:
+    node = store.node(node_id)
+    if not access.visible(store, node, actor):
+        raise errors.not_accessible()
+    return node
+
+
+def _check_kind(store: Store, request: NodeRequest, actor: Member) -> None:
     if request.type not in CREATABLE:
         raise errors.ApiError(400, f"Items of the type {request.type} cannot be created.")
     if request.type == NodeType.DOCUMENT and request.file is None:
@@ -175,7 +189,7 @@ def _check_kind(store: Store, request: NodeRequest) -> None:
     if request.type == NodeType.URL and not request.url:
         raise errors.missing_argument("url")
     if request.type == NodeType.SHORTCUT:
-        store.node(request.original_id or 0)
+        _seen(store, request.original_id or 0, actor)
 
 
 def _values(store: Store, parent: Node, request: NodeRequest, actor: Member) -> Any:
@@ -192,8 +206,10 @@ def _version(store: Store, file: UploadedFile, actor: Member, description: str) 
     )
 
 
-def _destination(store: Store, node: Node, parent_id: int) -> Node:
-    parent = _container(store, parent_id)
+def _destination(store: Store, node: Node, parent_id: int, actor: Member) -> Node:
+    parent = _container(store, parent_id, actor)
+    if parent.id != node.parent_id:
+        access.require(store, node, actor, "delete")
     if any(ancestor is node for ancestor in ancestors(store, parent)):
         raise errors.ApiError(400, "A container cannot be moved into itself.")
     return parent

@@ -21,6 +21,7 @@ BITS: Mapping[str, int] = {
     # Business workspace roles name the last one differently (reference 9, quirks).
     "edit": 16,
 }
+FULL_CONTROL = 16777215
 
 
 def bits(names: Any, default: int) -> int:
@@ -29,10 +30,15 @@ def bits(names: Any, default: int) -> int:
         return default
     if not isinstance(names, list):
         raise errors.invalid_datatype("permissions")
-    unknown = [name for name in names if name not in BITS]
+    unknown = [name for name in names if not isinstance(name, str) or name not in BITS]
     if unknown:
         raise errors.ApiError(400, f"Invalid permission '{unknown[0]}'.")
     total = 0
     for name in names:
         total |= BITS[name]
     return total
+
+
+def names(granted: int) -> list[str]:
+    """The names of the permissions that the bits hold whole."""
+    return [name for name, bit in BITS.items() if name != "edit" and granted & bit == bit]

@@ -37,6 +37,9 @@ def related(store: Store, node: Node, rel_types: tuple[str, ...]) -> list[tuple[
     """``(rel_type, workspace)`` for every relation of the node, in the order they were made."""
     found: list[tuple[str, Node]] = []
     for parent_id, child_id in store.relations:
+        # The other end may lie in the recycle bin; a restored workspace has its relations again.
+        if parent_id not in store.nodes or child_id not in store.nodes:
+            continue
         if parent_id == node.id and "child" in rel_types:
             found.append(("child", store.nodes[child_id]))
         if child_id == node.id and "parent" in rel_types:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,8 +116,8 @@ def node_properties(store: Store, node: Node) -> dict[str, Any]:
         "modify_user_id": node.modified_by,
         "name": node.name,
         "original_id": node.original_id,
-        "owner_group_id": 999,
-        "owner_user_id": node.created_by,
+        "owner_group_id": node.acl.group_id or 999,
+        "owner_user_id": node.acl.owner_id,
         "parent_id": shown_parent(store, node),
         "permissions_model": "advanced",
         "reserved": node.reserved_by != 0,
@@ -242,13 +242,19 @@ def expanded(store: Store, node: Node, given: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "parent_id" in wanted and node.parent_id in store.nodes:
         found["parent_id_expand"] = node_properties(store, store.nodes[node.parent_id])
-    for name in ("create_user_id", "modify_user_id", "owner_user_id"):
-        user_id = node.modified_by if name == "modify_user_id" else node.created_by
+    for name in _USERS:
+        user_id = _USERS[name](node)
         if name in wanted and user_id in store.members:
             found[f"{name}_expand"] = member_properties(store.members[user_id], store)
     return found
 
 
+_USERS: Mapping[str, Callable[[Node], int]] = {
+    "create_user_id": lambda node: node.created_by,
+    "modify_user_id": lambda node: node.modified_by,
+    "owner_user_id": lambda node: node.acl.owner_id,
+    "reserved_user_id": lambda node: node.reserved_by,
+}
 _MEMBER_TYPES = {
     MemberType.USER: "User",
     MemberType.GROUP: "Group",

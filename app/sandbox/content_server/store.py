@@ -1,22 +1,23 @@
 """The server's memory: every node, member, category and audit line, and the ids they get.
 
-The store keeps indexes and invariants (names unique in their parent, one workspace per business
-object); the rules of the calls live in the modules beside it. Everything runs in one event loop
-without awaiting, so each call is one transaction.
+The store keeps indexes and invariants (one workspace per business object; names are unique in
+their parent by `tree`); the rules of the calls live in the modules beside it. Everything runs in
+one event loop without awaiting, so each call is one transaction.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.audit_trail import AuditEvent, AuditRow
 from app.sandbox.content_server.behaviour import Behaviour
+from app.sandbox.content_server.changes import Clock as Clock
+from app.sandbox.content_server.changes import utc_now as utc_now
 from app.sandbox.content_server.model import (
+    Acl,
     BusinessObjectType,
     BusinessReference,
     Category,
@@ -27,28 +28,19 @@ from app.sandbox.content_server.model import (
     Version,
     WorkspaceType,
 )
+from app.sandbox.content_server.permissions import FULL_CONTROL
+from app.sandbox.content_server.tree import Tree
 
 ENTERPRISE_ID = 2000
 CATEGORIES_ID = 2006
 ADMIN_ID = 1000
-FIRST_ID = 20000
-
-Clock = Callable[[], datetime]
 
 
-def utc_now() -> datetime:
-    """The present time in UTC."""
-    return datetime.now(UTC)
-
-
-class Store:
+class Store(Tree):
     """All state of one simulated server. ``random`` decides id gaps and tickets."""
 
     def __init__(self, behaviour: Behaviour, clock: Clock, random_source: random.Random) -> None:
-        self.behaviour = behaviour
-        self.clock = clock
-        self.random = random_source
-        self.nodes: dict[int, Node] = {}
+        super().__init__(behaviour, clock, random_source)
         self.recycled: dict[int, list[Node]] = {}
         self.recycled_roles: dict[int, list[Role]] = {}
         self.members: dict[int, Member] = {}
@@ -61,15 +53,8 @@ class Store:
         self.accessed: dict[int, dict[int, None]] = {}
         self.nicknames: dict[str, int] = {}
         self._by_reference: dict[tuple[str, str, str], int] = {}
-        self._children: dict[int, dict[str, int]] = {}
-        self._next_id = FIRST_ID
 
-    # -- ids and nodes ---------------------------------------------------------------------
-
-    def new_id(self) -> int:
-        """The next id; gaps as on a live server, where other things take ids as well."""
-        self._next_id += self.random.randint(1, 7)
-        return self._next_id
+    # -- nodes ---------------------------------------------------------------------
 
     def new_node(
         self, parent_id: int, name: str, node_type: int, user_id: int, **extra: Any
@@ -82,25 +67,13 @@ class Store:
         node = Node(
             node_id, parent_id, name, node_type, volume, now, user_id, now, user_id, **extra
         )
+        group_id = owner.group_id if (owner := self.members.get(user_id)) else None
+        if parent is None:
+            node.acl = Acl(user_id, FULL_CONTROL, public=FULL_CONTROL)
+        else:
+            node.acl = parent.acl.for_child(user_id, group_id)
         self.add(node)
         return node
-
-    def add(self, node: Node) -> None:
-        """File a node under its parent and its name."""
-        siblings = self._children.setdefault(node.parent_id, {})
-        if node.name.casefold() in siblings:
-            raise errors.name_taken(node.name)
-        siblings[node.name.casefold()] = node.id
-        self.nodes[node.id] = node
-
-    def node(self, node_id: int) -> Node:
-        """The node, also by the negative volume id of a workspace; 400 when missing."""
-        if node_id in self.nodes:
-            return self.nodes[node_id]
-        holder = self.nodes.get(-node_id)
-        if holder is None or holder.volume_id_of_children() != node_id:
-            raise errors.not_accessible()
-        return holder
 
     def workspace(self, workspace_id: int) -> Node:
         """The workspace or template; 404 for an unknown id or another kind of node."""
@@ -109,34 +82,11 @@ class Store:
             raise errors.no_such_workspace(workspace_id)
         return node
 
-    def children(self, node_id: int) -> list[Node]:
-        """The nodes directly beneath, oldest first."""
-        return [self.nodes[child] for child in self._children.get(node_id, {}).values()]
-
-    def child_by_name(self, parent_id: int, name: str) -> Node | None:
-        """The child with that name (case does not count), or None."""
-        found = self._children.get(parent_id, {}).get(name.casefold())
-        return self.nodes[found] if found is not None else None
-
-    def place(self, node: Node, parent_id: int, name: str) -> None:
-        """Move and rename in one step; 500 when the new parent has the name already."""
-        holder = self.child_by_name(parent_id, name)
-        if holder is not None and holder is not node:
-            raise errors.name_taken(name)
-        del self._children[node.parent_id][node.name.casefold()]
-        node.parent_id, node.name = parent_id, name
-        self._children.setdefault(parent_id, {})[name.casefold()] = node.id
-
     def touch(self, node: Node, user_id: int) -> None:
         """Mark a change of the node's properties."""
         node.modified, node.modified_by = self.clock(), user_id
         node.revision += 1
-
-    def subtree(self, node: Node) -> Iterator[Node]:
-        """The node and everything beneath it, parents first."""
-        yield node
-        for child in self.children(node.id):
-            yield from self.subtree(child)
+        self.changes.notice(node.id)
 
     def remove(self, node: Node) -> None:
         """Take the node with its subtree, references and relations into the recycle bin."""
@@ -144,6 +94,7 @@ class Store:
         for item in removed:
             self._forget_links(item)
             del self.nodes[item.id]
+            self.changes.notice(item.id)
         for item in removed:
             self._children.pop(item.id, None)
         self._children[node.parent_id].pop(node.name.casefold(), None)
@@ -159,6 +110,16 @@ class Store:
             self._remember_links(item)
         del self.recycled[node_id]
         return removed[0]
+
+    def purge(self, node_id: int) -> None:
+        """Forget a deleted node for good; 400 when it is not in the recycle bin."""
+        removed = {node.id for node in self.recycled.pop(node_id, [])}
+        if not removed:
+            raise errors.not_accessible()
+        for pair in [pair for pair in self.relations if removed & set(pair)]:
+            del self.relations[pair]
+        for workspace_id in removed:
+            self.recycled_roles.pop(workspace_id, None)
 
     def enclosing_workspace(self, node: Node) -> Node | None:
         """The workspace that the node is or lies in."""
@@ -236,6 +197,7 @@ class Store:
             len(self.audit) + 1, node.id, node.type, event, self.clock(), user_id, value_key, value
         )
         self.audit.append(row)
+        self.changes.notice(node.id)
 
     def mark_accessed(self, user_id: int, workspace_id: int) -> None:
         """Remember that the user opened the workspace: lists show these by default."""
@@ -262,8 +224,6 @@ class Store:
             return
         for reference in list(node.workspace.references):
             del self._by_reference[reference.key()]
-        for pair in [pair for pair in self.relations if node.id in pair]:
-            del self.relations[pair]
         for role in self.roles(node):
             self.recycled_roles.setdefault(node.id, []).append(role)
             del self.members[role.id]

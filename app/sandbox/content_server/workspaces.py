@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sandbox.content_server import categories, errors, relations, roles
+from app.sandbox.content_server import access, categories, errors, relations, roles
 from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.model import (
     BusinessObjectType,
@@ -60,6 +60,7 @@ def create(store: Store, request: WorkspaceRequest, actor: Member, *, by_hand: b
     values = _values(store, template, request, actor)
     name = _name(kind, values, request)
     parent = _parent(store, kind, request, by_hand)
+    access.require(store, parent, actor, "add_items")
     if store.child_by_name(parent.id, name) is not None:
         raise errors.name_taken(name)
     users = roles.resolve(store, template, request.role_users)

@@ -16,7 +16,7 @@ LARGEST_PAGE = 500
 
 def node_audit(call: Call) -> Any:
     """``GET /v2/nodes/{id}/audit``: newest first; the date filters mean whole days."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     own = [row for row in call.store.audit if row.node_id == node.id]
     found = [row for row in own if _wanted(call, row)]
     sort = call.query.get("sort", "desc_audit_date")

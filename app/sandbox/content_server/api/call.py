@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,10 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.sandbox.content_server import errors
+from app.sandbox.content_server import access, errors
 from app.sandbox.content_server.bodies import Body
 from app.sandbox.content_server.definition import ClientSpec
-from app.sandbox.content_server.model import Member
+from app.sandbox.content_server.model import Member, Node
 from app.sandbox.content_server.sessions import Session, Sessions
 from app.sandbox.content_server.store import Store
 
@@ -36,6 +36,28 @@ class Call:
         if self.session is None:
             raise errors.ApiError(401, errors.AUTHENTICATION_REQUIRED)
         return self.store.members[self.session.user_id]
+
+    def node(self, node_id: int | None = None) -> Node:
+        """The node of the path (or with ``node_id``) that the caller may see; 400 when missing."""
+        node = self.store.node(self.path["id"] if node_id is None else node_id)
+        if not access.visible(self.store, node, self.actor):
+            raise errors.not_accessible()
+        return node
+
+    def workspace(self, workspace_id: int | None = None) -> Node:
+        """The workspace of the path (or with the id) that the caller may see; 404 when missing."""
+        node = self.store.workspace(self.path["id"] if workspace_id is None else workspace_id)
+        if not access.visible(self.store, node, self.actor):
+            raise errors.no_such_workspace(node.id)
+        return node
+
+    def visible(self, found: Iterable[Node]) -> list[Node]:
+        """Those of the nodes that the caller may see."""
+        return [node for node in found if access.visible(self.store, node, self.actor)]
+
+    def require(self, node: Node, *permissions: str) -> None:
+        """Refuse the call unless the caller has the permissions on the node."""
+        access.require(self.store, node, self.actor, *permissions)
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -107,14 +107,14 @@ def _inheritance(call: Call, inherit: bool) -> Any:
 
 
 def _node(call: Call) -> Node:
-    return call.store.node(call.path["id"])
+    return call.node()
 
 
 def _node_of_query(call: Call) -> Node:
     node_id = to_int(call.query.get("id"), "id")
     if node_id is None:
         raise errors.missing_argument("id")
-    return call.store.node(node_id)
+    return call.node(node_id)
 
 
 def _category_of_query(call: Call) -> int:

@@ -15,7 +15,7 @@ from app.sandbox.content_server.render import links, version_properties
 
 def add_version(call: Call) -> Any:
     """``POST /v2/nodes/{id}/versions``: multipart with ``file`` and ``description``."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     file = call.body.files.get("file")
     if file is None:
         raise errors.missing_argument("file")
@@ -26,14 +26,14 @@ def add_version(call: Call) -> Any:
 
 def list_versions(call: Call) -> Any:
     """``GET /v2/nodes/{id}/versions``, newest first."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     found = [{"data": _shown(call, node, version)} for version in reversed(node.versions)]
     return {"links": links(f"/v2/nodes/{node.id}/versions"), "results": found}
 
 
 def get_version(call: Call) -> Any:
     """``GET /v2/nodes/{id}/versions/{n}``."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     version = _version(node, call.path["number"])
     path = f"/v2/nodes/{node.id}/versions/{version.number}"
     return {"links": links(path), "results": {"data": _shown(call, node, version)}}
@@ -41,13 +41,13 @@ def get_version(call: Call) -> Any:
 
 def latest_version(call: Call) -> Any:
     """``GET /v1/nodes/{id}/versions/latest``."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     return {"data": _shown(call, node, _version(node, None))["versions"]}
 
 
 def purge_versions(call: Call) -> Any:
     """``DELETE /v2/nodes/{id}/versions`` with ``number_to_keep``."""
-    node = call.store.node(call.path["id"])
+    node = call.node()
     keep = call.number("number_to_keep")
     if keep is None:
         raise errors.missing_argument("number_to_keep")
@@ -60,9 +60,11 @@ def content(call: Call) -> Any:
 
     A missing node is HTTP 500 here, with the text that other calls send as 400.
     """
-    node = call.store.nodes.get(call.path["id"])
-    if node is None:
-        raise errors.ApiError(500, errors.NOT_ACCESSIBLE)
+    try:
+        node = call.node()
+    except errors.ApiError as refusal:
+        raise errors.ApiError(500, refusal.text) from refusal
+    call.require(node, "see_contents")
     version = _version(node, call.path.get("number"))
     kind = "attachment" if "action" in call.query else "inline"
     name = quote(version.file_name)

@@ -31,7 +31,7 @@ def create_node(call: Call) -> Any:
         raise errors.missing_argument("parent_id")
     node_type, original_id = call.number("type"), call.number("original_id")
     if node_type is None and original_id is not None:
-        name = call.text("name") or call.store.node(original_id).name
+        name = call.text("name") or call.node(original_id).name
         node = nodes.copy(call.store, original_id, parent_id, name, call.actor)
     else:
         node = nodes.create(call.store, _request(call, node_type, parent_id), call.actor)
@@ -104,7 +104,7 @@ def list_children(call: Call) -> Any:
     wanted = call.query.get("where_name", "").casefold()
     found = [
         child
-        for child in call.store.children(parent.id)
+        for child in call.visible(call.store.children(parent.id))
         if wanted in child.name.casefold() and _of_kind(child, kinds)
     ]
     sort = call.query.get("sort", "asc_name")
@@ -126,7 +126,7 @@ def list_by_id(call: Call) -> Any:
         raise errors.missing_argument("ids")
     if len(ids) > LARGEST_ID_LIST:
         raise errors.ApiError(400, f"More than {LARGEST_ID_LIST} ids.")
-    found = [call.store.nodes[i] for i in ids if i in call.store.nodes]
+    found = call.visible(call.store.nodes[i] for i in ids if i in call.store.nodes)
     results = [{"data": node_data(call, node)} for node in found]
     return {"links": links("/v2/nodes/list", "POST"), "results": results}
 
@@ -167,7 +167,7 @@ def by_nickname(call: Call) -> Any:
     if node_id is None:
         raise errors.not_accessible()
     path = f"/v2/nicknames/{call.path['name']}/nodes"
-    return node_answer(call, call.store.nodes[node_id], path, "GET")
+    return node_answer(call, call.node(node_id), path, "GET")
 
 
 def name_collisions(call: Call) -> Any:
@@ -175,7 +175,7 @@ def name_collisions(call: Call) -> Any:
     parent_id = call.number("parent_id")
     if parent_id is None:
         raise errors.missing_argument("parent_id")
-    parent = call.store.node(parent_id)
+    parent = call.node(parent_id)
     held = [call.store.child_by_name(parent.id, str(n)) for n in call.fields.get("names") or []]
     return {"results": [{"id": node.id, "name": node.name} for node in held if node]}
 
@@ -217,7 +217,7 @@ def _of_kind(node: Node, kinds: list[int | None]) -> bool:
 
 
 def _node(call: Call) -> Node:
-    return call.store.node(call.path["id"])
+    return call.node()
 
 
 ENDPOINTS = (

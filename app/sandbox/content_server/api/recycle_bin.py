@@ -13,17 +13,12 @@ from app.sandbox.content_server.api.call import Call, Endpoint, to_int
 
 def restore(call: Call) -> Any:
     """``POST /v2/volumes/recyclebin/nodes/restore`` with ``ids``."""
-    return _each(call, lambda node_id: call.store.restore(node_id))
+    return _each(call, call.store.restore)
 
 
 def purge(call: Call) -> Any:
     """``POST /v2/volumes/recyclebin/nodes/purge`` with ``ids``: gone for good."""
-
-    def forget(node_id: int) -> None:
-        if call.store.recycled.pop(node_id, None) is None:
-            raise errors.not_accessible()
-
-    return _each(call, forget)
+    return _each(call, call.store.purge)
 
 
 def _each(call: Call, action: Callable[[int], object]) -> dict[str, Any] | Response:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.api import (
+    actions,
     audit,
     auth,
     categories,
@@ -14,6 +15,7 @@ from app.sandbox.content_server.api import (
     members,
     nodes,
     otds,
+    permissions,
     recycle_bin,
     team,
     types,
@@ -30,6 +32,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *team.ENDPOINTS,
     *nodes.ENDPOINTS,
     *documents.ENDPOINTS,
+    *permissions.ENDPOINTS,
+    *actions.ENDPOINTS,
     *categories.ENDPOINTS,
     *members.ENDPOINTS,
     *audit.ENDPOINTS,
@@ -50,6 +54,9 @@ class Router:
         for endpoint in endpoints:
             shape = (endpoint.method, len(endpoint.parts))
             self._by_shape.setdefault(shape, []).append(endpoint)
+        for candidates in self._by_shape.values():
+            # A literal segment wins over an argument: /members/favorites over /members/{id}.
+            candidates.sort(key=lambda endpoint: [part[:1] == "{" for part in endpoint.parts])
 
     def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, Any]]:
         """The call and its path arguments; 400 for an unknown URL (reference 9)."""

@@ -22,7 +22,8 @@ def list_related(call: Call) -> Any:
     pairs = [
         (rel_type, other)
         for rel_type, other in relations.related(call.store, node, types)
-        if other.name.casefold().startswith(name)
+        if call.visible([other])
+        and other.name.casefold().startswith(name)
         and (not wanted or (other.workspace and other.workspace.type_id in wanted))
     ]
     key, descending = sort_key(call.query.get("sort", ""))
@@ -35,10 +36,11 @@ def list_related(call: Call) -> Any:
 def relate(call: Call) -> Any:
     """``POST .../relateditems`` with ``rel_bw_id`` and ``rel_type`` (child when missing)."""
     node = _workspace(call)
+    call.require(node, "modify")
     other_id = call.number("rel_bw_id")
     if other_id is None:
         raise errors.missing_argument("rel_bw_id")
-    other = call.store.workspace(other_id)
+    other = call.workspace(other_id)
     relations.relate(call.store, node, other, call.text("rel_type") or "child")
     path = f"/v2/businessworkspaces/{node.id}/relateditems"
     return {"links": links(path, "POST"), "results": {}}
@@ -46,7 +48,8 @@ def relate(call: Call) -> Any:
 
 def unrelate(call: Call) -> Any:
     """``DELETE .../relateditems/{rel_id}?rel_type=child``."""
-    node, other = _workspace(call), call.store.workspace(call.path["rel_id"])
+    node, other = _workspace(call), call.workspace(call.path["rel_id"])
+    call.require(node, "modify")
     relations.unrelate(call.store, node, other, call.query.get("rel_type", "child"))
     return {"results": {}}
 
@@ -62,6 +65,7 @@ def list_roles(call: Call) -> Any:
 def add_role(call: Call) -> Any:
     """``POST .../roles``."""
     node = _workspace(call)
+    call.require(node, "edit_permissions")
     role = roles.add(
         call.store,
         node,
@@ -85,6 +89,7 @@ def get_role(call: Call) -> Any:
 def change_role(call: Call) -> Any:
     """``PUT .../roles/{rid}``: name, description, leader, permissions; what is left out stays."""
     node, role = _role(call)
+    call.require(node, "edit_permissions")
     name = call.text("name", role.name)
     if any(r is not role and r.name.casefold() == name.casefold() for r in call.store.roles(node)):
         raise errors.ApiError(500, f"A role with the name '{name}' already exists.")
@@ -99,6 +104,7 @@ def change_role(call: Call) -> Any:
 def delete_role(call: Call) -> Any:
     """``DELETE .../roles/{rid}``."""
     node, role = _role(call)
+    call.require(node, "edit_permissions")
     roles.remove(call.store, node, role)
     return {"results": {}}
 
@@ -112,6 +118,7 @@ def list_role_members(call: Call) -> Any:
 def add_role_member(call: Call) -> Any:
     """``POST .../roles/{rid}/members`` with ``id``; a second time is an error."""
     node, role = _role(call)
+    call.require(node, "edit_permissions")
     member_id = call.number("id")
     if member_id is None:
         raise errors.missing_argument("id")
@@ -125,6 +132,7 @@ def add_role_member(call: Call) -> Any:
 def remove_role_member(call: Call) -> Any:
     """``DELETE .../roles/{rid}/members/{mid}``."""
     node, role = _role(call)
+    call.require(node, "edit_permissions")
     roles.remove_member(role, call.path["member_id"])
     call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
     return {"results": {}}
@@ -154,7 +162,7 @@ def _type_ids(call: Call) -> list[str]:
 
 
 def _workspace(call: Call) -> Node:
-    return call.store.workspace(call.path["id"])
+    return call.workspace()
 
 
 def _role(call: Call) -> tuple[Node, Role]:

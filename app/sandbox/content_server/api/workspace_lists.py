@@ -25,7 +25,7 @@ _BRACES = re.compile(r"^\{(.*)\}$")
 def list_workspaces(call: Call) -> Any:
     """``GET /v2/businessworkspaces``: without ``expanded_view`` only what the caller opened."""
     store = call.store
-    found = [node for node in _candidates(call) if _matches(call, node)]
+    found = [node for node in call.visible(_candidates(call)) if _matches(call, node)]
     if query := call.query.get("where_column_query"):
         parsed = parse_query(query, store.behaviour.queryable_columns)
         rows = [(node, workspace_row(store, node)) for node in found]

@@ -54,7 +54,7 @@ def _upsert_one(call: Call, item: Any) -> dict[str, Any]:
 
 def get_workspace(call: Call) -> Any:
     """``GET /v2/businessworkspaces/{id}``; opening it counts as recently accessed."""
-    store, node = call.store, call.store.workspace(call.path["id"])
+    store, node = call.store, call.workspace()
     assert node.workspace is not None
     store.mark_accessed(call.actor.id, node.id)
     linked = node.workspace.references
@@ -79,7 +79,7 @@ def get_workspace(call: Call) -> Any:
 
 def get_workspace_v1(call: Call) -> Any:
     """``GET /v1/businessworkspaces/{id}``: the older, smaller answer."""
-    node = call.store.workspace(call.path["id"])
+    node = call.workspace()
     assert node.workspace is not None
     linked = node.workspace.references
     business = {
@@ -93,7 +93,8 @@ def by_business_object(call: Call) -> Any:
     """``GET /v2/externalsystems/{es}/botypes/{bt}/boids/{id}``: a list of at most one."""
     store = call.store
     reference = BusinessReference(*(str(call.path[name]) for name in ("es", "bt", "bo")))
-    node = store.linked_workspace(reference)
+    linked = store.linked_workspace(reference)
+    node = next(iter(call.visible([linked] if linked else [])), None)
     missing = store.behaviour.bo_missing
     if node is None and missing != "empty":
         raise errors.ApiError(int(missing), errors.NOT_ACCESSIBLE)
@@ -104,7 +105,8 @@ def by_business_object(call: Call) -> Any:
 
 def set_reference(call: Call) -> Any:
     """``PUT .../workspacereferences``: give a workspace its business object."""
-    node = call.store.workspace(call.path["id"])
+    node = call.workspace()
+    call.require(node, "modify")
     reference = workspace_requests.reference(call.store, call.fields)
     if reference is None:
         raise errors.missing_argument("bo_id")
@@ -117,7 +119,8 @@ def set_reference(call: Call) -> Any:
 
 def delete_reference(call: Call) -> Any:
     """``DELETE .../workspacereferences`` with form fields or query parameters."""
-    node = call.store.workspace(call.path["id"])
+    node = call.workspace()
+    call.require(node, "modify")
     given = call.fields or dict(call.query)
     reference = workspace_requests.reference(call.store, given)
     if reference is None:
@@ -130,7 +133,8 @@ def delete_reference(call: Call) -> Any:
 
 def enclosing(call: Call) -> Any:
     """``GET /v1/nodes/{id}/businessworkspace``: the workspace that a node lies in."""
-    node = call.store.enclosing_workspace(call.store.node(call.path["id"]))
+    node = call.store.enclosing_workspace(call.node())
+    node = next(iter(call.visible([node] if node else [])), None)
     if node is None or node.workspace is None:
         raise errors.ApiError(404, "The node is not inside a business workspace.")
     return {
