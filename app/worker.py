@@ -34,6 +34,7 @@ from streams.errors import Misconfigured, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
 from streams.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.timekeeper import Timekeeper
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
 from streams.writing import Patience
@@ -116,9 +117,11 @@ class Worker:
             self.health.engine = engine.status
             self.health.waiting_for = None
             log.info("working", extra={"rules": self.rules.book.digest})
+            keeper = asyncio.create_task(self._timekeeper(engine).run())
             try:
                 await engine.run()
             finally:
+                keeper.cancel()
                 self.health.waiting_for = "nothing: the worker stops"
 
     @contextlib.asynccontextmanager
@@ -192,6 +195,9 @@ class Worker:
         self._add_stages(engine, systems, own_user)
         return engine
 
+    def _timekeeper(self, engine: Engine) -> Timekeeper:
+        return Timekeeper(engine, SystemClock(), self.metrics)
+
     def _add_stages(self, engine: Engine, systems: Connections, own_user: str) -> None:
         book, metrics = self.rules.book, self.metrics
         engine.batch_stage(
@@ -204,7 +210,9 @@ class Worker:
             name=decide.NAME,
             topics=[topic.name for topic in decide.TOPICS],
             tables=memory.DECIDE_TABLES,
-            stage=decide.DecideStage(book, absorber, metrics, self._guard(decide.NAME)),
+            stage=decide.DecideStage(
+                book, absorber, metrics, self._guard(decide.NAME), SystemClock().now_ms
+            ),
         )
         for writer, topic, calls in self._writers(systems):
             engine.lane_stage(

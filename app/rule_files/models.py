@@ -13,15 +13,10 @@ from pydantic_core import ErrorDetails
 from app.rule_files.faults import Fault, nearest
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import Column, ColumnKind
-from streams.rules import ContractRule, RecordWorkspaceRule, RuleModel
+from streams.rules import RuleModel
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The model of a rule, by the flow that a file names.
-FLOWS: Mapping[str, type[RecordWorkspaceRule] | type[ContractRule]] = {
-    "record_workspace": RecordWorkspaceRule,
-    "contract_lifecycle": ContractRule,
-}
 VERSION = 1
 
 LogicalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -37,7 +37,8 @@ from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
 from streams.messages.facts import WorkspaceEvent
 from streams.rules import ContractColumns, ContractRule
-from tables.contracts import STATUSES, ContractEvent, ContractsRow, ContractState, DocumentRef
+from tables.contracts import STATUSES, ContractEvent, ContractsRow, ContractState
+from tables.documents import DocumentRef
 from tables.keys import RecordRef
 from tables.workspace_links import Link
 
@@ -62,7 +63,7 @@ def decide(cause: Cause, view: View, rule: ContractRule) -> Decision:
     plan = Plan(view, rule.name)
     link = view.links.get(rule.name)
     _want_stage_name(plan)
-    variables = context(view)
+    variables = context(view, rule)
     if link is not None:
         _follow(plan, rule, link, contract, variables)
     elif not view.row.alive:
@@ -229,7 +230,7 @@ def _status_label(rule: ContractRule, status: str) -> str:
 
 FLOW = Flow(
     "contract_lifecycle",
-    lambda book: book.contracts,
+    lambda book: book.of(ContractRule),
     decide,
     own_table="contracts",
     own_row=ContractsRow,

@@ -43,7 +43,7 @@ def decide(cause: Cause, view: View, rule: RecordWorkspaceRule) -> Decision:
     """Compare what the rule wants for the record with what is confirmed (see the table above)."""
     plan = Plan(view, rule.name)
     link = view.links.get(rule.name)
-    variables = context(view)
+    variables = context(view, rule)
     if link is not None:
         _follow(plan, rule, link, variables)
     elif not view.row.alive:
@@ -105,4 +105,4 @@ def _relate(plan: Plan, rule: RecordWorkspaceRule, link: Link) -> None:
     workspaces.want_relations(plan, link, wanted, complete=complete)
 
 
-FLOW = Flow("record_workspace", lambda book: book.record_workspaces, decide)
+FLOW = Flow("record_workspace", lambda book: book.of(RecordWorkspaceRule), decide)

@@ -140,7 +140,7 @@ def _takes(adapter: Any, message: Any) -> bool:
 def test_every_fact_and_outcome_is_taken_by_decide(kind: type[Any]) -> None:
     metrics = Metrics(CollectorRegistry())
     guard = Guard("decide-records", metrics, DeadLetterLimit())
-    stage = DecideStage(BOOK, Absorber(BOOK), metrics, guard)
+    stage = DecideStage(BOOK, Absorber(BOOK), metrics, guard, lambda: 1)
     stage.decide(sample(kind), DictRows())
 
 
