@@ -62,7 +62,7 @@ class Metrics:
         self.times_reached = self._counter(
             "dovetail_times_reached_total",
             "Records decided again: by their timer, or stuck because an outcome did not come.",
-            "why",
+            "reason",
         )
         self.stuck_steps = self._gauge(
             "dovetail_stuck_steps", "Steps that stay without outcome over a whole pass."

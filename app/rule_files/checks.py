@@ -8,12 +8,13 @@ from itertools import groupby
 from typing import Any
 
 from app.rule_files.expressions import expression_faults
-from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables, table_fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
 from streams.rules import ContractRule, FlowRule, RecordWorkspaceRule
+from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
 

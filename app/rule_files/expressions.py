@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables
 from streams.catalogue import Column, ColumnKind
 from streams.rules import Expression, FlowRule
+from streams.rules.hints import nearest
 
 STAGE_FIELDS = ("id", "name", "category")
 #: The functions of the CEL library that we use (tried one by one); operators have no such names.

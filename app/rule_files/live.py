@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.rule_files.checks import PlacedRule
-from app.rule_files.faults import Fault, RulesWrong, nearest
+from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
 from streams.rules import Trail
+from streams.rules.hints import nearest
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from app.rule_files.checks import PlacedRule, rules_faults
-from app.rule_files.faults import Fault, Location, RulesWrong, nearest
+from app.rule_files.faults import Fault, Location, RulesWrong
 from app.rule_files.models import FlowFile, Reading
 from app.rule_files.tables import FILE as TABLES_FILE
 from app.rule_files.tables import Tables, read_tables, version_fault
 from app.rule_files.yaml import Document, read_document
 from streams.errors import Misconfigured
 from streams.rules import MODELS, FlowRule, RuleBook
+from streams.rules.hints import nearest
 from tables.keys import digest
 
 _TESTS = "_test.yaml"

@@ -10,10 +10,11 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.rule_files.faults import Fault, nearest
+from app.rule_files.faults import Fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import Column, ColumnKind
 from streams.rules import RuleModel
+from streams.rules.hints import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from streams.catalogue import ColumnKind
 from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, Trail
+from streams.rules.hints import nearest
 from tables.contracts import STATUSES
 
 
@@ -54,4 +55,4 @@ class ContractRule(FlowRule):
         for status in self.statuses:
             if status not in STATUSES:
                 what = f"{status!r} is no status of a contract"
-                yield ("statuses", status), what, f"known: {', '.join(STATUSES)}"
+                yield ("statuses", status), what, nearest(status, STATUSES)
