@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import random
 import signal
@@ -21,8 +20,9 @@ from prometheus_client import CollectorRegistry
 
 from app import version
 from app.connections import Connections, connections
+from app.live_names import live_names
 from app.pages import Health, pages
-from app.rule_files.live import LiveNames, check_live
+from app.rule_files.live import check_live
 from app.rule_files.loading import RuleFiles, read_rules
 from app.serving import ServedApp
 from app.settings import Settings
@@ -148,27 +148,9 @@ class Worker:
     async def _systems_ready(self, systems: Connections) -> str:
         """Wait for both systems and check the rules against them; the id of our own user."""
         own_user = await self._waited("Dataverse", systems.dynamics.own_user)
-        types = await self._waited("Content Server", systems.ecm.workspace_types)
-        live = LiveNames(
-            {kind.name: tuple(kind.templates) for kind in types},
-            attributes=await self._waited("Content Server", systems.ecm.attribute_labels),
-            roles=await self._waited("Content Server", systems.ecm.role_names),
-            columns=await self._columns(systems),
-        )
+        live = await live_names(systems, self.rules.book.catalogue, self._waited)
         check_live(self.rules, live)
         return own_user
-
-    async def _columns(self, systems: Connections) -> dict[str, tuple[str, ...]]:
-        """The columns of each declared table; a table that Dataverse does not have is left out."""
-        columns: dict[str, tuple[str, ...]] = {}
-        for table in self.rules.book.catalogue.tables:
-            ask = functools.partial(systems.dynamics.columns_of, table)
-            try:
-                columns[table] = tuple(await self._waited("Dataverse", ask))
-            except Misconfigured as fault:
-                if fault.code != "table_unknown":
-                    raise
-        return columns
 
     async def _waited(self, system: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, and say what is waited for."""

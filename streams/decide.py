@@ -108,18 +108,10 @@ class DecideStage:
                 self.metrics.commands.labels(flow.name, command.kind).inc()
 
     def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
-        return View(
-            record=record,
-            row=memory.row,
-            links=memory.links,
-            steps=memory.steps,
-            neighbours=memory.neighbours,
-            stages=memory.stages,
-            evidence=memory.evidence,
-            approvals=memory.approvals,
-            own=memory.own_row(flow),
-            catalogue=self.book.catalogue,
-            members=self.book.members,
+        return memory.view(
+            record,
+            flow,
+            self.book,
             at_ms=_caused_at(cause),
             now_ms=self.now_ms(),
             repeats=isinstance(cause, RecordChange | WorkspaceEvent | TimeReached),

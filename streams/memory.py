@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from streams.flows.registry import FLOWS
-from streams.flows.shape import Flow
+from streams.flows.shape import Flow, View
+from streams.rules import RuleBook
 from tables.approvals import ApprovalsRow
 from tables.echoes import EchoesRow
 from tables.evidence import EvidenceRow
@@ -107,6 +108,34 @@ class Memory:
             rows.put(table, record.key, value)
         if WAKES in changed:
             _move_timer(rows, record, before.wakes.at_ms, self.wakes.at_ms)
+
+    def view(
+        self,
+        record: RecordRef,
+        flow: Flow,
+        book: RuleBook,
+        *,
+        at_ms: int,
+        now_ms: int,
+        repeats: bool,
+    ) -> View:
+        """What a flow sees of the record (``streams.flows.shape.View``)."""
+        return View(
+            record=record,
+            row=self.row,
+            links=self.links,
+            steps=self.steps,
+            neighbours=self.neighbours,
+            stages=self.stages,
+            evidence=self.evidence,
+            approvals=self.approvals,
+            own=self.own_row(flow),
+            catalogue=book.catalogue,
+            members=book.members,
+            at_ms=at_ms,
+            now_ms=now_ms,
+            repeats=repeats,
+        )
 
     def own_row(self, flow: Flow) -> Row:
         return self.own.get(flow.name) or flow.own_row()

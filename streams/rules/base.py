@@ -16,7 +16,14 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import cel
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from streams.catalogue import ColumnKind
 
@@ -65,7 +72,15 @@ def _compiled(value: Any) -> Expression:
 
 
 Cel = Annotated[
-    Expression, BeforeValidator(_compiled), PlainSerializer(lambda e: e.source, return_type=str)
+    Expression,
+    BeforeValidator(_compiled),
+    PlainSerializer(lambda e: e.source, return_type=str),
+    WithJsonSchema(
+        {
+            "type": ["string", "boolean", "number"],
+            "description": "A CEL expression, as in record.statecode == 1.",
+        }
+    ),
 ]
 
 
@@ -80,7 +95,17 @@ def _milliseconds(value: Any) -> int:
 
 
 #: A span of time in milliseconds, written as ``30 days``.
-Span = Annotated[int, BeforeValidator(_milliseconds)]
+Span = Annotated[
+    int,
+    BeforeValidator(_milliseconds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^{_DURATION.pattern}$",
+            "description": "A time span: 90 minutes, 8 hours, 30 days, 2 weeks.",
+        }
+    ),
+]
 
 
 class RuleModel(BaseModel):
