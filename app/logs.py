@@ -29,7 +29,18 @@ _SHAPES = (
         re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"',;]+"),
         r"\1" + MASKED,
     ),
-    (re.compile(r"(?i)\b(otcsticket|otdsticket)([\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+"), r"\1\2****"),
+    (
+        re.compile(r"(?i)\b(otcsticket|otdsticket|llcookie)([\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]+"),
+        r"\1\2" + MASKED,
+    ),
+    # A pair of a header list, as httpcore and h11 write it: (b'OTCSTicket', b'...').
+    (
+        re.compile(
+            r"(?i)(b?([\"'])(?:otcsticket|otdsticket|authorization|proxy-authorization|cookie"
+            r"|set-cookie)\2,\s*b?([\"']))(?:\\.|(?!\3).)+"
+        ),
+        r"\1" + MASKED,
+    ),
     (
         re.compile(
             r"(?i)\b((?:client_|refresh_|access_)?(?:secret|password|assertion|token))=[^\s&\"']+"

@@ -11,6 +11,8 @@ import pytest
 from tests.kafka_server.choice import CHOICES, Broker, running_broker
 from tests.kafka_server.process import BrokerUnavailable
 
+pytest_plugins = ["tests.conformance.operations"]  # here, for the controller of -n reads no other
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--broker``."""

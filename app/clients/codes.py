@@ -54,7 +54,9 @@ CODES: Mapping[str, str] = {
     "template_unknown": "no such template",
     "template_ambiguous": "the type has not exactly one template, and none is named",
     "category_unknown": "no such category on workspace or templates",
-    "attribute_unknown": "no such attribute in the category",
+    "attribute_unknown": "no such attribute in the category or workflow map",
+    "workflow_map_unknown": "no such workflow map",
+    "classification_unknown": "no such records management classification",
     "endpoint_missing": "Content Server has no such call",
     "lookup_unsupported": "Content Server cannot look up by business object",
     # The record or workspace itself.
@@ -64,6 +66,7 @@ CODES: Mapping[str, str] = {
     "workspace_missing": "the workspace does not exist",
     "workspace_not_unique": "the business object has several workspaces",
     "name_taken": "the name is taken, with every suffix",
+    "record_locked": "a final record or a hold forbids the change",
     "role_unknown": "the workspace has no such role",
     "member_unknown": "no such user or group",
     "member_not_unique": "several members of this e-mail",
@@ -71,6 +74,7 @@ CODES: Mapping[str, str] = {
     "already_there": "what was to be made is there",
     # The value or the call.
     "value_invalid": "the value does not fit",
+    "value_ignored": "Content Server took the call, but not the value",
     "attribute_invalid": "the value does not fit the attribute",
     "argument_invalid": "Dataverse refuses an argument",
     "text_too_long": "the text is longer than the column",

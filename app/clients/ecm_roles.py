@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.clients.ecm_answers import all_pages, number
+from app.clients.ecm_answers import Properties, all_pages, number
 from app.clients.ecm_members import Members
 from app.clients.http import Endpoint
 from streams.errors import Refused
@@ -38,21 +38,26 @@ class WorkspaceRoles:
         roles = await all_pages(self._endpoint, "list_roles", path)
         return tuple(str(item.get("name", "")) for item in roles)
 
+    async def permissions(self, workspace_id: int, roles: Sequence[str]) -> dict[int, int]:
+        """The ids of these roles with their permission bits (0 where the server does not say).
+
+        Raises Refused: ``workspace_missing``, ``role_unknown``.
+        """
+        path = f"/v2/businessworkspaces/{workspace_id}/roles"
+        present = await self._roles(path, workspace_id)
+        found = [_role_named(present, workspace_id, role) for role in dict.fromkeys(roles)]
+        return {number(role["id"]) or 0: number(role.get("perms")) or 0 for role in found}
+
     async def _role_id(self, path: str, workspace_id: int, role: str) -> int:
+        found = _role_named(await self._roles(path, workspace_id), workspace_id, role)
+        return number(found["id"]) or 0
+
+    async def _roles(self, path: str, workspace_id: int) -> list[Properties]:
         try:
-            roles = await all_pages(self._endpoint, "list_roles", path)
+            found = await all_pages(self._endpoint, "list_roles", path)
         except Refused as refused:
             raise missing_workspace(workspace_id, refused) from refused
-        named = {str(item.get("name", "")).casefold(): number(item.get("id")) for item in roles}
-        found = named.get(role.casefold())
-        if found is None:
-            raise Refused(
-                f"The workspace {workspace_id} has no role {role!r}; "
-                f"it has {', '.join(sorted(str(item.get('name')) for item in roles)) or 'none'}.",
-                code="role_unknown",
-                advice="Add the role to the workspace and its template, or correct the rule.",
-            )
-        return found
+        return [item for item in found if number(item.get("id")) is not None]
 
     async def _ids(self, path: str) -> set[int]:
         items = await all_pages(self._endpoint, "list_role_members", path)
@@ -75,6 +80,19 @@ class WorkspaceRoles:
             if refused.code == "not_found" and member not in await self._ids(path):
                 return
             raise
+
+
+def _role_named(present: Sequence[Properties], workspace_id: int, role: str) -> Properties:
+    wanted = role.casefold()
+    found = next((r for r in present if str(r.get("name", "")).casefold() == wanted), None)
+    if found is None:
+        raise Refused(
+            f"The workspace {workspace_id} has no role {role!r}; "
+            f"it has {', '.join(sorted(str(item.get('name')) for item in present)) or 'none'}.",
+            code="role_unknown",
+            advice="Add the role to the workspace and its template, or correct the rule.",
+        )
+    return found
 
 
 def missing_workspace(workspace_id: int, refused: Refused) -> Refused:

@@ -68,9 +68,16 @@ CONTENT_SERVER = StatusTable(
         ),
         StatusRow(
             Refused,
+            "record_locked",
+            status=_APPLICATION,
+            text=r"\bon hold\b|(final|official) record",
+            advice="Release the hold, or leave the record as it is.",
+        ),
+        StatusRow(
+            Refused,
             "not_found",
             status=_APPLICATION,
-            text=r"not found|(does|do) not exist|could not (be )?(get|accessed|found)",
+            text=r"not found|(does|do) not exist|could not (be )?(get|access|found)",
             advice="It was deleted, or our user may not see it.",
         ),
         StatusRow(

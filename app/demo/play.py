@@ -101,7 +101,7 @@ class Echo:
         self._queue: asyncio.Queue[Encoded] = asyncio.Queue()
         self.sent = 0
         self._paused = False
-        self._end = stage.dataverse.subscribe(self._committed)
+        self._end = stage.dataverse.on_commit(self._committed)
         self._task = asyncio.create_task(self._send())
 
     def _committed(self, commit: Commit) -> None:

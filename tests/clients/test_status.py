@@ -142,6 +142,14 @@ CONTENT_SERVER_CASES: list[Case] = [
         "already_there",
     ),
     (500, {"error": "Could not get a node for 12"}, Refused, "not_found"),
+    (400, {"error": "Could not access task status"}, Refused, "not_found"),
+    (
+        500,
+        {"error": "The item 'Case' cannot be deleted because it is on hold."},
+        Refused,
+        "record_locked",
+    ),
+    (500, {"error": "The item 'Case' is a final record."}, Refused, "record_locked"),
     (
         500,
         {"error": "Insufficient permissions to perform that action"},

@@ -8,18 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-
-pytest.importorskip("PowerPlatform.Dataverse", reason="powerplatform-dataverse-client is missing")
-
 from azure.core.credentials import AccessToken
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError
 from PowerPlatform.Dataverse.models.filters import col
+from PowerPlatform.Dataverse.operations.records import RecordOperations
 
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.faults import Fault
 from app.serving import LocalCa
+from tests.conformance.operations import recorded, watch
 
 APP_ID = "8a2f5c1e-0000-4000-8000-000000000001"
 
@@ -33,6 +32,12 @@ class Credential:
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         resource = scopes[0].removesuffix("/.default")
         return AccessToken(self._entra.issue(APP_ID, resource), 2**31)
+
+
+CLIENT = "PowerPlatform-Dataverse-Client"
+Records = recorded(
+    RecordOperations, CLIENT, prefix="records.", at_least=6, nothing_is_failure=False
+)
 
 
 Served = tuple[DataverseSimulator, Credential]
@@ -56,6 +61,7 @@ async def drive(dataverse: Served, work: Callable[[Any], Any]) -> Any:
 
     def run() -> Any:
         with DataverseClient(simulator.url, credential) as client:
+            watch(client.records, Records)
             return work(client)
 
     return await asyncio.to_thread(run)

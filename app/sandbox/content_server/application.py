@@ -8,6 +8,7 @@ a page of HTML with HTTP 200, as while a pod restarts (reference/extended-ecm.md
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +33,8 @@ API = "/cs/cs/api"
 DIRECTORY = "/otdsws"
 SUPPORT = "/cssupport/csconfigured"
 OWN_FAULTS = ("expire_ticket", "error_page", "garbage")
-_SECRETS = ("password", "client_secret")
+_SECRETS = ("password", "client_secret", "ticket", "subject_token", "refresh_token")
+_LONGEST_LOGGED_TEXT = 2000
 _PAGE = "<html><head><title>Content Server</title></head><body><h1>{}</h1></body></html>"
 
 
@@ -55,7 +57,10 @@ class RequestRecord:
 
 
 class Application:
-    """Dispatches requests to the calls; ``requests`` is the log of what was asked."""
+    """Dispatches requests to the calls; ``requests`` logs the newest, oldest first.
+
+    ``Behaviour.request_log_length`` bounds the log; a record's ``number`` counts all requests.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,8 @@ class Application:
         clients: Mapping[str, ClientSpec],
         faults: Faults,
     ) -> None:
-        self.requests: list[RequestRecord] = []
+        self.requests: deque[RequestRecord] = deque()
+        self._received = 0
         self._store = store
         self._sessions = sessions
         self._clients = clients
@@ -151,21 +157,33 @@ class Application:
 
     def _log(self, call: Call, path: str, status: int, answer: Any) -> None:
         user = self._store.members[call.session.user_id].name if call.session else ""
+        self._received += 1
         self.requests.append(
             RequestRecord(
-                len(self.requests) + 1,
+                self._received,
                 self._store.clock(),
                 call.request.method,
                 path.removeprefix(API),
                 call.request.url.query,
                 user,
                 status,
-                {name: "***" if name in _SECRETS else v for name, v in call.fields.items()},
+                {name: _logged(name, value) for name, value in call.fields.items()},
                 str(answer.get("error", "")) if isinstance(answer, dict) else "",
             )
         )
+        while len(self.requests) > max(self._store.behaviour.request_log_length, 0):
+            self.requests.popleft()
 
 
 def json_response(content: Any, status: int) -> Response:
     """JSON as the product labels it."""
     return Response(orjson.dumps(content), status, media_type="application/json;charset=utf-8")
+
+
+def _logged(name: str, value: Any) -> Any:
+    """A field as the log keeps it: no secrets, and nothing that fills the memory."""
+    if name in _SECRETS:
+        return "***"
+    if isinstance(value, str) and len(value) > _LONGEST_LOGGED_TEXT:
+        return value[:_LONGEST_LOGGED_TEXT]
+    return value

@@ -13,12 +13,15 @@ class Behaviour:
     Durations are seconds. ``lenient_bodies`` accepts JSON and every other encoding everywhere.
     ``zulu_dates`` adds ``Z`` to dates of node calls; workspace lists are zone-less either way.
     ``negative_parents`` shows a workspace's children with ``parent_id`` minus the workspace id.
+    ``index_lag_seconds`` is how long a change takes to be found by search. ``request_log_length``
+    is how many requests the simulator remembers.
     """
 
     version: str = "25.4"
     session_idle_seconds: float = 7200.0
     session_from: Literal["last_request", "last_login"] = "last_request"
     token_lifetime_seconds: float = 3600.0
+    index_lag_seconds: float = 0.0
     lenient_bodies: bool = False
     zulu_dates: bool = True
     negative_parents: bool = False
@@ -29,3 +32,4 @@ class Behaviour:
     member_present_text: str = "The member is already assigned to the role."
     relation_present_text: str = "The relationship already exists."
     queryable_columns: tuple[str, ...] = ("name", "create_date", "modify_date", "id")
+    request_log_length: int = 20_000

@@ -18,6 +18,9 @@ from typing import Literal
 from app.sandbox.content_server.model import Member, MemberType
 from app.sandbox.content_server.store import Store
 
+_TIDY_ABOVE = 1000
+"""How many sessions or grants are kept before those that have expired are looked for."""
+
 
 @dataclass
 class Session:
@@ -61,7 +64,13 @@ class Sessions:
         """Start a session."""
         session = Session(self._store.random.randbytes(12).hex(), user_id, self._now())
         self._sessions[session.id] = session
+        if len(self._sessions) > _TIDY_ABOVE:
+            self._forget_expired()
         return session
+
+    def remembered(self) -> int:
+        """How many sessions and grants are kept."""
+        return len(self._sessions) + len(self._grants)
 
     def fresh_ticket(self, session: Session) -> str:
         """The next ticket of the session."""
@@ -119,21 +128,21 @@ class Sessions:
         }
         plain = f"{_segment({'alg': 'HS256', 'typ': 'JWT'})}.{_segment(claims)}"
         token = f"{plain}.{self._sign(plain)}"
-        self._grants[token] = Grant(user.id, "token", expires)
+        self._grant(token, Grant(user.id, "token", expires))
         return token
 
     def issue_ticket(self, user: Member) -> str:
         """An OTDS single sign-on ticket."""
         ticket = f"*OTDSSSO*{self._store.random.randbytes(24).hex()}"
         lifetime = self._store.behaviour.token_lifetime_seconds
-        self._grants[ticket] = Grant(user.id, "ticket", self._now() + lifetime)
+        self._grant(ticket, Grant(user.id, "ticket", self._now() + lifetime))
         return ticket
 
     def issue_refresh(self, user: Member) -> str:
         """A refresh token; it outlives the access token tenfold."""
         secret = self._store.random.randbytes(24).hex()
         lifetime = 10 * self._store.behaviour.token_lifetime_seconds
-        self._grants[secret] = Grant(user.id, "refresh", self._now() + lifetime)
+        self._grant(secret, Grant(user.id, "refresh", self._now() + lifetime))
         return secret
 
     def refresh(self, secret: str) -> Member | None:
@@ -142,6 +151,17 @@ class Sessions:
         if grant is None or grant.kind != "refresh" or self._now() > grant.expires:
             return None
         return self._store.members[grant.user_id]
+
+    def _grant(self, secret: str, grant: Grant) -> None:
+        self._grants[secret] = grant
+        if len(self._grants) > _TIDY_ABOVE:
+            self._forget_expired()
+
+    def _forget_expired(self) -> None:
+        now, idle = self._now(), self._store.behaviour.session_idle_seconds
+        self._sessions = {i: s for i, s in self._sessions.items() if now - s.last_seen <= idle}
+        self._grants = {secret: g for secret, g in self._grants.items() if now <= g.expires}
+        self._by_grant = {s: i for s, i in self._by_grant.items() if s in self._grants}
 
     def _session_id(self, ticket: str) -> str:
         try:

@@ -90,8 +90,11 @@ class ContentServerSimulator:
 
     @property
     def requests(self) -> Sequence[RequestRecord]:
-        """Every request that reached the server's code, oldest first."""
-        return self._application.requests
+        """The newest requests that reached the server's code, oldest first.
+
+        As many as ``behaviour.request_log_length``.
+        """
+        return tuple(self._application.requests)
 
     @property
     def audit(self) -> Sequence[AuditRow]:

@@ -11,14 +11,14 @@ Tables are data: `tables.yaml` beside this module, or arguments of the construct
 """
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.protection import Limits
 from app.sandbox.dataverse.simulator import (
     SYSTEM_USER_ID,
     DataverseSimulator,
     application_user_id,
 )
-from app.sandbox.dataverse.store import Author, Commit, Row
-from app.sandbox.dataverse.values import Reference, Value
+from app.sandbox.dataverse.store.commits import Author, Commit, Row
+from app.sandbox.dataverse.tables.values import Reference, Value
+from app.sandbox.dataverse.web.protection import Limits
 
 __all__ = [
     "SYSTEM_USER_ID",

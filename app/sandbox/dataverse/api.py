@@ -6,16 +6,16 @@ import json
 import uuid
 from collections.abc import Callable
 
-from app.sandbox.dataverse.actions import CLOSINGS, Actions
-from app.sandbox.dataverse.batch import Batch
-from app.sandbox.dataverse.bulk import PREFIX, Bulk
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.metadata import Metadata
-from app.sandbox.dataverse.rows_api import RowsApi
-from app.sandbox.dataverse.schema import Registry
-from app.sandbox.dataverse.store import Store
-from app.sandbox.dataverse.urls import Answer, ApiRequest
-from app.sandbox.dataverse.values import Value
+from app.sandbox.dataverse.metadata.reading import Metadata
+from app.sandbox.dataverse.operations.actions import CLOSINGS, Actions
+from app.sandbox.dataverse.operations.batch import Batch
+from app.sandbox.dataverse.operations.bulk import PREFIX, Bulk
+from app.sandbox.dataverse.operations.rows import RowsApi
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Registry
+from app.sandbox.dataverse.tables.values import Value
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest
 
 JSON = "application/json; odata.metadata=minimal"
 NOT_HERE = ("$metadata", "RetrieveMetadataChanges", "CreateEntities")

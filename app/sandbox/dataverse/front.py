@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.sandbox.dataverse.api import WebApi, encoded
-from app.sandbox.dataverse.callers import Callers, Unauthorized
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.protection import ServiceProtection, Throttled
-from app.sandbox.dataverse.store import Row
-from app.sandbox.dataverse.urls import (
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.web.callers import Callers, Unauthorized
+from app.sandbox.dataverse.web.protection import ServiceProtection, Throttled
+from app.sandbox.dataverse.web.urls import (
     API_PATH,
     Answer,
     ApiRequest,

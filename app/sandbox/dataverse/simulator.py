@@ -9,19 +9,21 @@ from typing import Any, Self
 
 from starlette.types import ASGIApp
 
-from app.sandbox.dataverse.actions import Actions
 from app.sandbox.dataverse.api import WebApi
-from app.sandbox.dataverse.bulk import Bulk
-from app.sandbox.dataverse.callers import Callers
-from app.sandbox.dataverse.definitions import Definitions, read_tables
 from app.sandbox.dataverse.front import Front, planned_status
-from app.sandbox.dataverse.protection import Limits, ServiceProtection
-from app.sandbox.dataverse.rows_api import RowsApi
-from app.sandbox.dataverse.schema import Registry, Table
-from app.sandbox.dataverse.store import Author, Commit, Listener, Row, Store
-from app.sandbox.dataverse.tracking import ChangeTracking
-from app.sandbox.dataverse.urls import API_PATH, ApiRequest
-from app.sandbox.dataverse.writing import Writer
+from app.sandbox.dataverse.operations.actions import Actions
+from app.sandbox.dataverse.operations.bulk import Bulk
+from app.sandbox.dataverse.operations.rows import RowsApi
+from app.sandbox.dataverse.queries.tracking import ChangeTracking
+from app.sandbox.dataverse.store.commits import Author, Callback, Commit, Row
+from app.sandbox.dataverse.store.state import State
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.store.writing import Writer
+from app.sandbox.dataverse.tables.definitions import Definitions, linked, read_tables, related
+from app.sandbox.dataverse.tables.schema import Registry, Table
+from app.sandbox.dataverse.web.callers import Callers
+from app.sandbox.dataverse.web.protection import Limits, ServiceProtection
+from app.sandbox.dataverse.web.urls import API_PATH, ApiRequest
 from app.sandbox.entra.tokens import TokenTrust
 from app.sandbox.faults import FaultInjection, Faults
 from app.serving import LocalCa, ServedApp
@@ -63,12 +65,13 @@ class DataverseSimulator:
         ca: LocalCa | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.registry = Registry(read_tables(*tables, extend=columns))
+        self.state = _founded(read_tables(*tables, extend=columns))
+        self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
         self.faults = Faults(kinds=("etag_race", "token_expired"))
         self.protection = ServiceProtection(limits or Limits())
         self._resource = resource
         self._now = now
-        self._store = Store(self.registry)
+        self._store = Store(self.state)
         self._system = Author(user_id=SYSTEM_USER_ID)
         self.writer = Writer(
             self._store, now=now, business_unit_id=BUSINESS_UNIT_ID, currency_id=CURRENCY_ID
@@ -116,12 +119,9 @@ class DataverseSimulator:
         """The number of the last write."""
         return self._store.version
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Hear of every commit right after it, in order, in the event loop; call the result to end.
-
-        A listener must not block; what it raises fails the request although the write is done.
-        """
-        return self._store.subscribe(listener)
+    def on_commit(self, callback: Callback) -> Callable[[], None]:
+        """Call ``callback`` with every commit, as `store.commits` tells; call the result to end."""
+        return self._store.on_commit(callback)
 
     def row(self, table: str, row_id: str) -> Row | None:
         return self._store.get(self.registry.table(table).name, row_id.lower())
@@ -219,3 +219,12 @@ class DataverseSimulator:
             values = {"fullname": name, "applicationid": app_id}
             values |= {"businessunitid": BUSINESS_UNIT_ID}
             self.seed("systemuser", values, row_id=application_user_id(app_id))
+
+
+def _founded(tables: Sequence[Table]) -> State:
+    """The state of an organisation that has these tables and no row."""
+    return State(
+        tables={table.name: table for table in tables},
+        one_to_many=related(tables),
+        many_to_many=linked(tables),
+    )

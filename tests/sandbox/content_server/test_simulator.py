@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.sandbox.content_server import ApiError, ContentServerSimulator
+from app.sandbox.content_server import ApiError, Behaviour, ContentServerSimulator
+from tests.sandbox.content_server.conftest import Api
 
 
 def _seeded(seed: int) -> list[int]:
@@ -50,3 +51,24 @@ def test_what_the_server_would_refuse_is_refused_here_too() -> None:
     with pytest.raises(KeyError):
         server.create_workspace("Project", "P")
     assert [made.name for made in server.workspaces()] == ["A"]
+
+
+async def test_the_request_log_keeps_the_newest_requests_and_no_large_text(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    server.behaviour.request_log_length = 3
+    for number in range(5):
+        await api.get("/v2/nodes/2000", number=number)
+    assert [record.query for record in server.requests] == ["number=2", "number=3", "number=4"]
+    assert [record.number for record in server.requests] == [4, 5, 6]
+    folder = {"type": 0, "parent_id": 2000, "name": "A", "description": "x" * 5000}
+    await api.body("POST", "/v2/nodes", folder)
+    assert len(server.requests[-1].fields["description"]) == 2000
+    assert len(server.requests) == 3
+
+
+def test_expired_tokens_are_forgotten() -> None:
+    server = ContentServerSimulator(behaviour=Behaviour(token_lifetime_seconds=-1.0))
+    for _ in range(3000):
+        server.sessions.issue_ticket(server.member("ann.seller"))
+    assert server.sessions.remembered() < 1100

@@ -87,7 +87,7 @@ async def test_subscribers_hear_of_commits_once_they_are_done(
         stored = dataverse.row(commit.table, commit.id)
         heard.append((commit.operation, stored and stored.values["name"]))
 
-    unsubscribe = dataverse.subscribe(listen)
+    unsubscribe = dataverse.on_commit(listen)
     await client.post("/accounts", json={"name": "A"})
     await client.post("/accounts", json={"nonsense": 1})
     (row,) = dataverse.rows("account")

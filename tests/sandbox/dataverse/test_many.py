@@ -120,7 +120,7 @@ async def test_one_bad_row_undoes_the_whole_bulk(
     row = dataverse.seed("account", {"name": "before"})
     commits = len(dataverse.commits)
     heard: list[Any] = []
-    dataverse.subscribe(heard.append)
+    dataverse.on_commit(heard.append)
     first: dict[str, Any] = {"@odata.type": ACCOUNT, "name": "first"}
     if action != "CreateMultiple":
         first["accountid"] = row.id
@@ -211,7 +211,7 @@ async def test_a_failing_change_set_leaves_nothing(
 ) -> None:
     row = dataverse.seed("account", {"name": "before", "accountnumber": "K"})
     heard: list[Any] = []
-    dataverse.subscribe(heard.append)
+    dataverse.on_commit(heard.append)
     bad = change_set(
         operation("PATCH", f"{API}/accounts({row.id})", {"accountnumber": "L"}, "1"),
         operation("POST", f"{API}/accounts", {"name": "new", "accountnumber": "K"}, "2"),

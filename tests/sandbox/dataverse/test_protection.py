@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.sandbox.dataverse.protection import Limits, ServiceProtection, Throttled
+from app.sandbox.dataverse.web.protection import Limits, ServiceProtection, Throttled
 
 REMAINING = "x-ms-ratelimit-burst-remaining-xrm-requests"
 SECONDS = "x-ms-ratelimit-time-remaining-xrm-requests"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.sandbox.dataverse.bodies import Bodies
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Table
-from app.sandbox.dataverse.store import Author, Row, Store
-from app.sandbox.dataverse.urls import Answer, ApiRequest, Segment, parse_path
-from app.sandbox.dataverse.values import Values, as_guid
-from app.sandbox.dataverse.writing import Writer
+from app.sandbox.dataverse.operations.bodies import Bodies
+from app.sandbox.dataverse.store.commits import Author, Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.store.writing import Writer
+from app.sandbox.dataverse.tables.schema import Table
+from app.sandbox.dataverse.tables.values import Values, as_guid
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, parse_path
 
 PREFIX = "Microsoft.Dynamics.CRM."
 

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.store import Store
-from app.sandbox.dataverse.urls import (
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.web.urls import (
     API_PATH,
     Answer,
     ApiRequest,

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.queries import MAX_PAGE, read_cookie, write_cookie
-from app.sandbox.dataverse.schema import Table
-from app.sandbox.dataverse.store import Row, Store
+from app.sandbox.dataverse.queries.options import MAX_PAGE, read_cookie, write_cookie
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Table
 
 TOKEN_DATE = "%m/%d/%Y %H:%M:%S"
 UNSUPPORTED = ("$filter", "$orderby", "$expand", "$top")
@@ -37,12 +38,10 @@ class ChangeTracking:
     def __init__(self, store: Store, expire_days: int = 7) -> None:
         self.expire_days = expire_days
         self._store = store
-        self._oldest = 0
 
     def expire_tokens(self) -> None:
         """Every token given out so far has expired from now on."""
-        self._store.version += 1
-        self._oldest = self._store.version
+        self._store.state.oldest_token = self._store.next_version()
 
     def page(
         self, table: Table, query: Mapping[str, str], size: int | None, now: dt.datetime
@@ -98,7 +97,7 @@ class ChangeTracking:
             return rows
         gone = sorted(
             (version + until, row_id)
-            for row_id, version in self._store.deletions[table.name].items()
+            for row_id, version in self._store.deletions(table.name).items()
             if after < version <= until
         )
         return [*rows, *gone]
@@ -112,7 +111,9 @@ class ChangeTracking:
             since = int(version)
         except ValueError as error:
             raise Refusal.invalid_argument(f"Invalid delta token '{token}'.") from error
-        if since < self._oldest or now - given > dt.timedelta(days=self.expire_days):
+        if since < self._store.state.oldest_token or now - given > dt.timedelta(
+            days=self.expire_days
+        ):
             raise Refusal.expired_token()
         return since
 

@@ -6,11 +6,15 @@ Facts about tables are data (`tables.yaml`, read by `definitions`); this module 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
+
+FIRST_CUSTOM_TYPE = 10_000
+"""Type codes from here on are those of tables that are not in every organisation."""
 
 
 class ColumnType(StrEnum):
@@ -32,6 +36,7 @@ class ColumnType(StrEnum):
     STATE = "State"
     STATUS = "Status"
     LOOKUP = "Lookup"
+    FILE = "Virtual/File"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Column:
     ``options`` are the labels of a choice by value; ``status_states`` the state that each status
     belongs to; ``targets`` the navigation property of a lookup by target table. ``writable`` False
     marks what only the platform sets. ``auto_prefix`` starts the number that a new row gets.
+    ``minimum`` and ``maximum`` bound numbers, ``precision`` is their number of decimals.
+    ``metadata`` are further properties as a client that created the column gave them.
     """
 
     name: str
@@ -51,6 +58,12 @@ class Column:
     targets: Mapping[str, str] = field(default_factory=dict)
     writable: bool = True
     auto_prefix: str = ""
+    schema_name: str = ""
+    custom: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    precision: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def property_name(self) -> str:
@@ -59,11 +72,56 @@ class Column:
 
     @property
     def attribute_type(self) -> str:
+        """``AttributeType`` of the metadata."""
         if self.type is ColumnType.LOOKUP:
             if self.name == "ownerid":
                 return "Owner"
             return "Customer" if set(self.targets) == {"account", "contact"} else "Lookup"
         return self.type.value.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class OneToMany:
+    """Many rows of ``referencing`` point by ``column`` to one row of ``referenced``.
+
+    ``navigation`` is the lookup's navigation property, ``collection`` the one in the other
+    direction. ``on_delete`` of the one: Cascade, RemoveLink, Restrict or NoCascade.
+    """
+
+    schema_name: str
+    referenced: str
+    referencing: str
+    column: str
+    navigation: str
+    collection: str
+    on_delete: str = "RemoveLink"
+    custom: bool = False
+
+    @property
+    def metadata_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"relationship:{self.schema_name}"))
+
+
+@dataclass(frozen=True, slots=True)
+class ManyToMany:
+    """Rows of two tables linked with each other; the same table may stand on both sides."""
+
+    schema_name: str
+    tables: tuple[str, str]
+    navigations: tuple[str, str]
+    intersect: str
+    custom: bool = False
+
+    @property
+    def metadata_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"relationship:{self.schema_name}"))
+
+    def side(self, table: str, navigation: str) -> int | None:
+        """On which side a table stands when it calls the other by ``navigation``."""
+        for side in (0, 1):
+            if self.tables[side] == table and self.navigations[side] == navigation:
+                return side
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +139,17 @@ class Table:
     closed_by: Mapping[int, str] = field(default_factory=dict)
     change_tracking: bool = True
     user_owned: bool = True
+    activity: bool = False
+    key_names: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def metadata_id(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"table:{self.name}"))
+
+    @property
+    def custom(self) -> bool:
+        return self.type_code >= FIRST_CUSTOM_TYPE
 
     @property
     def has_money(self) -> bool:
@@ -117,27 +182,56 @@ class Table:
 
 
 class Registry:
-    """All tables, by logical name and by entity set."""
+    """All tables, by logical name and by entity set, and how they are related.
 
-    def __init__(self, tables: Iterable[Table]) -> None:
-        self._by_name = {table.name: table for table in tables}
-        self._by_set = {table.entity_set: table for table in self._by_name.values()}
+    The three mappings are those of the organisation's state, so that what changes here is kept.
+    """
+
+    def __init__(
+        self,
+        tables: dict[str, Table],
+        one_to_many: dict[str, OneToMany],
+        many_to_many: dict[str, ManyToMany],
+    ) -> None:
+        self.tables = tables
+        self.one_to_many = one_to_many
+        self.many_to_many = many_to_many
 
     def __iter__(self) -> Iterator[Table]:
-        return iter(self._by_name.values())
+        return iter(self.tables.values())
 
     def __contains__(self, name: str) -> bool:
-        return name in self._by_name
+        return name in self.tables
 
     def table(self, name: str) -> Table:
         """By logical name. Raises KeyError naming what there is."""
-        if name not in self._by_name:
-            known = ", ".join(sorted(self._by_name))
+        if name not in self.tables:
+            known = ", ".join(sorted(self.tables))
             raise KeyError(f"There is no table {name!r}; this simulator has: {known}.")
-        return self._by_name[name]
+        return self.tables[name]
 
     def by_set(self, entity_set: str) -> Table:
         """By entity set name. Raises `Refusal` 404."""
-        if entity_set not in self._by_set:
-            raise Refusal.missing_segment(entity_set)
-        return self._by_set[entity_set]
+        for table in self.tables.values():
+            if table.entity_set == entity_set:
+                return table
+        raise Refusal.missing_segment(entity_set)
+
+    def collection(self, table: Table, navigation: str) -> OneToMany | None:
+        """The relationship that a table calls by a collection-valued property; case matters."""
+        for relationship in self.one_to_many.values():
+            if (relationship.referenced, relationship.collection) == (table.name, navigation):
+                return relationship
+        return None
+
+    def association(self, table: Table, navigation: str) -> tuple[ManyToMany, int] | None:
+        """A many-to-many relationship by one of its properties, and the side of ``table``."""
+        for relationship in self.many_to_many.values():
+            side = relationship.side(table.name, navigation)
+            if side is not None:
+                return relationship, side
+        return None
+
+    def pointing_to(self, table: str) -> list[OneToMany]:
+        """The relationships whose one is in ``table``."""
+        return [r for r in self.one_to_many.values() if r.referenced == table]

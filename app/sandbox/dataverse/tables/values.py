@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Column, ColumnType
+from app.sandbox.dataverse.tables.schema import Column, ColumnType
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -142,6 +142,10 @@ def _lookup(column: Column, value: Any, table: str) -> Value:
     )
 
 
+def _file(column: Column, value: Any, _: str) -> Value:
+    raise Refusal.payload(f"'{column.name}' is a file column; its content is uploaded on its own.")
+
+
 _PARSERS: dict[ColumnType, Callable[[Column, Any, str], Value]] = {
     ColumnType.STRING: _text,
     ColumnType.MEMO: _text,
@@ -159,6 +163,7 @@ _PARSERS: dict[ColumnType, Callable[[Column, Any, str], Value]] = {
     ColumnType.STATE: _choice,
     ColumnType.STATUS: _choice,
     ColumnType.LOOKUP: _lookup,
+    ColumnType.FILE: _file,
 }
 
 

@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import ColumnType, Table
-from app.sandbox.dataverse.store import Author, Row, Store
-from app.sandbox.dataverse.values import Reference, Value, Values, as_guid, stamp
+from app.sandbox.dataverse.store.commits import Author, Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import ColumnType, Table
+from app.sandbox.dataverse.tables.values import Reference, Value, Values, as_guid, stamp
 
 
 class Writer:

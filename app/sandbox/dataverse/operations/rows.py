@@ -9,20 +9,21 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from app.sandbox.dataverse.bodies import Bodies
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.queries import (
+from app.sandbox.dataverse.operations.bodies import Bodies
+from app.sandbox.dataverse.queries.options import (
     check_options,
     parse_selection,
     select_page,
 )
-from app.sandbox.dataverse.rendering import Renderer, Selection
-from app.sandbox.dataverse.schema import Registry, Table
-from app.sandbox.dataverse.store import Row, Store
-from app.sandbox.dataverse.tracking import ChangeTracking, deleted_entry
-from app.sandbox.dataverse.urls import Answer, ApiRequest, Segment, link
-from app.sandbox.dataverse.values import Values
-from app.sandbox.dataverse.writing import Writer
+from app.sandbox.dataverse.queries.rendering import Renderer, Selection
+from app.sandbox.dataverse.queries.tracking import ChangeTracking, deleted_entry
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.store.writing import Writer
+from app.sandbox.dataverse.tables.schema import Registry, Table
+from app.sandbox.dataverse.tables.values import Values
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, link
 
 COUNT_LIMIT = 5000
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.store import Author
-from app.sandbox.dataverse.values import as_guid
+from app.sandbox.dataverse.store.commits import Author
+from app.sandbox.dataverse.tables.values import as_guid
 
 API_PATH = "/api/data/v9.2"
 

@@ -15,25 +15,34 @@
         creditlimit: money
         industrycode: choice 1=Accounting, 2=Agriculture
         parentaccountid: lookup account
+        new_contract: file
         customerid: lookup account as customerid_account, contact as customerid_contact
         ticketnumber: string 100 auto CAS
 
 Types: string N, memo N, int, bigint, decimal, double, money, bool, datetime, date, guid, choice,
-choices, lookup. A name in ``extend:`` at the top of a file adds columns to a table that exists.
-Every table gets the common columns of reference/dataverse.md section 3.
+choices, lookup, file. A lookup's target may say ``as`` which navigation property and ``through``
+which relationship; both have a default. A name in ``extend:`` at the top of a file adds columns to
+a table that exists. Every table gets the common columns of reference/dataverse.md section 3.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from app.sandbox.dataverse.schema import Column, ColumnType, Table
+from app.sandbox.dataverse.tables.schema import (
+    FIRST_CUSTOM_TYPE,
+    Column,
+    ColumnType,
+    ManyToMany,
+    OneToMany,
+    Table,
+)
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -55,6 +64,7 @@ TYPES = {
     "choice": ColumnType.CHOICE,
     "choices": ColumnType.MULTICHOICE,
     "lookup": ColumnType.LOOKUP,
+    "file": ColumnType.FILE,
 }
 COMMON = {
     "createdon": "datetime",
@@ -71,7 +81,29 @@ OWNED = {
 }
 IMPORTED = {"overriddencreatedon": "datetime", "importsequencenumber": "int"}
 WITH_MONEY = {"transactioncurrencyid": "lookup transactioncurrency", "exchangerate": "decimal"}
+MANY_TO_MANY = {
+    "teammembership_association": ("team", "systemuser", "teammembership"),
+    "accountleads_association": ("account", "lead", "accountleads"),
+    "contactleads_association": ("contact", "lead", "contactleads"),
+    "contactquotes_association": ("contact", "quote", "contactquotes"),
+    "opportunitycompetitors_association": ("opportunity", "competitor", "opportunitycompetitors"),
+}
+"""Relationships of standard tables, where both are there: the two tables, the intersect table."""
 PLATFORM_ONLY = {*COMMON, "owningbusinessunit", "exchangerate"}
+
+
+CASCADES = {
+    ("annotation", "objectid"),
+    ("opportunityclose", "opportunityid"),
+    ("incidentresolution", "incidentid"),
+    ("quoteclose", "quoteid"),
+    ("orderclose", "salesorderid"),
+    ("quotedetail", "quoteid"),
+    ("salesorderdetail", "salesorderid"),
+    ("invoicedetail", "invoiceid"),
+    ("opportunitysalesprocess", "opportunityid"),
+}
+"""Lookups whose rows go with the row that they point to."""
 
 
 def read_tables(*more: Definitions, extend: Definitions | None = None) -> list[Table]:
@@ -97,6 +129,49 @@ def _load(name: str) -> Definitions:
     return loaded
 
 
+def related(tables: Iterable[Table]) -> dict[str, OneToMany]:
+    """The one-to-many relationships that the lookups of these tables make, by schema name."""
+    found: dict[str, OneToMany] = {}
+    known = {table.name: table for table in tables}
+    for table in known.values():
+        for column in table.columns.values():
+            for target, navigation in column.targets.items():
+                relationship = _relationship(table, column, target, navigation)
+                if target in known:
+                    found[relationship.schema_name] = relationship
+    return found
+
+
+def linked(tables: Iterable[Table]) -> dict[str, ManyToMany]:
+    """The many-to-many relationships between these tables, by schema name."""
+    known = {table.name for table in tables}
+    return {
+        name: ManyToMany(name, (one, other), (name, name), intersect)
+        for name, (one, other, intersect) in MANY_TO_MANY.items()
+        if {one, other} <= known
+    }
+
+
+def _relationship(table: Table, column: Column, target: str, navigation: str) -> OneToMany:
+    name = column.metadata.get("relationships", {}).get(target)
+    name = name or _relationship_name(table, column, target)
+    cascades = (table.name, column.name) in CASCADES
+    on_delete = "Cascade" if cascades else "RemoveLink"
+    if column.name in {*COMMON, *OWNED}:
+        on_delete = "NoCascade"
+    return OneToMany(name, target, table.name, column.name, navigation, name, on_delete)
+
+
+def _relationship_name(table: Table, column: Column, target: str) -> str:
+    if column.name in COMMON:
+        return f"lk_{table.name}{'' if table.custom else 'base'}_{column.name}"
+    if column.name == "ownerid":
+        return f"{'user' if target == 'systemuser' else target}_{table.entity_set}"
+    if column.name == "transactioncurrencyid":
+        return f"transactioncurrency_{table.name}"
+    return f"{target}_{table.name}_{column.name}"
+
+
 def define(name: str, definition: Mapping[str, Any]) -> Table:
     """One table from its definition."""
     primary_id = definition.get("id", f"{name}id")
@@ -115,11 +190,12 @@ def define(name: str, definition: Mapping[str, Any]) -> Table:
         primary_name=definition["name"],
         columns=columns,
         schema_name=definition.get("schema_name", name),
-        type_code=definition.get("type_code", 10_000),
+        type_code=definition.get("type_code", FIRST_CUSTOM_TYPE),
         keys={key: tuple(parts) for key, parts in definition.get("keys", {}).items()},
         closed_by=definition.get("closed_by", {}),
         change_tracking=definition.get("change_tracking", True),
         user_owned=user_owned,
+        activity=definition.get("activity", False),
     )
 
 
@@ -131,12 +207,14 @@ def _column(table: str, name: str, text: str) -> Column:
     length, _, prefix = rest.partition(" auto ")
     if type_ in (ColumnType.STRING, ColumnType.MEMO) and not length.isdigit():
         raise ValueError(f"{table}.{name}: {kind} needs its length, as in {kind!r} + ' 100'.")
+    targets, through = _targets(name, rest) if type_ is ColumnType.LOOKUP else ({}, {})
     return Column(
         name,
         type_,
         max_length=int(length) if length.isdigit() else 0,
         options=_options(rest) if "=" in rest else {},
-        targets=_targets(name, rest) if type_ is ColumnType.LOOKUP else {},
+        targets=targets,
+        metadata={"relationships": through} if through else {},
         writable=name not in PLATFORM_ONLY,
         auto_prefix=prefix,
     )
@@ -147,12 +225,16 @@ def _options(text: str) -> dict[int, str]:
     return {int(value): label.strip() for value, label in pairs}
 
 
-def _targets(name: str, text: str) -> dict[str, str]:
-    targets = {}
+def _targets(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Navigation property and relationship of each target; the latter where it is named."""
+    navigations, relationships = {}, {}
     for part in text.split(","):
-        target, _, navigation = re.sub(r"\s+", " ", part.strip()).partition(" as ")
-        targets[target] = navigation or name
-    return targets
+        rest, _, relationship = re.sub(r"\s+", " ", part.strip()).partition(" through ")
+        target, _, navigation = rest.partition(" as ")
+        navigations[target] = navigation or name
+        if relationship:
+            relationships[target] = relationship
+    return navigations, relationships
 
 
 def _states(definition: Mapping[str, Any]) -> dict[str, Column]:

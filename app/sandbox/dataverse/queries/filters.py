@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Column, ColumnType, Table
-from app.sandbox.dataverse.store import Row
-from app.sandbox.dataverse.urls import literal
-from app.sandbox.dataverse.values import Value, as_guid, comparable, parse
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Table
+from app.sandbox.dataverse.tables.values import Value, as_guid, comparable, parse
+from app.sandbox.dataverse.web.urls import literal
 
 Predicate = Callable[[Row], bool]
 

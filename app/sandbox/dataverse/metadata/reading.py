@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Column, ColumnType, Registry, Table
-from app.sandbox.dataverse.urls import Answer, ApiRequest, Segment
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
 T = TypeVar("T")
 CAST = "Microsoft.Dynamics.CRM."

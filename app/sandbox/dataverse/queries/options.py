@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.filters import Predicate, parse_filter, value_of
-from app.sandbox.dataverse.rendering import Selection
-from app.sandbox.dataverse.schema import Column, Registry, Table
-from app.sandbox.dataverse.store import Row
-from app.sandbox.dataverse.urls import Prefer
-from app.sandbox.dataverse.values import comparable
+from app.sandbox.dataverse.queries.filters import Predicate, parse_filter, value_of
+from app.sandbox.dataverse.queries.rendering import Selection
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.tables.schema import Column, Registry, Table
+from app.sandbox.dataverse.tables.values import comparable
+from app.sandbox.dataverse.web.urls import Prefer
 
 MAX_PAGE = 5000
 KNOWN = {

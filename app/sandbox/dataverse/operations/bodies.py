@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Column, ColumnType, Registry, Table
-from app.sandbox.dataverse.store import Row, Store
-from app.sandbox.dataverse.urls import API_PATH, Segment, parse_path
-from app.sandbox.dataverse.values import Reference, Value, Values, as_guid, parse
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.tables.values import Reference, Value, Values, as_guid, parse
+from app.sandbox.dataverse.web.urls import API_PATH, Segment, parse_path
 
 BIND = "@odata.bind"
 

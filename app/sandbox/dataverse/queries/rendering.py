@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.filters import value_of
-from app.sandbox.dataverse.schema import Column, ColumnType, Registry, Table
-from app.sandbox.dataverse.store import Row, Store
-from app.sandbox.dataverse.urls import Prefer
-from app.sandbox.dataverse.values import Reference, Value
+from app.sandbox.dataverse.queries.filters import value_of
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.tables.values import Reference, Value
+from app.sandbox.dataverse.web.urls import Prefer
 
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"

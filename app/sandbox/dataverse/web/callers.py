@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Table
-from app.sandbox.dataverse.store import Author, Row, Store
-from app.sandbox.dataverse.values import as_guid, comparable
+from app.sandbox.dataverse.store.commits import Author, Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Table
+from app.sandbox.dataverse.tables.values import as_guid, comparable
 from app.sandbox.entra.tokens import InvalidToken, TokenTrust
 
 BYPASS = "mscrm.bypassbusinesslogicexecution"
+BYPASS_STEPS = "mscrm.bypassbusinesslogicexecutionstepids"
 
 
 class Unauthorized(Exception):
@@ -45,14 +47,15 @@ class Callers:
         """As whom a request acts: the caller, or whom it impersonates. Raises `Refusal` 403."""
         acting = self._impersonated(headers) or user
         correlation = headers.get("x-ms-correlation-id") or str(uuid.uuid4())
-        bypass = frozenset(filter(None, headers.get(BYPASS, "").replace(" ", "").split(",")))
         return Author(
             user_id=acting.id,
             on_behalf_by=None if acting is user else user.id,
             app_id=str(user.values.get("applicationid")),
             tag=tag,
             correlation_id=correlation,
-            bypass=bypass,
+            bypass=_listed(headers.get(BYPASS, "")),
+            bypass_steps=_listed(headers.get(BYPASS_STEPS, "").lower()),
+            user_agent=headers.get("user-agent", ""),
         )
 
     def _impersonated(self, headers: Mapping[str, str]) -> Row | None:
@@ -70,3 +73,7 @@ class Callers:
         wanted = comparable(value)
         rows = self._store.rows(self._users.name)
         return next((r for r in rows if comparable(r.values.get(column)) == wanted), None)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.replace(" ", "").split(",")))

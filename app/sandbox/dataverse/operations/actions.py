@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.sandbox.dataverse.bodies import Bodies
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.schema import Registry, Table
-from app.sandbox.dataverse.store import Row, Store
-from app.sandbox.dataverse.urls import Answer, ApiRequest
-from app.sandbox.dataverse.values import Reference, Values, stamp
-from app.sandbox.dataverse.writing import Writer
+from app.sandbox.dataverse.operations.bodies import Bodies
+from app.sandbox.dataverse.store.commits import Row
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.store.writing import Writer
+from app.sandbox.dataverse.tables.schema import Registry, Table
+from app.sandbox.dataverse.tables.values import Reference, Values, stamp
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Tables, columns, keys and relationships as clients read and change them."""

@@ -1,0 +1,1 @@
+"""What requests on rows do: create to delete, properties and links, bulk, actions, batches."""

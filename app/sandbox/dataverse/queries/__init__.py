@@ -1,0 +1,1 @@
+"""Reading rows: query options, FetchXML, SQL, change tracking, and rows as JSON."""

@@ -1,0 +1,1 @@
+"""What tables are: columns, keys, relationships, states; their definitions; and column values."""

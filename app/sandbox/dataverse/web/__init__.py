@@ -1,0 +1,1 @@
+"""Requests and answers: addresses and headers, who calls, and how much he may."""
