@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import random
 import signal
@@ -21,8 +20,9 @@ from prometheus_client import CollectorRegistry
 
 from app import version
 from app.connections import Connections, connections
+from app.live_names import live_names
 from app.pages import Health, pages
-from app.rule_files.live import LiveNames, check_live
+from app.rule_files.live import check_live
 from app.rule_files.loading import RuleFiles, read_rules
 from app.serving import ServedApp
 from app.settings import Settings
@@ -34,6 +34,7 @@ from streams.errors import Misconfigured, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
 from streams.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.timekeeper import Timekeeper
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
 from streams.writing import Patience
@@ -116,9 +117,11 @@ class Worker:
             self.health.engine = engine.status
             self.health.waiting_for = None
             log.info("working", extra={"rules": self.rules.book.digest})
+            keeper = asyncio.create_task(self._timekeeper(engine).run())
             try:
                 await engine.run()
             finally:
+                keeper.cancel()
                 self.health.waiting_for = "nothing: the worker stops"
 
     @contextlib.asynccontextmanager
@@ -145,27 +148,9 @@ class Worker:
     async def _systems_ready(self, systems: Connections) -> str:
         """Wait for both systems and check the rules against them; the id of our own user."""
         own_user = await self._waited("Dataverse", systems.dynamics.own_user)
-        types = await self._waited("Content Server", systems.ecm.workspace_types)
-        live = LiveNames(
-            {kind.name: tuple(kind.templates) for kind in types},
-            attributes=await self._waited("Content Server", systems.ecm.attribute_labels),
-            roles=await self._waited("Content Server", systems.ecm.role_names),
-            columns=await self._columns(systems),
-        )
+        live = await live_names(systems, self.rules.book.catalogue, self._waited)
         check_live(self.rules, live)
         return own_user
-
-    async def _columns(self, systems: Connections) -> dict[str, tuple[str, ...]]:
-        """The columns of each declared table; a table that Dataverse does not have is left out."""
-        columns: dict[str, tuple[str, ...]] = {}
-        for table in self.rules.book.catalogue.tables:
-            ask = functools.partial(systems.dynamics.columns_of, table)
-            try:
-                columns[table] = tuple(await self._waited("Dataverse", ask))
-            except Misconfigured as fault:
-                if fault.code != "table_unknown":
-                    raise
-        return columns
 
     async def _waited(self, system: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, and say what is waited for."""
@@ -192,6 +177,9 @@ class Worker:
         self._add_stages(engine, systems, own_user)
         return engine
 
+    def _timekeeper(self, engine: Engine) -> Timekeeper:
+        return Timekeeper(engine, SystemClock(), self.metrics)
+
     def _add_stages(self, engine: Engine, systems: Connections, own_user: str) -> None:
         book, metrics = self.rules.book, self.metrics
         engine.batch_stage(
@@ -204,7 +192,9 @@ class Worker:
             name=decide.NAME,
             topics=[topic.name for topic in decide.TOPICS],
             tables=memory.DECIDE_TABLES,
-            stage=decide.DecideStage(book, absorber, metrics, self._guard(decide.NAME)),
+            stage=decide.DecideStage(
+                book, absorber, metrics, self._guard(decide.NAME), SystemClock().now_ms
+            ),
         )
         for writer, topic, calls in self._writers(systems):
             engine.lane_stage(

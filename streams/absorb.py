@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from streams.flows.shape import Cause
+from streams.happenings import remembered
 from streams.memory import Memory
 from streams.messages.commands import AnyCommand, ReadRecord
 from streams.messages.facts import (
@@ -21,6 +22,7 @@ from streams.messages.facts import (
     Operation,
     RecordChange,
     StageChanged,
+    TimeReached,
     WorkspaceEvent,
     WorkspaceKnown,
     WorkspaceOwned,
@@ -30,6 +32,7 @@ from streams.messages.outcomes import (
     RecordColumnsSet,
     RecordRead,
     StepDone,
+    WorkflowStarted,
     WorkspaceEnsured,
     WriteRefused,
 )
@@ -96,13 +99,17 @@ class Absorber:
             case WorkspaceWanted() | ColumnsWanted():
                 return self._asked(cause, memory)
             case WorkspaceKnown():
-                known = memory.neighbours.workspace_known(cause.about.key, cause.workspace_id)
+                known = memory.neighbours.workspace_known(
+                    cause.about.key, cause.workspace_id, cause.rule
+                )
                 return Absorbed(memory.with_(neighbours=known), cause=cause)
             case ColumnsKnown():
                 known = memory.neighbours.columns_known(cause.about.key, cause.columns, cause.at_ms)
                 return Absorbed(memory.with_(neighbours=known), cause=cause)
             case StageChanged():
                 return self._stage(cause, memory)
+            case TimeReached():
+                return Absorbed(memory, commands=_reads_open(memory, cause), cause=cause)
             case WorkspaceOwned():
                 raise ValueError("a workspace's owner is told to the workspace, not to a record")
             case _:
@@ -170,15 +177,16 @@ class Absorber:
     def _event(self, event: WorkspaceEvent, memory: Memory) -> Absorbed:
         unknown = not memory.row.known
         read = (_read(event.record, "unknown", event.event.at_ms),) if unknown else ()
-        return Absorbed(memory, commands=read, cause=event)
+        return Absorbed(remembered(memory, event), commands=read, cause=event)
 
     def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
         """Remember who asks, answer when the answer is known, read the record when nothing is."""
         by = cause.wanted_by.key
         facts: tuple[Fact, ...]
         if isinstance(cause, WorkspaceWanted):
-            neighbours = memory.neighbours.workspace_asked(by)
-            facts = tuple(answers_with_workspace(self.book, cause.record, memory, (by,)))
+            asking = (by, cause.rule)
+            neighbours = memory.neighbours.workspace_asked(*asking)
+            facts = tuple(answers_with_workspace(self.book, cause.record, memory, (asking,)))
             enough = memory.row.known
         else:
             neighbours = memory.neighbours.columns_asked(by, cause.columns)
@@ -211,6 +219,12 @@ class Absorber:
                 return Absorbed(memory.with_(steps=steps), cause=outcome)
             case RecordColumnsSet() | RecordRead():
                 return self._row_known(outcome, memory)
+            case WorkflowStarted():
+                approvals = memory.approvals.started(
+                    outcome.rule, outcome.round, outcome.workflow_id
+                )
+                after = _confirmed(outcome, memory.with_(approvals=approvals), outcome.at_ms)
+                return Absorbed(after, cause=outcome)
             case StepDone():
                 return Absorbed(_confirmed(outcome, memory, outcome.at_ms), cause=outcome)
         raise TypeError(f"{type(outcome).__name__} is neither a fact nor an outcome")
@@ -233,7 +247,7 @@ class Absorber:
         owned = WorkspaceOwned(
             workspace_id=outcome.workspace_id, record=outcome.record, rule=outcome.rule
         )
-        asking = after.neighbours.workspace_wanted_by
+        asking = after.neighbours.asking_for_workspace()
         answers = answers_with_workspace(self.book, outcome.record, after, asking)
         return Absorbed(after, facts=(owned, *answers), cause=outcome, linked=True)
 
@@ -257,7 +271,10 @@ def _stamp(at_ms: int, version: int | None, sequence: int) -> Stamp:
 
 
 def _read(record: RecordRef, why: Any, at_ms: int) -> ReadRecord:
-    desired = digest(why)
+    return _read_again(record, digest(why), at_ms)
+
+
+def _read_again(record: RecordRef, desired: str, at_ms: int) -> ReadRecord:
     return ReadRecord(
         id=command_id(UPKEEP, record, "read", desired),
         rule=UPKEEP,
@@ -266,6 +283,14 @@ def _read(record: RecordRef, why: Any, at_ms: int) -> ReadRecord:
         desired=desired,
         caused_at_ms=at_ms,
     )
+
+
+def _reads_open(memory: Memory, cause: TimeReached) -> tuple[ReadRecord, ...]:
+    """The reading that was asked for and never came to an end."""
+    step = memory.steps.get(UPKEEP, "read")
+    if step.asked is None or step.is_closed(step.asked):
+        return ()
+    return (_read_again(cause.record, step.asked, cause.at_ms),)
 
 
 def _confirmed(outcome: Any, memory: Memory, at_ms: int) -> Memory:

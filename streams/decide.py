@@ -8,7 +8,7 @@ worker, one cause after another. All judgement is pure and lives elsewhere (``ab
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streams import story
@@ -25,6 +25,7 @@ from streams.messages.facts import (
     EcmEvent,
     Fact,
     RecordChange,
+    TimeReached,
     WorkspaceEvent,
     WorkspaceOwned,
 )
@@ -37,6 +38,7 @@ from streams.rules import RuleBook
 from streams.topics import AUDIT, CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
 from streams.topics import OUTCOMES as TOLD
 from tables.keys import RecordRef, is_workspace_key
+from tables.wakes import WakesRow
 from tables.workspace_owners import OwnerRow
 
 NAME = "decide-records"
@@ -51,6 +53,7 @@ class DecideStage:
     absorber: Absorber
     metrics: Metrics
     guard: Guard
+    now_ms: Callable[[], int]
     _flows: dict[str, list[tuple[Flow, object]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +90,7 @@ class DecideStage:
         decided = _Decided(absorbed.memory, list(absorbed.commands), list(absorbed.facts))
         if absorbed.skip is None and absorbed.cause is not None:
             self._run_flows(record, absorbed.cause, decided)
+            decided.wake()
         lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause)]
         links = [_links(record, decided.memory)] if absorbed.linked else []
         sent = [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
@@ -104,18 +108,13 @@ class DecideStage:
                 self.metrics.commands.labels(flow.name, command.kind).inc()
 
     def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
-        return View(
-            record=record,
-            row=memory.row,
-            links=memory.links,
-            steps=memory.steps,
-            neighbours=memory.neighbours,
-            stages=memory.stages,
-            own=memory.own_row(flow),
-            catalogue=self.book.catalogue,
-            members=self.book.members,
+        return memory.view(
+            record,
+            flow,
+            self.book,
             at_ms=_caused_at(cause),
-            repeats=isinstance(cause, RecordChange | WorkspaceEvent),
+            now_ms=self.now_ms(),
+            repeats=isinstance(cause, RecordChange | WorkspaceEvent | TimeReached),
         )
 
     def _asked(self, decided: _Decided, cause: Cause) -> list[AuditLine]:
@@ -158,13 +157,21 @@ class _Decided:
     commands: list[AnyCommand]
     facts: list[Fact]
     reasons: list[tuple[str, Reason]] = field(default_factory=list)
+    wakes: list[int] = field(default_factory=list)
 
     def add(self, flow: Flow, decision: Decision) -> None:
         self.commands.extend(decision.commands)
         self.facts.extend(decision.facts)
         self.reasons.extend((flow.name, reason) for reason in decision.reasons)
+        if decision.wake_ms is not None:
+            self.wakes.append(decision.wake_ms)
         if decision.own is not None and flow.own_table:
             self.memory = self.memory.with_own(flow, decision.own)
+
+    def wake(self) -> None:
+        """Decide again at the earliest time that a rule waits for."""
+        wakes = WakesRow(at_ms=min(self.wakes, default=None))
+        self.memory = self.memory.with_(wakes=wakes)
 
     def outgoing(self, rules: str) -> list[Outgoing]:
         unique = {command.id: command for command in self.commands}

@@ -6,14 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from streams.flows.registry import FLOWS
-from streams.flows.shape import Flow
+from streams.flows.shape import Flow, View
+from streams.rules import RuleBook
+from tables.approvals import ApprovalsRow
 from tables.echoes import EchoesRow
+from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
 from tables.records import RecordRow
 from tables.rows import Row
 from tables.stages import StagesRow
+from tables.wakes import WakesRow, timer_key
 from tables.workspace_links import LinksRow
 
 RECORDS = "records"
@@ -22,6 +26,10 @@ FLOW_STEPS = "flow_steps"
 NEIGHBOURS = "neighbours"
 STAGES = "stages"
 ECHOES = "echoes"
+EVIDENCE = "evidence"
+APPROVALS = "approvals"
+WAKES = "wakes"
+TIMERS = "timers"
 WORKSPACE_OWNERS = "workspace_owners"
 
 _OWN_TABLES = tuple(flow.own_table for flow in FLOWS if flow.own_table)
@@ -33,6 +41,10 @@ DECIDE_TABLES = (
     NEIGHBOURS,
     STAGES,
     ECHOES,
+    EVIDENCE,
+    APPROVALS,
+    WAKES,
+    TIMERS,
     WORKSPACE_OWNERS,
     *_OWN_TABLES,
 )
@@ -45,6 +57,8 @@ class Rows(Protocol):
 
     def put(self, table: str, key: str, value: bytes) -> None: ...
 
+    def delete(self, table: str, key: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -56,6 +70,9 @@ class Memory:
     neighbours: NeighboursRow = field(default_factory=NeighboursRow)
     stages: StagesRow = field(default_factory=StagesRow)
     echoes: EchoesRow = field(default_factory=EchoesRow)
+    evidence: EvidenceRow = field(default_factory=EvidenceRow)
+    approvals: ApprovalsRow = field(default_factory=ApprovalsRow)
+    wakes: WakesRow = field(default_factory=WakesRow)
     own: dict[str, Row] = field(default_factory=dict)
 
     @classmethod
@@ -73,6 +90,9 @@ class Memory:
             neighbours=NeighboursRow.from_bytes(rows.get(NEIGHBOURS, key)),
             stages=StagesRow.from_bytes(rows.get(STAGES, key)),
             echoes=EchoesRow.from_bytes(rows.get(ECHOES, key)),
+            evidence=EvidenceRow.from_bytes(rows.get(EVIDENCE, key)),
+            approvals=ApprovalsRow.from_bytes(rows.get(APPROVALS, key)),
+            wakes=WakesRow.from_bytes(rows.get(WAKES, key)),
             own=own,
         )
 
@@ -86,6 +106,36 @@ class Memory:
         }
         for table, value in changed.items():
             rows.put(table, record.key, value)
+        if WAKES in changed:
+            _move_timer(rows, record, before.wakes.at_ms, self.wakes.at_ms)
+
+    def view(
+        self,
+        record: RecordRef,
+        flow: Flow,
+        book: RuleBook,
+        *,
+        at_ms: int,
+        now_ms: int,
+        repeats: bool,
+    ) -> View:
+        """What a flow sees of the record (``streams.flows.shape.View``)."""
+        return View(
+            record=record,
+            row=self.row,
+            links=self.links,
+            steps=self.steps,
+            neighbours=self.neighbours,
+            stages=self.stages,
+            evidence=self.evidence,
+            approvals=self.approvals,
+            own=self.own_row(flow),
+            catalogue=book.catalogue,
+            members=book.members,
+            at_ms=at_ms,
+            now_ms=now_ms,
+            repeats=repeats,
+        )
 
     def own_row(self, flow: Flow) -> Row:
         return self.own.get(flow.name) or flow.own_row()
@@ -105,5 +155,15 @@ class Memory:
             NEIGHBOURS: self.neighbours,
             STAGES: self.stages,
             ECHOES: self.echoes,
+            EVIDENCE: self.evidence,
+            APPROVALS: self.approvals,
+            WAKES: self.wakes,
             **{flow.own_table: self.own_row(flow) for flow in FLOWS if flow.own_table},
         }
+
+
+def _move_timer(rows: Rows, record: RecordRef, before: int | None, after: int | None) -> None:
+    if before is not None:
+        rows.delete(TIMERS, timer_key(before, record))
+    if after is not None:
+        rows.put(TIMERS, timer_key(after, record), b"{}")

@@ -59,6 +59,14 @@ class Metrics:
         self.commands = self._counter(
             "dovetail_commands_total", "Commands that decide sent.", "flow", "command"
         )
+        self.times_reached = self._counter(
+            "dovetail_times_reached_total",
+            "Records decided again: by their timer, or stuck because an outcome did not come.",
+            "reason",
+        )
+        self.stuck_steps = self._gauge(
+            "dovetail_stuck_steps", "Steps that stay without outcome over a whole pass."
+        )
         self.near_misses = self._counter(
             "dovetail_echo_near_misses_total",
             "Changes by our own user that are not what we wrote: the early sign of a write loop.",

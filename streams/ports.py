@@ -77,6 +77,40 @@ class EcmGateway(Protocol):
         """Take the relation away; nothing to do when there is none."""
         ...
 
+    async def restrict_access(self, workspace_id: int, *, roles: Sequence[str]) -> None:
+        """Let only these roles, and whoever administers the workspace, open it."""
+        ...
+
+    async def set_retention(
+        self, workspace_id: int, *, classification: str, starts_on: str | None
+    ) -> None:
+        """Put the workspace under a records management classification, kept from an ISO date."""
+        ...
+
+    async def ensure_folder(
+        self, workspace_id: int, *, path: Sequence[str], key: str, name: str
+    ) -> None:
+        """Make the folder that ``key`` names, under ``path``, or rename the one that exists."""
+        ...
+
+    async def start_workflow(
+        self,
+        workspace_id: int,
+        *,
+        workflow_map: str,
+        key: str,
+        title: str,
+        comment: str,
+        attributes: Mapping[str, str | int | bool | None],
+        documents: Sequence[int],
+    ) -> int:
+        """Start the workflow that ``key`` names, unless it was started before; return its id."""
+        ...
+
+    async def stop_workflow(self, workflow_id: int) -> None:
+        """Stop the workflow; nothing to do when it has ended or is gone."""
+        ...
+
 
 class DynamicsGateway(Protocol):
     """Dataverse, as far as the writers need it."""

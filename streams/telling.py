@@ -12,17 +12,20 @@ from tables.keys import RecordRef
 
 
 def answers_with_workspace(
-    book: RuleBook, record: RecordRef, memory: Memory, asking: Iterable[str]
+    book: RuleBook, record: RecordRef, memory: Memory, asking: Iterable[tuple[str, str | None]]
 ) -> Iterable[WorkspaceKnown]:
-    """Tell each asking record the workspace that flow 1 keeps for this one, once it has one."""
-    rules = (rule.name for rule in book.record_workspaces if rule.table == record.table)
-    link = next((link for name in rules if (link := memory.links.get(name))), None)
-    if link is None:
-        return
-    for key in asking:
-        yield WorkspaceKnown(
-            record=RecordRef.parse(key), about=record, workspace_id=link.workspace_id
-        )
+    """Tell each asking record (key and rule) this one's workspace, once it has one."""
+    homes = (memory.links.get(name) for name in book.homes(record.table))
+    home = next((link for link in homes if link), None)
+    for key, rule in asking:
+        link = memory.links.get(rule) if rule else home
+        if link is not None:
+            yield WorkspaceKnown(
+                record=RecordRef.parse(key),
+                about=record,
+                workspace_id=link.workspace_id,
+                rule=rule,
+            )
 
 
 def answers_with_columns(

@@ -10,13 +10,18 @@ from pydantic import TypeAdapter
 from streams.messages.commands import (
     ECM_COMMANDS,
     EcmCommand,
+    EnsureFolder,
     EnsureWorkspace,
     RelateWorkspaces,
+    RestrictAccess,
+    SetRetention,
     SetRoleMembers,
+    StartWorkflow,
+    StopWorkflow,
     UnrelateWorkspaces,
     UpdateWorkspace,
 )
-from streams.messages.outcomes import AnyOutcome, StepDone, WorkspaceEnsured
+from streams.messages.outcomes import AnyOutcome, StepDone, WorkflowStarted, WorkspaceEnsured
 from streams.ports import EcmGateway
 from streams.writing import Writer
 
@@ -36,14 +41,8 @@ class EcmWriter(Writer):
         match command:
             case EnsureWorkspace():
                 return await self._ensure(command)
-            case UpdateWorkspace():
-                await self.gateway.update_workspace(
-                    command.workspace_id, name=command.name, attributes=command.attributes
-                )
-            case SetRoleMembers():
-                await self.gateway.set_role_members(
-                    command.workspace_id, role=command.role, members=command.members
-                )
+            case StartWorkflow():
+                return await self._start(command)
             case RelateWorkspaces():
                 await self.gateway.relate(
                     command.workspace_id, related_id=command.related_id, relation=command.relation
@@ -52,7 +51,53 @@ class EcmWriter(Writer):
                 await self.gateway.unrelate(
                     command.workspace_id, related_id=command.related_id, relation=command.relation
                 )
+            case StopWorkflow():
+                await self.gateway.stop_workflow(command.workflow_id)
+            case _:
+                await self._furnish(command)
         return StepDone(**self.common(command))
+
+    async def _furnish(
+        self,
+        command: UpdateWorkspace | SetRoleMembers | RestrictAccess | SetRetention | EnsureFolder,
+    ) -> None:
+        """What is in and on one workspace."""
+        match command:
+            case UpdateWorkspace():
+                await self.gateway.update_workspace(
+                    command.workspace_id, name=command.name, attributes=command.attributes
+                )
+            case SetRoleMembers():
+                await self.gateway.set_role_members(
+                    command.workspace_id, role=command.role, members=command.members
+                )
+            case RestrictAccess():
+                await self.gateway.restrict_access(command.workspace_id, roles=command.roles)
+            case SetRetention():
+                await self.gateway.set_retention(
+                    command.workspace_id,
+                    classification=command.classification,
+                    starts_on=command.starts_on,
+                )
+            case EnsureFolder():
+                await self.gateway.ensure_folder(
+                    command.workspace_id,
+                    path=command.path,
+                    key=command.folder_key,
+                    name=command.name,
+                )
+
+    async def _start(self, command: StartWorkflow) -> WorkflowStarted:
+        workflow_id = await self.gateway.start_workflow(
+            command.workspace_id,
+            workflow_map=command.workflow_map,
+            key=command.id,
+            title=command.title,
+            comment=command.comment,
+            attributes=command.attributes,
+            documents=command.documents,
+        )
+        return WorkflowStarted(**self.common(command), workflow_id=workflow_id, round=command.round)
 
     async def _ensure(self, command: EnsureWorkspace) -> WorkspaceEnsured:
         workspace = await self.gateway.ensure_workspace(

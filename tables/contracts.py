@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tables.documents import DocumentRef
 from tables.rows import Row
 
 #: The contract events in the order of a contract's life; the later one wins within one moment.
@@ -26,15 +27,6 @@ STATUSES = (
 RESTARTS = ("draft", "in_negotiation", "in_approval", "rejected")
 #: The document of these is final.
 FINAL = ("approved", "signed", "executed")
-
-
-class DocumentRef(Row):
-    """One version of a document."""
-
-    id: int = 0
-    version: int = 0
-    name: str = ""
-    url: str = ""
 
 
 class ContractEvent(Row):

@@ -7,7 +7,7 @@ asked, so that its decision sees it as a row of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tables.rows import Row
 
@@ -22,15 +22,25 @@ class KnownColumns(Row):
 
 
 class NeighboursRow(Row):
-    """What is known of others (by their key), and which others asked for what of this record."""
+    """What is known of others (by their key), and which others asked for what of this record.
+
+    A workspace of a certain rule, and who asks for one, is kept by ``<key>#<rule>``.
+    """
 
     workspaces: Mapping[str, int] = {}
     columns: Mapping[str, KnownColumns] = {}
     workspace_wanted_by: tuple[str, ...] = ()
     columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
 
-    def workspace_known(self, about: str, workspace_id: int) -> NeighboursRow:
-        return self.model_copy(update={"workspaces": {**self.workspaces, about: workspace_id}})
+    def workspace(self, about: str, rule: str | None = None) -> int | None:
+        """Another record's workspace: the one that a rule keeps, or the one it is known by."""
+        return self.workspaces.get(_with_rule(about, rule))
+
+    def workspace_known(
+        self, about: str, workspace_id: int, rule: str | None = None
+    ) -> NeighboursRow:
+        known = {**self.workspaces, _with_rule(about, rule): workspace_id}
+        return self.model_copy(update={"workspaces": known})
 
     def columns_known(self, about: str, columns: Mapping[str, Value], at_ms: int) -> NeighboursRow:
         """Return the row with the answer, unless a newer one is known."""
@@ -41,12 +51,22 @@ class NeighboursRow(Row):
         known = KnownColumns(columns=merged, at_ms=at_ms)
         return self.model_copy(update={"columns": {**self.columns, about: known}})
 
-    def workspace_asked(self, wanted_by: str) -> NeighboursRow:
-        asking = tuple(sorted({*self.workspace_wanted_by, wanted_by}))
+    def workspace_asked(self, wanted_by: str, rule: str | None = None) -> NeighboursRow:
+        asking = tuple(sorted({*self.workspace_wanted_by, _with_rule(wanted_by, rule)}))
         return self.model_copy(update={"workspace_wanted_by": asking})
+
+    def asking_for_workspace(self) -> Iterator[tuple[str, str | None]]:
+        """Who asks for a workspace of this record: key, and rule if it has to be that one."""
+        for asking in self.workspace_wanted_by:
+            key, _, rule = asking.partition("#")
+            yield key, rule or None
 
     def columns_asked(self, wanted_by: str, columns: tuple[str, ...]) -> NeighboursRow:
         asked = tuple(sorted({*self.columns_wanted_by.get(wanted_by, ()), *columns}))
         return self.model_copy(
             update={"columns_wanted_by": {**self.columns_wanted_by, wanted_by: asked}}
         )
+
+
+def _with_rule(key: str, rule: str | None) -> str:
+    return f"{key}#{rule}" if rule else key

@@ -39,7 +39,7 @@ def check(
         report(fault, debug=False)
     if faults or files is None:
         raise typer.Exit(ExitCode.FAILED)
-    rules, tables = len([*files.book.rules()]), len(files.book.catalogue.tables)
+    rules, tables = len(files.book.rules), len(files.book.catalogue.tables)
     say(f"settings are fine; {rules} rules over {tables} tables are fine ({files.book.digest})")
 
 

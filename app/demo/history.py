@@ -160,7 +160,7 @@ class Playwright:
     def _ecm_events(self) -> list[Played]:
         told = [
             (key, self._addressed(key, happening))
-            for key, happenings in self._truth.contracts.items()
+            for key, happenings in self._truth.told.items()
             for happening in happenings
         ]
         told += [("", happening) for happening in self._truth.strays]

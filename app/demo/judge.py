@@ -18,11 +18,10 @@ ByObject = Mapping[tuple[str, str], WorkspaceView]
 
 @dataclass
 class Verdict:
-    """One record: what was found, and how it differs from what has to be true."""
+    """One record: its workspaces by flow, and how it differs from what has to be true."""
 
     expectation: Expectation
-    workspace: WorkspaceView | None = None
-    contract: WorkspaceView | None = None
+    found: dict[str, WorkspaceView | None] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
@@ -52,7 +51,7 @@ def judge(
     workspaces = content_server.workspaces()
     by_object = {(bo.bo_type, bo.bo_id): w for w in workspaces for bo in w.business_objects}
     verdicts = [_verdict(one, by_object, dataverse) for one in expected]
-    known = {wanted.business_object for one in expected for wanted in one.workspaces()}
+    known = {w.business_object for one in expected for w in one.workspaces.values()}
     return Judgement(verdicts, list(_surplus(workspaces, known)))
 
 
@@ -75,15 +74,11 @@ def _verdict(
     life = expectation.life
     row = dataverse.row(life.table, life.id)
     verdict = Verdict(expectation, columns=dict(row.values) if row else {})
-    verdict.workspace = by_object.get(expectation.record.business_object)
-    links = [(expectation.record, verdict.workspace, "new_xecmworkspace")]
-    if expectation.contract is not None:
-        verdict.contract = by_object.get(expectation.contract.business_object)
-        links.append((expectation.contract, verdict.contract, "new_contractworkspace"))
-    for wanted, found, prefix in links:
+    for flow, wanted in expectation.workspaces.items():
+        found = verdict.found[flow] = by_object.get(wanted.business_object)
         verdict.differences += _differences(wanted, found, by_object)
-        if row is not None:
-            verdict.differences += _link_differences(found, verdict.columns, prefix)
+        if row is not None and wanted.link:
+            verdict.differences += _link_differences(found, verdict.columns, wanted.link)
     for column, value in expectation.columns.items():
         shown = _shown(verdict.columns.get(column))
         if shown != value:
@@ -108,7 +103,7 @@ def _differences(
     if found.name != wanted.name:
         yield f"{wanted.type} workspace is named {found.name!r}, not {wanted.name!r}"
     owner = tuple(found.roles.get("Owner", ()))
-    if owner != (wanted.owner,):
+    if wanted.owner is not None and owner != (wanted.owner,):
         yield f"{wanted.type} workspace belongs to {owner}, not {wanted.owner!r}"
     yield from _parent_differences(wanted, found, by_object)
     yield from _attribute_differences(wanted, found)

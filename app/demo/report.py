@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from app.demo.acts import ACTS, Act
 from app.demo.judge import Judgement, Verdict
 
-_SHOWN_PER_TABLE = 8
+_SHOWN_PER_FLOW = 9
 _SAMPLE = re.compile(r"(\w+)\{(.*)\}")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -32,63 +33,46 @@ class Figures:
 
 def show(console: Console, judgement: Judgement, figures: Figures, *, everything: bool) -> None:
     """Print records, counts and differences."""
-    for kind in ("account", "opportunity", "incident"):
-        verdicts = [v for v in judgement.verdicts if v.expectation.life.table == kind]
-        _records(console, kind, verdicts, everything)
+    for act in ACTS:
+        _section(console, act, [v for v in judgement.verdicts if act.shows(v)], everything)
     _counts(console, figures)
     _verdict(console, judgement)
 
 
-def _records(console: Console, kind: str, verdicts: list[Verdict], everything: bool) -> None:
-    interesting = sorted(verdicts, key=_interest)
-    shown = interesting if everything else interesting[:_SHOWN_PER_TABLE]
-    title = f"{kind}: {len(shown)} of {len(verdicts)} records"
+def _section(console: Console, act: Act, verdicts: list[Verdict], everything: bool) -> None:
+    """A flow's records: those that differ first, then those with most to tell of each table."""
+    interesting = sorted(verdicts, key=lambda verdict: _interest(act, verdict))
+    shown = interesting if everything else _some_of_each_table(interesting)
+    title = f"{act.flow}: {len(shown)} of {len(verdicts)} records"
     table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("record", "what happened", "workspace", "link"):
+    for heading in ("record", "what happened", *act.headings):
         table.add_column(heading, overflow="fold")
-    if kind == "opportunity":
-        for heading in ("contract", "document"):
-            table.add_column(heading, overflow="fold")
     for verdict in shown:
-        cells = [verdict.expectation.life.title, _story(verdict), *_workspace(verdict)]
-        table.add_row(*cells, *(_contract(verdict) if kind == "opportunity" else ()))
+        table.add_row(verdict.expectation.life.title, _story(act, verdict), *act.cells(verdict))
     console.print(table)
 
 
-def _interest(verdict: Verdict) -> tuple[bool, int]:
-    """Differences first, then records with most to tell."""
-    told = len({_happened(verdict)}) + bool(verdict.expectation.columns) * 10
+def _some_of_each_table(verdicts: list[Verdict]) -> list[Verdict]:
+    by_table: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_table.setdefault(verdict.expectation.life.table, []).append(verdict)
+    count = max(2, _SHOWN_PER_FLOW // max(1, len(by_table)))
+    return [verdict for found in by_table.values() for verdict in found[:count]]
+
+
+def _interest(act: Act, verdict: Verdict) -> tuple[bool, int]:
+    told = sum(bool(cell) for cell in act.cells(verdict)) * 10
     return not verdict.differences, -told - len(verdict.expectation.life.events)
 
 
-def _happened(verdict: Verdict) -> str:
-    return verdict.expectation.record.state
-
-
-def _story(verdict: Verdict) -> str:
+def _story(act: Act, verdict: Verdict) -> str:
     life = verdict.expectation.life
     changes = sum(event.operation == "update" for event in life.events)
+    wanted = verdict.expectation.workspaces.get(act.flow)
     words = ["created", f"{changes} changes"]
-    state = verdict.expectation.record.state
-    if state != "Active":
-        words.append(state.lower())
+    if wanted is not None and wanted.state not in ("", "Active"):
+        words.append(wanted.state.lower())
     return ", ".join(words)
-
-
-def _workspace(verdict: Verdict) -> tuple[str, str]:
-    if verdict.workspace is None:
-        return "none", ""
-    state = verdict.workspace.categories.get("Business Record", {}).get("Record State")
-    url = str(verdict.columns.get("new_xecmworkspaceurl") or "")
-    return f"{verdict.workspace.name} [{state}]", url.partition("/cs/")[2]
-
-
-def _contract(verdict: Verdict) -> tuple[str, str]:
-    columns = verdict.columns
-    status = str(columns.get("new_contractstatus") or ("workspace" if verdict.contract else ""))
-    document = columns.get("new_contractdocumentid")
-    version = columns.get("new_contractdocumentversion")
-    return status, f"{document} v{version}" if document else ""
 
 
 def _counts(console: Console, figures: Figures) -> None:

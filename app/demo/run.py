@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from app.demo import play
-from app.demo.chronicle import Chronicle
+from app.demo.acts import expectations, written
 from app.demo.history import History, Played, Playwright
 from app.demo.judge import Judgement, judge
-from app.demo.oracle import expectations
+from app.demo.pen import Pen
 from app.demo.report import Figures, show
 from app.demo.stage import Stage, stage
 from app.demo.truth import Person, Truth
@@ -96,7 +96,7 @@ class Demo:
             if user.login != self.here.content_server.client.login
         )
         start_ms = (int(time.time()) - _HOURS_AGO * 3600) * 1000
-        return Chronicle(self.book.catalogue, people, seed, start_ms).write()
+        return written(Pen(self.book.catalogue, people, seed, start_ms))
 
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""What happened in the imagined company: the life of each record, and its contracts.
+"""What happened in the imagined company: the life of each record, and what people did in ECM.
 
 Nothing here knows how Dovetail works. A record's life is a list of rows at moments in time; the
 history turns it into messages, and the oracle into what has to be true at the end.
@@ -15,8 +15,6 @@ from app.sandbox.events.ecm import EcmHappening
 from streams.catalogue import ColumnValue
 
 STAGES = ("Qualify", "Develop", "Propose", "Close")
-#: From here on an opportunity has a contract.
-CONTRACT_STAGE = STAGES.index("Propose")
 Row = dict[str, ColumnValue]
 
 
@@ -61,31 +59,19 @@ class Truth:
     people: tuple[Person, ...]
     lives: list[Life] = field(default_factory=list)
     processes: dict[str, Life] = field(default_factory=dict)  # by the opportunity's key
-    contracts: dict[str, list[EcmHappening]] = field(default_factory=dict)  # likewise
+    #: What happened in the workspaces of a record, in order, by the record's key.
+    told: dict[str, list[EcmHappening]] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # contracts whose workspace was there before
     strays: list[EcmHappening] = field(default_factory=list)  # about nothing that exists
 
     def of(self, table: str) -> Iterator[Life]:
         return (life for life in self.lives if life.table == table)
 
+    def happenings(self, life: Life, prefix: str) -> list[EcmHappening]:
+        """What happened of one kind in a record's workspaces: ``contract.``."""
+        return [told for told in self.told.get(life.key, ()) if told.event.startswith(prefix)]
+
 
 def stage_id(index: int) -> str:
+    """The row of a stage of the sales process."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"stage {STAGES[index]}"))
-
-
-def at_contract_stage(truth: Truth, deal: Life) -> bool:
-    """Whether the deal is where a contract belongs, by its process or by its own column."""
-    process = truth.processes.get(deal.key)
-    if process is None:
-        return (deal.row["salesstage"] or 0) in (2, 3)
-    stages = [f"processstage:{stage_id(index)}" for index in range(len(STAGES))]
-    return stages.index(str(process.row["activestageid"])) >= CONTRACT_STAGE
-
-
-def was_at_contract_stage(truth: Truth, deal: Life) -> bool:
-    """Whether it ever was there."""
-    process = truth.processes.get(deal.key)
-    if process is None:
-        return any((row["salesstage"] or 0) in (2, 3) for row in deal.rows)
-    reached = {f"processstage:{stage_id(index)}" for index in (2, 3)}
-    return any(row["activestageid"] in reached for row in process.rows)

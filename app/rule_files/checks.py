@@ -8,23 +8,14 @@ from itertools import groupby
 from typing import Any
 
 from app.rule_files.expressions import expression_faults
-from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables, table_fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
-from streams.rules import ContractColumns, ContractRule, RecordWorkspaceRule, Rule
-from tables.contracts import STATUSES
+from streams.rules import ContractRule, FlowRule, RecordWorkspaceRule
+from streams.rules.hints import nearest
 
-#: What a column has to be of for the value that is written back into it.
-_WRITTEN = {
-    "workspace_id": (ColumnKind.TEXT,),
-    "workspace_url": (ColumnKind.TEXT,),
-    "status": (ColumnKind.TEXT,),
-    "document_id": (ColumnKind.TEXT,),
-    "document_version": (ColumnKind.INTEGER,),
-    "document_url": (ColumnKind.TEXT,),
-}
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
 
 
@@ -32,7 +23,7 @@ _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
 class PlacedRule:
     """A rule and where it stands."""
 
-    rule: Rule
+    rule: FlowRule
     document: Document
     trail: Trail
 
@@ -65,9 +56,8 @@ def rules_faults(
         yield from _labels(one)
         if isinstance(one.rule, ContractRule):
             yield from _record_workspace(one, one.rule, placed, complete=complete)
-            yield from _statuses(one, one.rule)
-        if isinstance(one.rule, RecordWorkspaceRule):
-            yield from _merged_pair(one, one.rule)
+        for trail, what, fix in one.rule.faults():
+            yield Fault(one.at(*trail), what, fix)
         if tables is None:
             yield from _pattern(one)
         else:
@@ -125,14 +115,9 @@ def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, 
 
 def _labels(one: PlacedRule) -> Iterator[Fault]:
     workspace = one.rule.workspace
-    shown = [("workspace", "state_attribute", workspace.state_attribute)]
-    if isinstance(one.rule, ContractRule):
-        shown.append(("", "status_attribute", one.rule.status_attribute))
     taken: set[str] = set()
-    for part, key, path in shown:
-        if path is None:
-            continue
-        where = one.at(*((part,) if part else ()), key)
+    for trail, path in one.rule.shown_attributes():
+        where = one.at(*trail)
         category, _, attribute = path.partition("/")
         if not category or not attribute:
             yield Fault(where, f"{path!r} names no attribute", "write Category/Attribute")
@@ -162,19 +147,6 @@ def _record_workspace(
         yield Fault(where, what, "name a rule of the same table")
 
 
-def _statuses(one: PlacedRule, rule: ContractRule) -> Iterator[Fault]:
-    for status in rule.statuses:
-        if status not in STATUSES:
-            where = one.at("statuses", status)
-            yield Fault(where, f"{status!r} is no status of a contract", nearest(status, STATUSES))
-
-
-def _merged_pair(one: PlacedRule, rule: RecordWorkspaceRule) -> Iterator[Fault]:
-    if (rule.merged is None) != (rule.merged_into is None):
-        present, absent = ("merged", "merged_into") if rule.merged else ("merged_into", "merged")
-        yield Fault(one.at(present), f"{present!r} needs {absent!r} beside it")
-
-
 def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
     rule = one.rule
     yield from table_fault(tables, one.at("table"), rule.table)
@@ -193,19 +165,12 @@ def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables)
 
 
 def _expressions(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
-    conditions = (
-        ("when", "closed")
-        if isinstance(one.rule, RecordWorkspaceRule)
-        else ("stage_reached", "won", "lost")
-    )
-    for key in conditions:
-        yield from expression_faults(
-            getattr(one.rule, key), one.at(key), tables, one.rule.table, condition=True
-        )
+    for trail, question in one.rule.questions():
+        yield from expression_faults(question, one.at(*trail), tables, one.rule, condition=True)
     for category, attributes in one.rule.workspace.attributes.items():
         for name, expression in attributes.items():
             where = one.at("workspace", "attributes", category, name)
-            yield from expression_faults(expression, where, tables, one.rule.table, condition=False)
+            yield from expression_faults(expression, where, tables, one.rule, condition=False)
 
 
 def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
@@ -260,8 +225,11 @@ def _columns(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
             yield from tables.column_fault(
                 one.at("merged_into"), rule.table, rule.merged_into, ColumnKind.LOOKUP
             )
-    assert {*ContractColumns.model_fields} >= {*_WRITTEN}
+    for alias, name in rule.lookups.items():
+        yield from tables.column_fault(
+            one.at("lookups", alias), rule.table, name, ColumnKind.LOOKUP
+        )
     for key, column in rule.write_back.model_dump().items():
         if column:
-            kinds = _WRITTEN.get(key, _DATES)
+            kinds = rule.write_back.kinds.get(key, _DATES)
             yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)

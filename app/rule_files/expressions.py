@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables
 from streams.catalogue import Column, ColumnKind
-from streams.rules import Expression
+from streams.rules import Expression, FlowRule
+from streams.rules.hints import nearest
 
-VARIABLES = ("record", "stage")
 STAGE_FIELDS = ("id", "name", "category")
 #: The functions of the CEL library that we use (tried one by one); operators have no such names.
 FUNCTIONS = frozenset(
@@ -25,53 +26,91 @@ FUNCTIONS = frozenset(
 _TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _LOOP_VARIABLE = re.compile(r"\b(?:all|exists|exists_one|map|filter)\(\s*(\w+)\s*,")
 _STAGE_FIELD = re.compile(r"\bstage\.(\w+)")
-_INDEXED = re.compile(r"\b(record|stage)\s*\[")
+_INDEXED = re.compile(r"\b([a-z_]\w*)\s*\[")
 _GUID = "00000000-0000-0000-0000-000000000000"
 _SAMPLES = 4
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """What an expression of a rule may name: the record, and the records that it points to."""
+
+    tables: Tables
+    rule: FlowRule
+
+    def targets(self, name: str) -> tuple[str, ...]:
+        """The declared tables that a variable's record may be of."""
+        if name == "record":
+            return (self.rule.table,)
+        column = self.tables.column(self.rule.table, self.rule.lookups[name])
+        declared = self.tables.catalogue.tables
+        return tuple(table for table in (column.targets if column else ()) if table in declared)
+
+    def records(self) -> tuple[str, ...]:
+        return ("record", *self.rule.lookups)
+
+    def columns(self, name: str) -> Mapping[str, Column]:
+        """The columns of a variable, over all tables that its record may be of."""
+        found: dict[str, Column] = {}
+        for table in reversed(self.targets(name)):
+            found |= self.tables.catalogue.tables[table].columns
+        return found
+
+
 def expression_faults(
-    expression: Expression, where: Location, tables: Tables, table: str, *, condition: bool
+    expression: Expression, where: Location, tables: Tables, rule: FlowRule, *, condition: bool
 ) -> Iterator[Fault]:
-    """Everything wrong with an expression over records of ``table``.
+    """Everything wrong with an expression over records of the rule's table.
 
     ``condition``: its value has to be true or false; else it has to be one that an attribute holds.
     """
+    scope = _Scope(tables, rule)
     faults = [
-        *_names(expression, where),
-        *_columns(expression, where, tables, table),
-        *_stage(expression, where, tables, table),
+        *_names(expression, where, scope),
+        *_columns(expression, where, scope),
+        *_stage(expression, where, tables, rule.table),
     ]
     yield from faults
-    broken = any(tables.is_broken(table, column) for column in expression.columns())
-    if not faults and not broken and table in tables.catalogue.tables:
-        columns = tables.catalogue.tables[table].columns
-        yield from _trials(expression, where, columns, condition=condition)
+    broken = any(
+        tables.is_broken(table, column)
+        for name in scope.records()
+        for table in scope.targets(name)
+        for column in expression.columns(name)
+    )
+    if not faults and not broken and rule.table in tables.catalogue.tables:
+        yield from _trials(expression, where, scope, condition=condition)
 
 
-def _names(expression: Expression, where: Location) -> Iterator[Fault]:
+def _names(expression: Expression, where: Location, scope: _Scope) -> Iterator[Fault]:
     code = _TEXT.sub("''", expression.source)
-    known = {*VARIABLES, "optional", *_LOOP_VARIABLE.findall(code)}
+    variables = (*scope.records(), "stage")
+    known = {*variables, "optional", *_LOOP_VARIABLE.findall(code)}
     for name in sorted({*expression.program.variables()} - known):
-        yield Fault(where, f"{name!r} is not known in {expression.source!r}", _meant(name))
+        yield Fault(where, f"{name!r} is not known in {expression.source!r}", _meant(name, scope))
     for name in sorted({*expression.program.functions()} - FUNCTIONS):
         if name.isidentifier():
             fix = nearest(name, FUNCTIONS)
             yield Fault(where, f"there is no function {name!r}", fix)
     for name in _INDEXED.findall(code):
-        yield Fault(where, f"{name}[…] cannot be followed", f"write {name}.name_of_the_column")
+        if name in variables:
+            yield Fault(where, f"{name}[…] cannot be followed", f"write {name}.name_of_the_column")
 
 
-def _meant(name: str) -> str:
-    fix = nearest(name, VARIABLES)
+def _meant(name: str, scope: _Scope) -> str:
+    fix = nearest(name, (*scope.records(), "stage"))
     return fix if fix.startswith("did you") else f"write record.{name} for a column"
 
 
-def _columns(
-    expression: Expression, where: Location, tables: Tables, table: str
-) -> Iterator[Fault]:
+def _columns(expression: Expression, where: Location, scope: _Scope) -> Iterator[Fault]:
+    tables = scope.tables
     for column in sorted(expression.columns()):
-        yield from tables.column_fault(where, table, column)
+        yield from tables.column_fault(where, scope.rule.table, column)
+    for name in scope.rule.lookups:
+        targets, known = scope.targets(name), scope.columns(name)
+        for column in sorted(expression.columns(name) - known.keys()):
+            if targets and not any(tables.is_broken(table, column) for table in targets):
+                what = f"{' or '.join(targets)} ({name}) has no column {column!r}"
+                yield Fault(where, what, nearest(column, known) or f"declare it in {FILE}")
 
 
 def _stage(expression: Expression, where: Location, tables: Tables, table: str) -> Iterator[Fault]:
@@ -92,12 +131,12 @@ def _stage(expression: Expression, where: Location, tables: Tables, table: str) 
 
 
 def _trials(
-    expression: Expression, where: Location, columns: Mapping[str, Column], *, condition: bool
+    expression: Expression, where: Location, scope: _Scope, *, condition: bool
 ) -> Iterator[Fault]:
     """Run the expression over filled records: types show, whatever the values are."""
     for number in range(_SAMPLES):
         try:
-            value = expression.program.execute(_sample(columns, number))
+            value = expression.program.execute(_sample(scope, number))
         except TypeError:
             what = f"{expression.source!r} mixes kinds of values"
             yield Fault(where, what, "convert one side, as in double(record.a) or string(record.a)")
@@ -113,9 +152,13 @@ def _trials(
             return
 
 
-def _sample(columns: Mapping[str, Column], number: int) -> dict[str, Any]:
+def _sample(scope: _Scope, number: int) -> dict[str, Any]:
+    records = {
+        name: {column: _value(kind, number) for column, kind in scope.columns(name).items()}
+        for name in scope.records()
+    }
     return {
-        "record": {name: _value(column, number) for name, column in columns.items()},
+        **records,
         "stage": {"id": _GUID, "name": "Propose", "category": number},
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,12 +41,3 @@ class RulesWrong(Misconfigured):
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         lines = "".join(f"\n  {fault}" for fault in self.faults)
         super().__init__(f"{count} in the rules of {directory}:{lines}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The fix for a name that is not known: the nearest one, else all when they are few."""
-    names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= 12 else ""

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.rule_files.checks import PlacedRule
-from app.rule_files.faults import Fault, RulesWrong, nearest
+from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
-from streams.rules import ContractRule
+from streams.rules import Trail
+from streams.rules.hints import nearest
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,14 @@ def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
 
 def _attributes(one: PlacedRule, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
     workspace = one.rule.workspace
-    places: list[tuple[tuple[str, str], tuple[str, ...]]] = [
+    places: list[tuple[tuple[str, str], Trail]] = [
         ((category, name), ("workspace", "attributes", category, name))
         for category, names in workspace.attributes.items()
         for name in names
     ]
-    shown: list[tuple[str | None, tuple[str, ...]]] = [
-        (workspace.state_attribute, ("workspace", "state_attribute"))
-    ]
-    if isinstance(one.rule, ContractRule):
-        shown.append((one.rule.status_attribute, ("status_attribute",)))
-    for path, trail in shown:
-        if path is not None:
-            category, _, name = path.partition("/")
-            places.append(((category, name), trail))
+    for trail, path in one.rule.shown_attributes():
+        category, _, name = path.partition("/")
+        places.append(((category, name), trail))
     for (category, name), trail in places:
         if category not in known:
             what = f"Extended ECM has no category {category!r}"

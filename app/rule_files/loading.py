@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from app.rule_files.checks import PlacedRule, rules_faults
-from app.rule_files.faults import Fault, Location, RulesWrong, nearest
-from app.rule_files.models import FLOWS, FlowFile, Reading
+from app.rule_files.faults import Fault, Location, RulesWrong
+from app.rule_files.models import FlowFile, Reading
 from app.rule_files.tables import FILE as TABLES_FILE
 from app.rule_files.tables import Tables, read_tables, version_fault
 from app.rule_files.yaml import Document, read_document
 from streams.errors import Misconfigured
-from streams.rules import ContractRule, RecordWorkspaceRule, RuleBook
+from streams.rules import MODELS, FlowRule, RuleBook
+from streams.rules.hints import nearest
 from tables.keys import digest
 
 _TESTS = "_test.yaml"
@@ -107,12 +108,12 @@ def _flows(documents: Iterable[Document]) -> _Flows:
         top = Reading(document, ())
         head = top.read(FlowFile, document.data)
         faults += [*top.faults, *version_fault(document)]
-        model = FLOWS.get(head.flow) if head and isinstance(head.flow, str) else None
+        model = MODELS.get(head.flow) if head and isinstance(head.flow, str) else None
         if head is None or model is None:
             complete = False
             if head is not None:
                 what = f"there is no flow {head.flow!r}"
-                fix = nearest(str(head.flow), FLOWS)
+                fix = nearest(str(head.flow), MODELS)
                 faults.append(Fault(document.at(("flow",)), what, fix))
             continue
         for index, data in enumerate(head.rules):
@@ -124,10 +125,7 @@ def _flows(documents: Iterable[Document]) -> _Flows:
 
 
 def _rule(
-    document: Document,
-    index: int,
-    model: type[RecordWorkspaceRule] | type[ContractRule],
-    data: Any,
+    document: Document, index: int, model: type[FlowRule], data: Any
 ) -> tuple[PlacedRule | None, list[Fault]]:
     reading = Reading(document, ("rules", index))
     rule = reading.read(model, data)
@@ -136,11 +134,9 @@ def _rule(
 
 
 def _book(directory: Path, tables: Tables, placed: Iterable[PlacedRule]) -> RuleBook:
-    rules = [one.rule for one in placed]
     return RuleBook(
         catalogue=tables.catalogue,
-        record_workspaces=tuple(r for r in rules if isinstance(r, RecordWorkspaceRule)),
-        contracts=tuple(r for r in rules if isinstance(r, ContractRule)),
+        rules=tuple(one.rule for one in placed),
         processes=tuple(tables.processes.values()),
         members=dict(tables.members),
         digest=digest(

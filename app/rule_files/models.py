@@ -7,21 +7,17 @@ from collections.abc import Hashable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError
+from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from app.rule_files.faults import Fault, nearest
+from app.rule_files.faults import Fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import Column, ColumnKind
-from streams.rules import ContractRule, RecordWorkspaceRule, RuleModel
+from streams.rules import RuleModel
+from streams.rules.hints import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The model of a rule, by the flow that a file names.
-FLOWS: Mapping[str, type[RecordWorkspaceRule] | type[ContractRule]] = {
-    "record_workspace": RecordWorkspaceRule,
-    "contract_lifecycle": ContractRule,
-}
 VERSION = 1
 
 LogicalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -66,12 +62,39 @@ def _targets(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+ColumnEntry = Annotated[
+    Column,
+    PlainValidator(_column),
+    WithJsonSchema(
+        {
+            "description": "The column's kind, or the tables that a lookup points to.",
+            "oneOf": [
+                {"enum": [kind.value for kind in ColumnKind if kind is not ColumnKind.LOOKUP]},
+                {
+                    "type": "object",
+                    "properties": {
+                        "lookup": {
+                            "oneOf": [
+                                {"type": "string"},
+                                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                            ]
+                        }
+                    },
+                    "required": ["lookup"],
+                    "additionalProperties": False,
+                },
+            ],
+        }
+    ),
+]
+
+
 class TableEntry(RuleModel):
     """A table as ``tables.yaml`` declares it."""
 
     entity_set: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     primary_id: LogicalName
-    columns: Mapping[LogicalName, Annotated[Column, PlainValidator(_column)]] = {}
+    columns: Mapping[LogicalName, ColumnEntry] = {}
     reference: bool = False
 
 

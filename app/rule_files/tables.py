@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.rule_files.faults import Fault, Location, nearest
+from app.rule_files.faults import Fault, Location
 from app.rule_files.models import VERSION, Reading, TableEntry, TablesFile
 from app.rule_files.yaml import Document
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
 from streams.rules import ProcessRule
+from streams.rules.hints import nearest
 
 FILE = "tables.yaml"
 #: What of a ``processstage`` row the conditions read as ``stage.name`` and ``stage.category``.

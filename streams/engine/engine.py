@@ -16,7 +16,7 @@ from streams.engine.errors import Halted, NotHere
 from streams.engine.partitioning import partition_of
 from streams.engine.partitions import Partitions
 from streams.engine.publisher import EngineProducer
-from streams.engine.records import TopicPartition
+from streams.engine.records import Outgoing, TopicPartition
 from streams.engine.recovery import ChangelogConsumer
 from streams.engine.settings import EngineSettings, TopicSpec
 from streams.engine.stages import BatchStage, LaneStage, StageEntry, help_of
@@ -134,6 +134,25 @@ class Engine:
         if store is None:
             raise NotHere(table, key, partition)
         return store.get(table, key)
+
+    def held(self, table: str) -> Sequence[int]:
+        """Return the partitions of a table that work on this worker; raises KeyError."""
+        owner = self.tables.owner(table)
+        return sorted(u.partition for u in self.partitions.units if u.entry.name == owner)
+
+    def scan(
+        self, table: str, partition: int, *, after: str = "", limit: int = 1000
+    ) -> list[tuple[str, bytes]]:
+        """Return committed rows of one partition in key order, those after the key ``after``.
+
+        Nothing when another worker has the partition.
+        """
+        store = self.partitions.store(partition)
+        return store.scan(table, after=after, limit=limit) if store is not None else []
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Produce records and wait for their delivery, as a stage's outputs are."""
+        await self.app.producer.publish(records)
 
     async def run(self) -> None:
         """Run until ``stop`` is called; raises Halted when the worker halts.

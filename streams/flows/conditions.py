@@ -7,9 +7,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from streams.catalogue import ColumnKind, ColumnValue
+from streams.catalogue import ColumnKind, ColumnValue, Table, lookup
 from streams.flows.shape import View
-from streams.rules import Expression
+from streams.rules import Expression, FlowRule
 
 #: The columns of a ``processstage`` row that ``stage.name`` and ``stage.category`` come from.
 STAGE_COLUMNS = ("stagename", "stagecategory")
@@ -18,13 +18,20 @@ _NO_VALUE = (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError)
 _NO_STAGE: Mapping[str, Any] = {"id": None, "name": None, "category": None}
 
 
-def context(view: View) -> dict[str, Any]:
-    """The variables of an expression: ``record`` with all declared columns, and ``stage``."""
-    record = {
-        name: _plain(view.row.value(name), column.kind)
-        for name, column in view.table.columns.items()
-    }
-    return {"record": record, "stage": _stage(view)}
+def context(view: View, rule: FlowRule) -> dict[str, Any]:
+    """The variables of a rule's expressions.
+
+    ``record`` with all declared columns, ``stage``, and each record that ``lookups`` names: its
+    columns are null where the lookup is empty, and not there while they are not known yet.
+    """
+    record = _values(view.table, view.row.values())
+    others = {alias: _other(view, rule, alias) for alias in rule.lookups}
+    return {**others, "record": record, "stage": _stage(view)}
+
+
+def columns_wanted(rule: FlowRule, alias: str, table: Table) -> tuple[str, ...]:
+    """What the rule's expressions read of the record that a lookup points to."""
+    return tuple(sorted(rule.reads[alias] & table.columns.keys()))
 
 
 def holds(expression: Expression, variables: Mapping[str, Any]) -> bool | None:
@@ -52,11 +59,30 @@ def _number(value: float) -> str | None:
     return format(Decimal(repr(value)).normalize() + 0, "f") if isfinite(value) else None
 
 
+def _values(table: Table, columns: Mapping[str, ColumnValue]) -> dict[str, Any]:
+    return {name: _plain(columns.get(name), column.kind) for name, column in table.columns.items()}
+
+
 def _plain(value: ColumnValue, kind: ColumnKind) -> Any:
     """Numbers are compared as numbers; every other canonical value is what CEL expects."""
     if kind is ColumnKind.NUMBER and isinstance(value, str):
         return float(value)
     return value
+
+
+def _other(view: View, rule: FlowRule, alias: str) -> Mapping[str, Any]:
+    """Another record's columns; null where there is no record, or its table has no such column."""
+    other = lookup(view.row.value(rule.lookups[alias]))
+    table = view.catalogue.tables.get(other.table) if other else None
+    if other is None or table is None:
+        return dict.fromkeys(rule.reads[alias])
+    known = view.neighbours.columns.get(other.key)
+    wanted = columns_wanted(rule, alias, table)
+    nothing: dict[str, Any] = dict.fromkeys(rule.reads[alias] - {*wanted})
+    if known is None:
+        return nothing
+    shown = {name: known.columns[name] for name in wanted if name in known.columns}
+    return nothing | {name: _plain(v, table.columns[name].kind) for name, v in shown.items()}
 
 
 def _stage(view: View) -> Mapping[str, Any]:

@@ -35,11 +35,12 @@ from streams.flows import workspaces
 from streams.flows.conditions import STAGE_COLUMNS, context, holds
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
+from streams.flows.workspaces import Related, Wanted
 from streams.messages.facts import WorkspaceEvent
 from streams.rules import ContractColumns, ContractRule
-from tables.contracts import STATUSES, ContractEvent, ContractsRow, ContractState, DocumentRef
+from tables.contracts import STATUSES, ContractEvent, ContractsRow, ContractState
+from tables.documents import DocumentRef
 from tables.keys import RecordRef
-from tables.workspace_links import Link
 
 EVENT_PREFIX = "contract."
 
@@ -60,16 +61,18 @@ def decide(cause: Cause, view: View, rule: ContractRule) -> Decision:
     contracts = _reported(view.own, cause, rule)
     contract = contracts.get(rule.name)
     plan = Plan(view, rule.name)
-    link = view.links.get(rule.name)
+    plan.look_up(rule)
     _want_stage_name(plan)
-    variables = context(view)
-    if link is not None:
-        _follow(plan, rule, link, contract, variables)
-    elif not view.row.alive:
-        plan.because(plan.absence())
-    elif _is_due(plan, rule, variables):
-        attributes = _attributes(rule, view, contract, variables)
-        workspaces.want_workspace(plan, rule.workspace, attributes)
+    variables = context(view, rule)
+    related, complete = _record_workspace(view, rule)
+    wanted = Wanted(
+        workspace_state(view, rule, variables).value,
+        shown=_status_shown(rule, contract),
+        columns=contract_columns(view, rule, contract),
+        related=related,
+        complete=complete,
+    )
+    workspaces.keep(plan, rule, variables, wanted, lambda: _is_due(plan, rule, variables))
     return plan.decision(own=contracts)
 
 
@@ -127,43 +130,19 @@ def _is_due(plan: Plan, rule: ContractRule, variables: Mapping[str, Any]) -> boo
     return reached is True
 
 
-def _attributes(
-    rule: ContractRule, view: View, contract: ContractState, variables: Mapping[str, Any]
-) -> workspaces.Labels:
-    shown: dict[str, ColumnValue] = {}
-    if rule.workspace.state_attribute:
-        shown[rule.workspace.state_attribute] = workspace_state(view, rule, variables).value
-    if rule.status_attribute and contract.status:
-        shown[rule.status_attribute] = _status_label(rule, contract.status)
-    return workspaces.attributes_of(rule.workspace, variables, shown)
+def _status_shown(rule: ContractRule, contract: ContractState) -> dict[str, ColumnValue]:
+    """The status as the workspace shows it; nothing before the first event."""
+    if not rule.status_attribute or contract.status is None:
+        return {}
+    return {rule.status_attribute: _status_label(rule, contract.status)}
 
 
-def _follow(
-    plan: Plan,
-    rule: ContractRule,
-    link: Link,
-    contract: ContractState,
-    variables: Mapping[str, Any],
-) -> None:
-    attributes = _attributes(rule, plan.view, contract, variables)
-    workspaces.want_properties(plan, rule.workspace, link, attributes)
-    if not plan.view.row.alive:
-        plan.because(Reason.RECORD_DELETED)
-        return
-    workspaces.want_roles(plan, rule.workspace.roles, link)
-    _relate(plan, rule, link)
-    columns = workspaces.link_columns(rule.write_back, link)
-    columns |= contract_columns(plan.view, rule, contract)
-    plan.want_columns("contract", columns)
-
-
-def _relate(plan: Plan, rule: ContractRule, link: Link) -> None:
-    wanted, complete = workspaces.related_by(plan, rule.workspace.relations)
-    if rule.record_workspace:
-        own = plan.view.links.get(rule.record_workspace)
-        complete = complete and own is not None
-        wanted |= {("parent", own.workspace_id)} if own is not None else set()
-    workspaces.want_relations(plan, link, wanted, complete=complete)
+def _record_workspace(view: View, rule: ContractRule) -> tuple[frozenset[Related], bool]:
+    """The record's own workspace of flow 1 becomes the parent; False while it is not there."""
+    if not rule.record_workspace:
+        return frozenset(), True
+    own = view.links.get(rule.record_workspace)
+    return (frozenset({("parent", own.workspace_id)}), True) if own else (frozenset(), False)
 
 
 def contract_columns(
@@ -229,7 +208,7 @@ def _status_label(rule: ContractRule, status: str) -> str:
 
 FLOW = Flow(
     "contract_lifecycle",
-    lambda book: book.contracts,
+    lambda book: book.of(ContractRule),
     decide,
     own_table="contracts",
     own_row=ContractsRow,

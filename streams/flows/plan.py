@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.catalogue import ColumnValue
+from streams.catalogue import ColumnValue, lookup
+from streams.flows.conditions import columns_wanted
 from streams.flows.shape import Decision, Reason, View
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
+from streams.rules import FlowRule
 from tables.flow_steps import Step
 from tables.keys import RecordRef, command_id, digest
 from tables.rows import Row
@@ -33,12 +35,19 @@ class Plan:
         self._commands: list[AnyCommand] = []
         self._facts: list[Fact] = []
         self._reasons: list[Reason] = []
+        self._wake_ms: int | None = None
 
     def decision(self, own: Row | None = None) -> Decision:
         reasons = tuple(dict.fromkeys(self._reasons))
         if not reasons and not self._commands:
             reasons = (Reason.ALL_TRUE,)
-        return Decision(tuple(self._commands), tuple(self._facts), own, reasons)
+        commands, facts = tuple(self._commands), tuple(self._facts)
+        return Decision(commands, facts, own, reasons, self._wake_ms)
+
+    def wake_at(self, at_ms: int) -> None:
+        """Want to decide again at this time (Unix ms); the earliest counts, the past never."""
+        if at_ms > self.view.now_ms:
+            self._wake_ms = at_ms if self._wake_ms is None else min(at_ms, self._wake_ms)
 
     def because(self, reason: Reason) -> None:
         self._reasons.append(reason)
@@ -115,11 +124,32 @@ class Plan:
         self._facts.append(ColumnsWanted(record=about, wanted_by=self.view.record, columns=columns))
         return None
 
-    def workspace_of(self, about: RecordRef) -> int | None:
-        """Another record's workspace; asks for it and answers None while it is not known."""
-        known = self.view.neighbours.workspaces.get(about.key)
+    def look_up(self, rule: FlowRule) -> bool:
+        """Ask for what the rule's conditions read of other records; True when all of it is known.
+
+        See ``FlowRule.lookups``. Each of these records tells us again when it changes.
+        """
+        complete = True
+        for alias, column in rule.lookups.items():
+            other = lookup(self.view.row.value(column))
+            table = self.view.catalogue.tables.get(other.table) if other else None
+            if other is None or table is None:
+                continue
+            wanted = columns_wanted(rule, alias, table)
+            if wanted and self.columns_of(other, wanted) is None:
+                self.because(Reason.WAITING_FOR_RELATED_RECORD)
+                complete = False
+        return complete
+
+    def workspace_of(self, about: RecordRef, rule: str | None = None) -> int | None:
+        """Another record's workspace; asks for it and answers None while it is not known.
+
+        ``rule``: the one of this rule; else the one that stands for the record.
+        """
+        known = self.view.neighbours.workspace(about.key, rule)
         if known is None:
-            self._facts.append(WorkspaceWanted(record=about, wanted_by=self.view.record))
+            wanted = WorkspaceWanted(record=about, wanted_by=self.view.record, rule=rule)
+            self._facts.append(wanted)
         return known
 
     def _step(self, step: str) -> Step:

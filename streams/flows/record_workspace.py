@@ -26,8 +26,8 @@ from streams.flows import workspaces
 from streams.flows.conditions import context, holds
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
+from streams.flows.workspaces import Related, Wanted
 from streams.rules import RecordWorkspaceRule
-from tables.workspace_links import Link
 
 
 class RecordState(StrEnum):
@@ -42,14 +42,11 @@ class RecordState(StrEnum):
 def decide(cause: Cause, view: View, rule: RecordWorkspaceRule) -> Decision:
     """Compare what the rule wants for the record with what is confirmed (see the table above)."""
     plan = Plan(view, rule.name)
-    link = view.links.get(rule.name)
-    variables = context(view)
-    if link is not None:
-        _follow(plan, rule, link, variables)
-    elif not view.row.alive:
-        plan.because(plan.absence())
-    elif _is_due(plan, rule, variables):
-        workspaces.want_workspace(plan, rule.workspace, _attributes(rule, view, variables))
+    plan.look_up(rule)
+    variables = context(view, rule)
+    related, complete = _survivor(plan, rule)
+    wanted = Wanted(record_state(view, rule, variables).value, related=related, complete=complete)
+    workspaces.keep(plan, rule, variables, wanted, lambda: _is_due(plan, rule, variables))
     return plan.decision()
 
 
@@ -74,35 +71,18 @@ def _is_due(plan: Plan, rule: RecordWorkspaceRule, variables: Mapping[str, Any])
     return due is True
 
 
-def _attributes(
-    rule: RecordWorkspaceRule, view: View, variables: Mapping[str, Any]
-) -> workspaces.Labels:
-    shown = rule.workspace.state_attribute
-    state = {shown: record_state(view, rule, variables).value} if shown else {}
-    return workspaces.attributes_of(rule.workspace, variables, state)
+def _survivor(plan: Plan, rule: RecordWorkspaceRule) -> tuple[frozenset[Related], bool]:
+    """A merged record's workspace is a child of the survivor's; False while that is not known."""
+    row = plan.view.row
+    if not (row.alive and rule.merged and rule.merged_into and row.value(rule.merged) is True):
+        return frozenset(), True
+    survivor = lookup(row.value(rule.merged_into))
+    if plan.view.links.get(rule.name) is None or survivor is None:
+        return frozenset(), survivor is not None
+    workspace = plan.workspace_of(survivor)
+    if workspace is None:
+        return frozenset(), False
+    return frozenset({("parent", workspace)}), True
 
 
-def _follow(
-    plan: Plan, rule: RecordWorkspaceRule, link: Link, variables: Mapping[str, Any]
-) -> None:
-    attributes = _attributes(rule, plan.view, variables)
-    workspaces.want_properties(plan, rule.workspace, link, attributes)
-    if not plan.view.row.alive:
-        plan.because(Reason.RECORD_DELETED)
-        return
-    workspaces.want_roles(plan, rule.workspace.roles, link)
-    _relate(plan, rule, link)
-    plan.want_columns("links", workspaces.link_columns(rule.write_back, link))
-
-
-def _relate(plan: Plan, rule: RecordWorkspaceRule, link: Link) -> None:
-    wanted, complete = workspaces.related_by(plan, rule.workspace.relations)
-    if rule.merged and rule.merged_into and plan.view.row.value(rule.merged) is True:
-        survivor = lookup(plan.view.row.value(rule.merged_into))
-        workspace = plan.workspace_of(survivor) if survivor else None
-        complete = complete and workspace is not None
-        wanted |= {("parent", workspace)} if workspace is not None else set()
-    workspaces.want_relations(plan, link, wanted, complete=complete)
-
-
-FLOW = Flow("record_workspace", lambda book: book.record_workspaces, decide)
+FLOW = Flow("record_workspace", lambda book: book.of(RecordWorkspaceRule), decide)

@@ -12,6 +12,8 @@ from streams.messages.commands import AnyCommand
 from streams.messages.facts import Fact
 from streams.messages.outcomes import AnyOutcome
 from streams.rules import RuleBook
+from tables.approvals import ApprovalsRow
+from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
@@ -35,6 +37,7 @@ class Reason(StrEnum):
     OPPORTUNITY_LOST = "opportunity_lost"
     WAITING_FOR_COLUMNS = "waiting_for_columns"
     WAITING_FOR_WORKSPACE = "waiting_for_workspace"
+    WAITING_FOR_RELATED_RECORD = "waiting_for_related_record"
     WAITING_FOR_RELATED_WORKSPACE = "waiting_for_related_workspace"
     WAITING_FOR_STAGE_NAME = "waiting_for_stage_name"
     WAITING_FOR_MEMBER = "waiting_for_member"
@@ -49,9 +52,10 @@ class Reason(StrEnum):
 class View:
     """What a decision sees: the rows of one record, and nothing else.
 
-    ``own`` is the flow's own row. ``at_ms`` is the time of the cause; nothing here reads a clock.
-    ``repeats``: what was asked for already is asked for again. That is so for what comes from
-    outside, which may be a replay; an outcome or an answer only adds what is new.
+    ``own`` is the flow's own row. ``at_ms`` is the time of the cause, ``now_ms`` the time of the
+    decision (both Unix milliseconds): nothing here reads a clock. ``repeats``: what was asked for
+    already is asked for again. That is so for what comes from outside, which may be a replay; an
+    outcome or an answer only adds what is new.
     """
 
     record: RecordRef
@@ -60,10 +64,13 @@ class View:
     steps: StepsRow
     neighbours: NeighboursRow
     stages: StagesRow
+    evidence: EvidenceRow
+    approvals: ApprovalsRow
     own: Row
     catalogue: Catalogue
     members: Mapping[str, str]
     at_ms: int
+    now_ms: int
     repeats: bool = True
 
     @property
@@ -78,12 +85,16 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What shall become true: commands, facts for other records, the flow's own row, and why."""
+    """What shall become true: commands, facts for other records, the flow's own row, and why.
+
+    ``wake_ms``: decide again at this time (Unix ms), whatever happens until then.
+    """
 
     commands: tuple[AnyCommand, ...] = ()
     facts: tuple[Fact, ...] = ()
     own: Row | None = None
     reasons: tuple[Reason, ...] = ()
+    wake_ms: int | None = None
 
 
 class DecideFlow(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.catalogue import ColumnValue, lookup
@@ -18,7 +19,7 @@ from streams.messages.commands import (
 )
 from streams.messages.facts import BusinessObject
 from streams.naming import columns_of, workspace_name
-from streams.rules import LinkColumns, RelationRule, RoleRule, WorkspaceRule
+from streams.rules import FlowRule, LinkColumns, RelationRule, RoleRule, WorkspaceRule
 from tables.keys import RecordRef, digest
 from tables.workspace_links import Link
 
@@ -140,7 +141,7 @@ def related_by(plan: Plan, relations: Iterable[RelationRule]) -> tuple[set[Relat
         other = lookup(plan.view.row.value(rule.column))
         if other is None or other.table not in plan.view.catalogue.tables:
             continue
-        workspace = plan.workspace_of(other)
+        workspace = plan.workspace_of(other, rule.to)
         if workspace is None:
             plan.because(Reason.WAITING_FOR_RELATED_WORKSPACE)
             complete = False
@@ -184,6 +185,60 @@ def _want_no_relation(plan: Plan, link: Link, relation: Relation, other: int) ->
             workspace_id=link.workspace_id, related_id=other, relation=relation, **common
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a flow wants of a record's workspace, beside what its rule says for every record.
+
+    ``state`` goes into the rule's ``state_attribute``; ``shown`` into further attributes, keyed as
+    rules write it (``"Contract/Status"``; an empty key is left out); ``columns`` onto the record,
+    beside the link; ``related`` beside the rule's relations, and ``complete`` if that is all.
+    """
+
+    state: str
+    shown: Mapping[str, ColumnValue] = field(default_factory=dict)
+    columns: Mapping[str, ColumnValue] = field(default_factory=dict)
+    related: frozenset[Related] = frozenset()
+    complete: bool = True
+
+
+def keep(
+    plan: Plan,
+    rule: FlowRule,
+    variables: Mapping[str, Any],
+    wanted: Wanted,
+    due: Callable[[], bool],
+) -> Link | None:
+    """Want the workspace if it is ``due``, and everything in it once it is there.
+
+    A workspace that exists is followed whether it would still be due or not; a deleted record's
+    one is marked, when the rule says so, and left alone. Returns the link of a living record's
+    workspace, for whatever else the flow wants in it.
+    """
+    link = plan.view.links.get(rule.name)
+    shown = {path: value for path, value in wanted.shown.items() if path}
+    if rule.workspace.state_attribute:
+        shown[rule.workspace.state_attribute] = wanted.state
+    attributes = attributes_of(rule.workspace, variables, shown)
+    if link is None:
+        if not plan.view.row.alive:
+            plan.because(plan.absence())
+        elif due():
+            want_workspace(plan, rule.workspace, attributes)
+        return None
+    if not plan.view.row.alive:
+        plan.because(Reason.RECORD_DELETED)
+        if rule.on_delete == "mark":
+            want_properties(plan, rule.workspace, link, attributes)
+        return None
+    want_properties(plan, rule.workspace, link, attributes)
+    want_roles(plan, rule.workspace.roles, link)
+    by_rule, known = related_by(plan, rule.workspace.relations)
+    complete = known and wanted.complete
+    want_relations(plan, link, by_rule | wanted.related, complete=complete)
+    plan.want_columns("columns", {**link_columns(rule.write_back, link), **wanted.columns})
+    return link
 
 
 def link_columns(columns: LinkColumns, link: Link) -> dict[str, ColumnValue]:

@@ -41,7 +41,16 @@ EVENTS = frozenset(
     f"{subject}.{happened}"
     for subject, happenings in {
         "workspace": ("created", "updated", "connected", "deleted"),
-        "document": ("added", "version_added", "renamed", "moved", "deleted"),
+        "document": (
+            "added",
+            "version_added",
+            "renamed",
+            "moved",
+            "deleted",
+            "approved",
+            "rejected",
+            "expired",
+        ),
         "attribute": ("changed",),
         "classification": ("changed",),
         "hold": ("applied", "released"),

@@ -87,6 +87,63 @@ class UnrelateWorkspaces(Command):
     relation: Literal["parent", "child"]
 
 
+class RestrictAccess(Command):
+    """Only these roles of the workspace, and whoever administers it, may open it."""
+
+    kind: Literal["restrict_access"] = "restrict_access"
+    workspace_id: int
+    roles: tuple[str, ...]
+
+
+class SetRetention(Command):
+    """The workspace carries this records management classification (reference/extended-ecm.md 7).
+
+    ``starts_on``: the date from which it is kept, ISO; None while that is not known yet.
+    """
+
+    kind: Literal["set_retention"] = "set_retention"
+    workspace_id: int
+    classification: str
+    starts_on: str | None = None
+
+
+class EnsureFolder(Command):
+    """The workspace has a folder for ``key`` under ``path`` (folder names), with this name.
+
+    ``key`` names it for good, e.g. ``msdyn_projecttask:<guid>``: a new name renames it.
+    """
+
+    kind: Literal["ensure_folder"] = "ensure_folder"
+    workspace_id: int
+    path: tuple[str, ...] = ()
+    folder_key: str
+    name: str
+
+
+class StartWorkflow(Command):
+    """A workflow of this map runs for the workspace, started once (reference/extended-ecm.md 6).
+
+    ``round`` tells one version of the request from the next. ``comment``: the notes that approvers
+    read; ``documents``: node ids of the attachments.
+    """
+
+    kind: Literal["start_workflow"] = "start_workflow"
+    workspace_id: int
+    workflow_map: str
+    round: str
+    title: str
+    comment: str = ""
+    attributes: Mapping[str, str | int | bool | None] = Field(default_factory=dict)
+    documents: tuple[int, ...] = ()
+
+
+class StopWorkflow(Command):
+    """The workflow does not run any more."""
+
+    kind: Literal["stop_workflow"] = "stop_workflow"
+    workflow_id: int
+
+
 class SetRecordColumns(Command):
     """The record has these values in these columns (canonical, see ``streams.catalogue``)."""
 
@@ -101,7 +158,16 @@ class ReadRecord(Command):
 
 
 EcmCommand = (
-    EnsureWorkspace | UpdateWorkspace | SetRoleMembers | RelateWorkspaces | UnrelateWorkspaces
+    EnsureWorkspace
+    | UpdateWorkspace
+    | SetRoleMembers
+    | RelateWorkspaces
+    | UnrelateWorkspaces
+    | RestrictAccess
+    | SetRetention
+    | EnsureFolder
+    | StartWorkflow
+    | StopWorkflow
 )
 DynamicsCommand = SetRecordColumns | ReadRecord
 AnyCommand = EcmCommand | DynamicsCommand

@@ -135,11 +135,12 @@ class WorkspaceOwned(Message):
 
 
 class WorkspaceWanted(Message):
-    """``wanted_by`` asks ``record`` for its workspace."""
+    """``wanted_by`` asks ``record`` for its workspace: of this rule, or the one it is known by."""
 
     kind: Literal["workspace_wanted"] = "workspace_wanted"
     record: RecordRef
     wanted_by: RecordRef
+    rule: str | None = None
 
     @property
     def key(self) -> str:
@@ -147,12 +148,13 @@ class WorkspaceWanted(Message):
 
 
 class WorkspaceKnown(Message):
-    """The answer: ``about`` has this workspace."""
+    """The answer: ``about`` has this workspace. ``rule`` repeats the question's."""
 
     kind: Literal["workspace_known"] = "workspace_known"
     record: RecordRef
     about: RecordRef
     workspace_id: int
+    rule: str | None = None
 
     @property
     def key(self) -> str:
@@ -207,6 +209,21 @@ class StageChanged(Message):
         return self.record.key
 
 
+class TimeReached(Message):
+    """The time that a decision waited for has come, or what it asked for stays without outcome.
+
+    ``at_ms``: when this was noticed (Unix ms). Hearing it again, or too early, changes nothing.
+    """
+
+    kind: Literal["time_reached"] = "time_reached"
+    record: RecordRef
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
 Fact = (
     RecordChange
     | EcmEvent
@@ -217,6 +234,7 @@ Fact = (
     | ColumnsWanted
     | ColumnsKnown
     | StageChanged
+    | TimeReached
 )
 
 FACTS: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])

@@ -44,9 +44,17 @@ class WorkspaceEnsured(Outcome):
 
 
 class StepDone(Outcome):
-    """The step is true: workspace updated, role set, workspaces related or not related any more."""
+    """The step is true: whatever the command wanted, and nothing else to tell."""
 
     kind: Literal["step_done"] = "step_done"
+
+
+class WorkflowStarted(Outcome):
+    """The workflow of this round runs; ``workflow_id`` is its process id."""
+
+    kind: Literal["workflow_started"] = "workflow_started"
+    workflow_id: int
+    round: str
 
 
 class RecordColumnsSet(Outcome):
@@ -75,6 +83,8 @@ class WriteRefused(Outcome):
     message: str
 
 
-AnyOutcome = WorkspaceEnsured | StepDone | RecordColumnsSet | RecordRead | WriteRefused
+AnyOutcome = (
+    WorkspaceEnsured | StepDone | WorkflowStarted | RecordColumnsSet | RecordRead | WriteRefused
+)
 
 OUTCOMES: TypeAdapter[AnyOutcome] = TypeAdapter(Annotated[AnyOutcome, Field(discriminator="kind")])

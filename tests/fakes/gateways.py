@@ -24,6 +24,23 @@ class FakeWorkspace:
     attributes: dict[str, dict[str, ColumnValue]]
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     parents: set[int] = field(default_factory=set)
+    access: tuple[str, ...] | None = None
+    retention: tuple[str, str | None] | None = None
+    folders: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class FakeWorkflow:
+    """A workflow as the fake keeps it."""
+
+    id: int
+    workspace_id: int
+    map: str
+    title: str
+    comment: str
+    attributes: dict[str, ColumnValue]
+    documents: tuple[int, ...]
+    running: bool = True
 
 
 @dataclass
@@ -33,6 +50,7 @@ class FakeEcm:
     workspaces: dict[int, FakeWorkspace] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     unknown_members: set[str] = field(default_factory=set)
+    workflows: dict[str, FakeWorkflow] = field(default_factory=dict)
 
     def of(self, business_object: BusinessObject) -> FakeWorkspace | None:
         found = [w for w in self.workspaces.values() if w.business_object == business_object]
@@ -90,6 +108,56 @@ class FakeEcm:
             (workspace_id, related_id) if relation == "parent" else (related_id, workspace_id)
         )
         self.workspaces[child].parents.discard(parent)
+
+    async def restrict_access(self, workspace_id: int, *, roles: Sequence[str]) -> None:
+        self.calls.append(f"restrict {workspace_id} {','.join(roles)}")
+        self.workspaces[workspace_id].access = tuple(roles)
+
+    async def set_retention(
+        self, workspace_id: int, *, classification: str, starts_on: str | None
+    ) -> None:
+        self.calls.append(f"retain {workspace_id} {classification} {starts_on}")
+        self.workspaces[workspace_id].retention = (classification, starts_on)
+
+    async def ensure_folder(
+        self, workspace_id: int, *, path: Sequence[str], key: str, name: str
+    ) -> None:
+        self.calls.append(f"folder {workspace_id} {key}")
+        self.workspaces[workspace_id].folders[key] = "/".join((*path, name))
+
+    async def start_workflow(
+        self,
+        workspace_id: int,
+        *,
+        workflow_map: str,
+        key: str,
+        title: str,
+        comment: str,
+        attributes: Mapping[str, str | int | bool | None],
+        documents: Sequence[int],
+    ) -> int:
+        self.calls.append(f"start {workspace_id} {workflow_map}")
+        found = self.workflows.get(key)
+        if found is None:
+            # The id follows from the key, so that two runs can be compared.
+            number = 500_000 + int(key[:6], 16)
+            found = FakeWorkflow(
+                number,
+                workspace_id,
+                workflow_map,
+                title,
+                comment,
+                dict(attributes),
+                tuple(documents),
+            )
+            self.workflows[key] = found
+        return found.id
+
+    async def stop_workflow(self, workflow_id: int) -> None:
+        self.calls.append(f"stop {workflow_id}")
+        for workflow in self.workflows.values():
+            if workflow.id == workflow_id:
+                workflow.running = False
 
 
 @dataclass

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.sandbox.events.change import Encoded
+from app.settings.fields import RULES_DIRECTORY
 from tests.main_job.scene import Scene
 
 pytestmark = pytest.mark.broker
 
 
-async def _dovetail(scene: Scene, *words: str) -> list[dict[str, Any]]:
-    """Run a command with the worker's settings; its lines of JSON."""
+async def _ended(scene: Scene, *words: str) -> tuple[int, str, str]:
+    """Run a command with the worker's settings: exit code, standard output and error."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", *words, "--json"),
+        *(sys.executable, "-m", "app", *words),
         env=dict(scene.worker.environment),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def _dovetail(scene: Scene, *words: str) -> list[dict[str, Any]]:
+    """Run a command that has to succeed; its lines of JSON."""
+    code, out, err = await _ended(scene, *words, "--json")
+    assert code == 0, err
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -65,3 +74,52 @@ async def test_dead_letters_are_listed_with_their_place_and_error(scene: Scene) 
     assert all(one["source"].startswith(f"{topic}/") for one in listed)
     (only,) = await _dovetail(scene, "dlq", "list", "--topic", topic, "--error", "not_utf8")
     assert only["key"] == ""
+
+
+async def test_rules_are_checked_against_what_both_systems_have(
+    scene: Scene, tmp_path: Path
+) -> None:
+    code, _, err = await _ended(scene, "rules", "check", "--live")
+    assert (code, "known to both systems" in err) == (0, True), err
+    rules = Path(shutil.copytree(RULES_DIRECTORY, tmp_path / "rules"))
+    file = rules / "record_workspace.yaml"
+    file.write_text(
+        file.read_text()
+        .replace("type: Account", "type: Acount", 1)
+        .replace("role: Owner", "role: Owners", 1)
+    )
+    tables = rules / "tables.yaml"
+    tables.write_text(
+        tables.read_text().replace("      name: text\n", "      name: text\n      nam: text\n", 1)
+    )
+    code, _, err = await _ended(scene, "rules", "check", str(rules), "--live")
+    assert code == 1
+    assert "has no workspace type 'Acount' (did you mean Account?)" in err
+    assert "tables.yaml:" in err
+    assert "'nam'" in err
+
+
+async def test_a_system_that_is_away_is_told_and_not_waited_for(scene: Scene) -> None:
+    scene.set(CONTENT_SERVER_URL="http://127.0.0.1:1")
+    code, _, err = await _ended(scene, "rules", "check", "--live")
+    assert code == 1
+    assert "Content Server does not answer" in err
+
+
+async def test_a_record_is_explained_with_its_conditions_and_workspace(scene: Scene) -> None:
+    await scene.ready()
+    account = scene.account("Contoso")
+    await scene.tell(account)
+    await scene.until_linked(account)
+    await scene.until_quiet()
+    found = scene.workspace(account)
+    assert found is not None
+    one = next(
+        told
+        for told in await _dovetail(scene, "rules", "explain", f"account:{account.id}")
+        if told["rule"] == "account-workspace"
+    )
+    assert (one["workspace_id"], one["open"]) == (found.id, [])
+    conditions = {condition["where"]: condition for condition in one["conditions"]}
+    assert conditions["closed"]["answer"] is False
+    assert conditions["closed"]["values"] == {"record.statecode": 0}

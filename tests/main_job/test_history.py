@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from app.demo import play
-from app.demo.chronicle import Chronicle, Size
+from app.demo.acts import expectations, written
 from app.demo.history import CHANGES_TOPIC, History, Played, Playwright
 from app.demo.judge import judge
-from app.demo.oracle import expectations
+from app.demo.pen import Pen, Size
 from app.demo.truth import Person, Truth
 from app.sandbox.entra import EntraClient
 from tests.main_job.scene import BOOK, Scene
 
 pytestmark = pytest.mark.broker
 
-SMALL = Size(accounts=11, deals=13, cases=8, leaving=1)
+SMALL = Size(accounts=11, deals=13, cases=8, leaving=1, others=3)
 SEED = 11
 HOUR_SECONDS = 3600
 
@@ -68,7 +68,7 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
         if user.login != here.content_server.client.login
     )
     start_ms = (int(time.time()) - 3 * HOUR_SECONDS) * 1000
-    truth = Chronicle(BOOK.catalogue, people, SEED, start_ms, SMALL).write()
+    truth = written(Pen(BOOK.catalogue, people, SEED, start_ms, SMALL))
     play.seed_dataverse(here, truth, BOOK.catalogue)
     early = play.early_workspaces(here, truth)
     history = Playwright(truth, early, SEED, names.partitions).write()
@@ -83,9 +83,9 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
 
 def test_the_small_history_has_all_that_the_demos_has() -> None:
     people = (Person(EntraClient("ann").principal_id, "ann", "ann@contoso.example"),)
-    truth = Chronicle(BOOK.catalogue, people, SEED, HOUR_SECONDS * 1000, SMALL).write()
+    truth = written(Pen(BOOK.catalogue, people, SEED, HOUR_SECONDS * 1000, SMALL))
     history = Playwright(truth, {}, SEED, 3).write()
-    told = {h.event for happenings in truth.contracts.values() for h in happenings}
+    told = {h.event for happenings in truth.told.values() for h in happenings}
     there = {
         "30 records": len(truth.lives) >= 30,
         "300 messages": len(history.messages) >= 300,

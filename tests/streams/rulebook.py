@@ -144,8 +144,7 @@ CONTRACT_RULE = ContractRule.model_validate(
 
 BOOK = RuleBook(
     catalogue=CATALOGUE,
-    record_workspaces=(ACCOUNT_RULE, OPPORTUNITY_RULE),
-    contracts=(CONTRACT_RULE,),
+    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE),
     processes=(
         ProcessRule(
             table="opportunitysalesprocess",

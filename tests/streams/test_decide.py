@@ -52,7 +52,7 @@ class Lab:
         self.guard = Guard(NAME, self.metrics, DeadLetterLimit(consecutive))
         self.rows = DictRows()
         self.stage = DecideStage(
-            BOOK, Absorber(BOOK, frozenset({own_user})), self.metrics, self.guard
+            BOOK, Absorber(BOOK, frozenset({own_user})), self.metrics, self.guard, lambda: START_MS
         )
 
     def send(self, *causes: Any) -> list[Outgoing]:

@@ -58,7 +58,8 @@ FIELDS: dict[str, Any] = {
     "operation": "update", "event_id": "e", "wanted_by": RECORD, "about": RECORD,
     "process": {"table": "opportunitysalesprocess", "id": RECORD["id"]}, "stage": None,
     "origin": {"format": "f", "topic": "t", "partition": 0, "offset": 0},
-    "event": "contract.signed",
+    "event": "contract.signed", "roles": ["r"], "classification": "1", "folder_key": "k",
+    "workflow_map": "m", "round": "r", "title": "t", "workflow_id": 7,
 }  # fmt: skip
 
 
@@ -117,13 +118,13 @@ class _Noting:
 
         async def call(*_: Any, **__: Any) -> Any:
             self._calls.append(name)
-            return _Answer()
+            return _Answer(7)
 
         return call
 
 
-class _Answer:
-    """A workspace and a row in one."""
+class _Answer(int):
+    """A workspace, a row and a number in one."""
 
     id, name, url, created = 7, "n", "u", True
     columns, version, modified_ms = {"name": "x"}, 1, 1
@@ -140,7 +141,7 @@ def _takes(adapter: Any, message: Any) -> bool:
 def test_every_fact_and_outcome_is_taken_by_decide(kind: type[Any]) -> None:
     metrics = Metrics(CollectorRegistry())
     guard = Guard("decide-records", metrics, DeadLetterLimit())
-    stage = DecideStage(BOOK, Absorber(BOOK), metrics, guard)
+    stage = DecideStage(BOOK, Absorber(BOOK), metrics, guard, lambda: 1)
     stage.decide(sample(kind), DictRows())
 
 

@@ -15,14 +15,17 @@ from streams.absorb import Absorber
 from streams.decide import DecideStage
 from streams.engine.records import Outgoing, Record
 from streams.guard import DeadLetterLimit, Guard
+from streams.memory import TIMERS
 from streams.messages.facts import Fact
 from streams.metrics import Metrics
 from streams.patience import Breaker, Limiter
 from streams.rules import RuleBook
+from streams.timekeeper import Timekeeper
 from streams.topics import CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
 from streams.writing import Patience
+from tables.wakes import parse_timer
 from tests.fakes.gateways import FakeDynamics, FakeEcm
 from tests.streams.rulebook import BOOK
 
@@ -74,7 +77,9 @@ class World:
         self.dynamics = FakeDynamics()
         self.clock = TestClock()
         self.guard = Guard("test", self.metrics, DeadLetterLimit())
-        self.decide = DecideStage(book, Absorber(book, own_users), self.metrics, self.guard)
+        self.decide = DecideStage(
+            book, Absorber(book, own_users), self.metrics, self.guard, self.clock.now_ms
+        )
         self.write_ecm = EcmWriter(self.metrics, self.guard, self._patience(), self.ecm)
         self.write_dynamics = DynamicsWriter(
             self.metrics, self.guard, self._patience(), self.dynamics
@@ -126,6 +131,33 @@ class World:
         if message.topic == DYNAMICS_COMMANDS.name:
             return await self.write_dynamics.handle(record, self.rows)
         return self.decide.handle([record], self.rows)
+
+    def held(self, table: str) -> Sequence[int]:
+        """All rows are in one partition (``streams.timekeeper.Shelf``)."""
+        return (0,)
+
+    def scan(
+        self, table: str, partition: int, *, after: str = "", limit: int = 1000
+    ) -> list[tuple[str, bytes]]:
+        rows = sorted((key, v) for (name, key), v in self.rows.tables.items() if name == table)
+        return [(key, value) for key, value in rows if not after or key > after][:limit]
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        for message in records:
+            self._enqueue(message)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass; whoever waited for it decides again, as often as it takes."""
+        until = self.clock.seconds + seconds
+        keeper = Timekeeper(self, self.clock, self.metrics)
+        while True:
+            waiting = self.scan(TIMERS, 0, limit=1)
+            next_ = parse_timer(waiting[0][0])[0] / 1000 if waiting else until
+            self.clock.seconds = min(until, max(next_, self.clock.seconds))
+            await keeper.ring()
+            await self.run()
+            if self.clock.seconds >= until:
+                return
 
     def count(self, topic: str) -> int:
         return sum(message.topic == topic for message in self.sent)

@@ -40,7 +40,7 @@ PROCESS, STAGE = ref("opportunitysalesprocess", 22), ref("processstage", 21)
 ENSURE, UPDATE, SHOW = (
     "ensure_workspace workspace",
     "update_workspace properties",
-    "set_record_columns contract",
+    "set_record_columns columns",
 )
 RULE = CONTRACT_RULE.model_copy(
     update={
@@ -237,18 +237,18 @@ class TestTheRecordShows:
 
     def shown(self, *names: str) -> dict[str, ColumnValue]:
         decision = hearing(view(DEAL, REACHED, links=LINKED), *names)[1]
-        return dict(only(decision, "contract").columns)
+        return dict(only(decision, "columns").columns)
 
     def test_nothing_but_the_link_before_the_first_event(self) -> None:
         decision = decided(view(DEAL, REACHED, links=LINKED), RULE)
-        assert only(decision, "contract").columns == {"new_xecmworkspaceid": "70"}
+        assert only(decision, "columns").columns == {"new_xecmworkspaceid": "70"}
         assert "Contract" not in only(decision, "properties").attributes
 
     @pytest.mark.parametrize("status", STATUSES)
     def test_the_status_of_each_event_by_the_rules_label_or_its_own(self, status: str) -> None:
         _, decision = hearing(view(DEAL, REACHED, links=LINKED), f"contract.{status}")
         label = RULE.statuses.get(status, status)
-        assert only(decision, "contract").columns["new_contractstatus"] == label
+        assert only(decision, "columns").columns["new_contractstatus"] == label
         assert only(decision, "properties").attributes["Contract"] == {"Status": label}
 
     def test_each_date_and_the_newest_final_document(self) -> None:
@@ -305,12 +305,12 @@ class TestTheRecordShows:
     ) -> None:
         seen = view(DEAL, REACHED, links=LINKED)
         _, decision = heard(seen, "contract.signed", 1, expires_on=told_date)
-        assert only(decision, "contract").columns["new_contractexpireson"] == shown
+        assert only(decision, "columns").columns["new_contractexpireson"] == shown
 
     def test_a_change_of_it_that_others_make_is_set_right(self) -> None:
         seen, _ = hearing(view(DEAL, REACHED, links=LINKED), "contract.signed", rule=CONTRACT_RULE)
         rest = settled(decided, seen, 1)
-        repair = only(decided(also(rest, 5, new_contractstatus="Cancelled")), "contract")
+        repair = only(decided(also(rest, 5, new_contractstatus="Cancelled")), "columns")
         assert repair.columns["new_contractstatus"] == "Signed"
 
 
@@ -356,7 +356,7 @@ class TestEvents:
         seen, early = hearing(view(DEAL, OPEN), "contract.signed", rule=CONTRACT_RULE)
         assert (asked(early), why(early)) == ([], ["stage_not_reached"])
         linked = replace(also(seen, 5, salesstage=2), links=view(DEAL, links=LINKED).links)
-        assert only(decided(linked), "contract").columns["new_contractstatus"] == "Signed"
+        assert only(decided(linked), "columns").columns["new_contractstatus"] == "Signed"
 
     def test_a_decision_writes_nothing_into_its_view(self) -> None:
         seen = view(DEAL, REACHED, links=LINKED)

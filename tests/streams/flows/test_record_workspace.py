@@ -41,7 +41,7 @@ ONLY_OPEN = ACCOUNT_RULE.model_copy(update={"when": Expression("record.statecode
 ENSURE, UPDATE, SHOW = (
     "ensure_workspace workspace",
     "update_workspace properties",
-    "set_record_columns links",
+    "set_record_columns columns",
 )
 
 
@@ -345,7 +345,7 @@ class TestRelations:
 
 class TestWriteBack:
     def test_the_record_shows_id_and_link(self) -> None:
-        shown = only(decided(view(ACCOUNT, KNOWN, links=LINKED)), "links").columns
+        shown = only(decided(view(ACCOUNT, KNOWN, links=LINKED)), "columns").columns
         assert shown == {
             "new_xecmworkspaceid": "70",
             "new_xecmworkspaceurl": "https://ecm.example/70",
@@ -354,12 +354,12 @@ class TestWriteBack:
     def test_what_others_overwrite_is_set_right_under_an_id_of_its_own(self) -> None:
         true = settled(decided, view(ACCOUNT, KNOWN, links=LINKED), 1)
         first = decided(also(true, 5, new_xecmworkspaceid=None))
-        repair = only(first, "links")
+        repair = only(first, "columns")
         assert repair.columns["new_xecmworkspaceid"] == "70"
         assert "@" in repair.desired
         fixed = confirmed(also(true, 5, new_xecmworkspaceid=None), first.commands, 6)
         assert why(decided(fixed)) == ["all_true"]
-        again = only(decided(also(fixed, 9, new_xecmworkspaceid=None)), "links")
+        again = only(decided(also(fixed, 9, new_xecmworkspaceid=None)), "columns")
         assert again.id != repair.id, "else the ledger would answer, and nothing be written"
 
     def test_after_so_many_repairs_in_a_row_it_is_left_to_people(self) -> None:

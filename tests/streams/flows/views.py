@@ -9,7 +9,9 @@ from typing import Any
 from streams.catalogue import ColumnValue
 from streams.flows.shape import Decision, View
 from streams.messages.commands import AnyCommand, SetRecordColumns, UpdateWorkspace
+from tables.approvals import ApprovalsRow
 from tables.contracts import ContractsRow
+from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
@@ -54,10 +56,13 @@ def view(
         steps=StepsRow(),
         neighbours=neighbours or NeighboursRow(),
         stages=stages or StagesRow(),
+        evidence=EvidenceRow(),
+        approvals=ApprovalsRow(),
         own=ContractsRow(),
         catalogue=CATALOGUE,
         members=BOOK.members,
         at_ms=START_MS,
+        now_ms=START_MS,
     )
 
 

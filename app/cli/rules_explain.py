@@ -1,0 +1,162 @@
+"""``dovetail rules explain``: why something did or did not happen to a record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.failures import Failed
+from app.cli.kafka import partition_counts, read_to_end
+from app.cli.output import moment, say, show, show_json
+from app.settings import Need, Settings, load_settings
+from tables.keys import RecordRef
+
+if TYPE_CHECKING:
+    from streams.explain import Explanation
+
+_ANSWERS = {True: "true", False: "false", None: "cannot be told"}
+
+
+def explain(
+    record: Annotated[str, typer.Argument(help="<table>:<guid>.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per rule.")] = False,
+) -> None:
+    """Say which rules are about a record, which conditions hold, what is awaited and since when.
+
+    Reads what the workers remember of the record from their tables' changelogs, and decides once
+    more under the rules of DOVETAIL_RULES_DIRECTORY; nothing is written.
+
+    \b
+    Example:
+      dovetail rules explain account:0a3f6f52-7c1b-4e0e-9d5c-0123456789ab
+    """
+    from app.rule_files.loading import load_rules
+    from streams import explain as explaining
+
+    try:
+        about = RecordRef.parse(record)
+    except ValueError as fault:
+        raise typer.BadParameter(
+            f"{fault}: write account:0a3f6f52-7c1b-4e0e-9d5c-0123456789ab"
+        ) from None
+    settings = load_settings(Need.KAFKA)
+    book = load_rules(load_settings(Need.RULES).rules_directory)
+    if all(rule.table != about.table for rule in book.rules):
+        raise Failed(
+            f"no rule is about the table {about.table}",
+            advice=f"rules are about {', '.join(sorted({rule.table for rule in book.rules}))}",
+        )
+    memory = asyncio.run(_memory(settings, about))
+    if not memory.row.known:
+        say(f"nothing was ever heard of {about.key}: is the id right, is the topic listened to?")
+    for one in explaining.explain(memory, about, book, int(time.time() * 1000)):
+        if as_json:
+            show_json(_as_json(one))
+        else:
+            _show(one)
+
+
+async def _memory(settings: Settings, record: RecordRef) -> Any:
+    """The record's rows, as the changelogs have them."""
+    from app.settings.kafka import engine_settings
+    from streams.memory import DECIDE_TABLES, Memory
+    from tables.registry import changelog_topic
+
+    counts = await partition_counts(settings)
+    app_id = engine_settings(settings).app_id
+    topics = {table: changelog_topic(app_id, table) for table in DECIDE_TABLES}
+    missing = sorted(topic for topic in topics.values() if topic not in counts)
+    if missing:
+        raise Failed(
+            f"there is no topic {missing[0]}",
+            advice="check DOVETAIL_APPLICATION_ID; a worker makes the topics at its first start",
+        )
+    values = await asyncio.gather(
+        *(_newest(settings, topic, counts[topic], record.key) for topic in topics.values())
+    )
+    return Memory.load(_Found(dict(zip(topics, values, strict=True))), record)
+
+
+async def _newest(settings: Settings, topic: str, partitions: int, key: str) -> bytes | None:
+    from streams.engine import partition_of
+
+    partition = partition_of(key.encode(), partitions)
+    newest: bytes | None = None
+    async for record in read_to_end(settings, topic, partitions=[partition]):
+        if record.key == key.encode():
+            newest = record.value
+    return newest
+
+
+class _Found:
+    """The rows of one record, by table."""
+
+    def __init__(self, values: dict[str, bytes | None]) -> None:
+        self.values = values
+
+    def get(self, table: str, key: str) -> bytes | None:
+        return self.values.get(table)
+
+    def put(self, table: str, key: str, value: bytes) -> None:
+        raise AssertionError("explaining writes nothing")
+
+    def delete(self, table: str, key: str) -> None:
+        raise AssertionError("explaining writes nothing")
+
+
+def _show(one: Explanation) -> None:
+    show(f"{one.rule} ({one.flow})")
+    where = f"{one.workspace_id}  {one.workspace_url}" if one.workspace_id else "none"
+    show(f"  workspace   {where}")
+    for condition in one.conditions:
+        place = ".".join(map(str, condition.place))
+        show(f"  {place}: {condition.source}")
+        show(f"    {_ANSWERS[condition.answer]}{_values(condition.values)}")
+    for reason in one.reasons:
+        show(f"  because     {reason.value}")
+    for awaited in one.awaited:
+        show(f"  awaits      {awaited}")
+    for step in one.open:
+        what = f"refused: {step.code}, {step.message}" if step.code else "asked, no outcome yet"
+        show(f"  open        {step.step}: {what}, since {moment(step.since_ms)}")
+    if one.wake_ms is not None:
+        show(f"  looks again {moment(one.wake_ms)}")
+
+
+def _values(values: Any) -> str:
+    return (
+        f" ({', '.join(f'{name} = {value}' for name, value in values.items())})" if values else ""
+    )
+
+
+def _as_json(one: Explanation) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "flow": one.flow,
+        "workspace_id": one.workspace_id,
+        "workspace_url": one.workspace_url,
+        "conditions": [
+            {
+                "where": ".".join(map(str, condition.place)),
+                "says": condition.source,
+                "answer": condition.answer,
+                "values": dict(condition.values),
+            }
+            for condition in one.conditions
+        ],
+        "reasons": [reason.value for reason in one.reasons],
+        "awaits": list(one.awaited),
+        "open": [
+            {
+                "step": step.step,
+                "since": moment(step.since_ms),
+                "code": step.code,
+                "message": step.message,
+            }
+            for step in one.open
+        ],
+        "looks_again": moment(one.wake_ms) if one.wake_ms is not None else None,
+    }

@@ -1,0 +1,119 @@
+"""Why something did or did not happen to a record: its rows under its rules, in words (pure).
+
+Decides once more, over the rows as they are, with the very code that decided before; what comes of
+it is told and not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.flows.conditions import context, holds
+from streams.flows.registry import FLOWS
+from streams.flows.shape import Flow, Reason
+from streams.memory import Memory
+from streams.messages.facts import TimeReached
+from streams.rules import Expression, FlowRule, RuleBook, Trail
+from tables.flow_steps import Step
+from tables.keys import RecordRef
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition of a rule: what it says now, and the values that it looked at.
+
+    ``answer``: None when it cannot be told, as when an empty column is compared.
+    """
+
+    place: Trail
+    source: str
+    answer: bool | None
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Something that is wanted and not true yet; refused when ``code`` says why."""
+
+    step: str
+    since_ms: int
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One rule's view of the record. ``wake_ms``: when it is decided again by itself."""
+
+    flow: str
+    rule: str
+    workspace_id: int | None
+    workspace_url: str
+    conditions: tuple[Condition, ...]
+    reasons: tuple[Reason, ...]
+    open: tuple[Open, ...]
+    wake_ms: int | None = None
+    #: What the record lacks of another: its workspace, or columns.
+    awaited: tuple[str, ...] = field(default=())
+
+
+def explain(
+    memory: Memory, record: RecordRef, book: RuleBook, now_ms: int
+) -> tuple[Explanation, ...]:
+    """What each rule of the record's table makes of it; nothing when no rule is about it."""
+    return tuple(
+        _explained(memory, record, book, flow, rule, now_ms)
+        for flow in FLOWS
+        for rule in flow.rules(book)
+        if rule.table == record.table
+    )
+
+
+def _explained(
+    memory: Memory, record: RecordRef, book: RuleBook, flow: Flow, rule: FlowRule, now_ms: int
+) -> Explanation:
+    view = memory.view(record, flow, book, at_ms=now_ms, now_ms=now_ms, repeats=False)
+    decision = flow.decide(TimeReached(record=record, at_ms=now_ms), view, rule)
+    variables = context(view, rule)
+    link = memory.links.get(rule.name)
+    return Explanation(
+        flow=flow.name,
+        rule=rule.name,
+        workspace_id=link.workspace_id if link else None,
+        workspace_url=link.url if link else "",
+        conditions=tuple(_conditions(rule, variables)),
+        reasons=decision.reasons,
+        open=tuple(_open(memory, rule)),
+        wake_ms=decision.wake_ms,
+        awaited=tuple(f"{fact.kind} of {fact.key}" for fact in decision.facts),
+    )
+
+
+def _conditions(rule: FlowRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
+    for place, question in rule.questions():
+        values = dict(_values(question, variables))
+        yield Condition(place, question.source, holds(question, variables), values)
+
+
+def _values(question: Expression, variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, known in variables.items():
+        for column in sorted(question.columns(name)):
+            yield f"{name}.{column}", known.get(column)
+
+
+def _open(memory: Memory, rule: FlowRule) -> Iterator[Open]:
+    for name, step in sorted(memory.steps.with_prefix(rule.name, "").items()):
+        if _is_open(step):
+            refusal = step.refusal if step.refusal and step.refusal.desired == step.asked else None
+            yield Open(
+                name,
+                refusal.at_ms if refusal else step.asked_ms,
+                code=refusal.code if refusal else "",
+                message=refusal.message if refusal else "",
+            )
+
+
+def _is_open(step: Step) -> bool:
+    return step.asked is not None and step.confirmed != step.asked

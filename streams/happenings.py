@@ -1,0 +1,69 @@
+"""Events of documents and workflows, kept for every flow alike (pure).
+
+The kind of a document and of what an event says of it come as attributes (``document_type``,
+``expires_on``, ``workflow_id``, ``comment``), see ``streams.formats.ecm_events``.
+"""
+
+from __future__ import annotations
+
+from streams.memory import Memory
+from streams.messages.facts import EcmEvent, WorkspaceEvent
+from tables import approvals, evidence
+from tables.documents import DocumentRef
+
+#: The kinds that rows keep, by the event's name.
+_ITEM_KINDS = {f"document.{kind}": kind for kind in evidence.KINDS} | {
+    "attribute.changed": "changed"
+}
+_WORKFLOW_KINDS = {f"workflow.{kind}": kind for kind in approvals.KINDS}
+
+
+def remembered(memory: Memory, told: WorkspaceEvent) -> Memory:
+    """Return the memory after an event of a workspace; most events leave it as it is."""
+    event = told.event
+    if event.event in _ITEM_KINDS and event.document is not None:
+        return _item(memory, told.rule, event, event.document.id)
+    if event.event in _WORKFLOW_KINDS:
+        return _workflow(memory, told.rule, event)
+    return memory
+
+
+def _item(memory: Memory, rule: str, event: EcmEvent, document_id: int) -> Memory:
+    happened = evidence.ItemEvent(
+        at_ms=event.at_ms,
+        event_id=event.event_id,
+        actor=event.actor,
+        document=_document(event),
+        attributes=event.attributes,
+    )
+    kind = _ITEM_KINDS[event.event]
+    row = memory.evidence.reported(rule, document_id, kind, happened)
+    return memory.with_(evidence=row)
+
+
+def _workflow(memory: Memory, rule: str, event: EcmEvent) -> Memory:
+    number = workflow_id(event)
+    if number is None:
+        return memory
+    happened = approvals.WorkflowEvent(
+        at_ms=event.at_ms,
+        event_id=event.event_id,
+        actor=event.actor,
+        document=_document(event),
+        attributes=event.attributes,
+    )
+    kind = _WORKFLOW_KINDS[event.event]
+    return memory.with_(approvals=memory.approvals.reported(rule, number, kind, happened))
+
+
+def workflow_id(event: EcmEvent) -> int | None:
+    """Which workflow the event is about, None when it does not say."""
+    told = event.attributes.get("workflow_id")
+    if isinstance(told, str) and told.isascii() and told.isdigit():
+        return int(told)
+    return told if isinstance(told, int) and not isinstance(told, bool) else None
+
+
+def _document(event: EcmEvent) -> DocumentRef | None:
+    told = event.document
+    return DocumentRef(**told.model_dump()) if told else None

@@ -1,0 +1,47 @@
+"""The rules of the flows: typed values, a module per flow. ``app.rule_files`` reads the YAML.
+
+A flow's rule extends ``FlowRule``; whatever all rules have in common is checked for all of them
+alike. Add a new flow's model to ``MODELS``.
+"""
+
+from collections.abc import Mapping
+
+from streams.rules.base import (
+    Cel,
+    Expression,
+    FlowRule,
+    LinkColumns,
+    RelationRule,
+    RoleRule,
+    RuleModel,
+    Span,
+    Trail,
+    WorkspaceRule,
+)
+from streams.rules.book import ProcessRule, RuleBook
+from streams.rules.contract import ContractColumns, ContractRule
+from streams.rules.record_workspace import RecordWorkspaceRule
+
+#: The model of a rule by its flow's name, as the files say it.
+MODELS: Mapping[str, type[FlowRule]] = {
+    model.flow: model for model in (RecordWorkspaceRule, ContractRule)
+}
+
+__all__ = [
+    "MODELS",
+    "Cel",
+    "ContractColumns",
+    "ContractRule",
+    "Expression",
+    "FlowRule",
+    "LinkColumns",
+    "ProcessRule",
+    "RecordWorkspaceRule",
+    "RelationRule",
+    "RoleRule",
+    "RuleBook",
+    "RuleModel",
+    "Span",
+    "Trail",
+    "WorkspaceRule",
+]

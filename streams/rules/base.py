@@ -1,0 +1,231 @@
+"""What the rules of all flows are made of.
+
+A rule says for one table when a workspace is due, how it is named and filled, who gets a role in
+it, what it is related to and what is written back. Expressions are CEL over ``record`` (its
+declared columns; empty ones are null), over the records that ``lookups`` names (``customer`` for
+the one in ``customerid``) and over ``stage`` (``id``, ``name``, ``category`` of the stage its
+business process is in; null without one). They are compiled when the rules are read, so that a
+fault is told with file and line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+import cel
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+from streams.catalogue import ColumnKind
+
+#: Where something stands within a rule: ``("workspace", "roles", 0, "role")``.
+Trail = tuple[str | int, ...]
+
+_TEXT_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_COLUMN = re.compile(r"\b([a-z_][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
+_DURATION = re.compile(r"(\d+)\s*(minutes?|hours?|days?|weeks?)")
+_UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+
+
+class Expression:
+    """A compiled CEL expression; equal when the source is equal."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.program = cel.compile(source)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and other.source == self.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.source!r})"
+
+    def columns(self, of: str = "record") -> frozenset[str]:
+        """The columns that the expression reads of the record, or of one that it points to."""
+        code = _TEXT_LITERAL.sub("''", self.source)
+        return frozenset(column for name, column in _COLUMN.findall(code) if name == of)
+
+
+def _compiled(value: Any) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, bool | int | float):
+        value = str(value).lower()
+    if not isinstance(value, str):
+        raise ValueError("expected a CEL expression, written as text")
+    try:
+        return Expression(value)
+    except ValueError as fault:
+        raise ValueError(f"not a CEL expression: {str(fault).splitlines()[0]}") from None
+
+
+Cel = Annotated[
+    Expression,
+    BeforeValidator(_compiled),
+    PlainSerializer(lambda e: e.source, return_type=str),
+    WithJsonSchema(
+        {
+            "type": ["string", "boolean", "number"],
+            "description": "A CEL expression, as in record.statecode == 1.",
+        }
+    ),
+]
+
+
+def _milliseconds(value: Any) -> int:
+    """``30 days``, ``2 weeks``, ``90 minutes`` in milliseconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("expected a time span such as 90 minutes, 8 hours, 30 days or 2 weeks")
+    return int(found[1]) * _UNIT_MS[found[2].removesuffix("s")]
+
+
+#: A span of time in milliseconds, written as ``30 days``.
+Span = Annotated[
+    int,
+    BeforeValidator(_milliseconds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^{_DURATION.pattern}$",
+            "description": "A time span: 90 minutes, 8 hours, 30 days, 2 weeks.",
+        }
+    ),
+]
+
+
+class RuleModel(BaseModel):
+    """Base of all parts of a rule: frozen, unknown keys are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class RoleRule(RuleModel):
+    """Who gets the role: lookup columns of the record, and what names the member per table."""
+
+    role: str
+    members: tuple[str, ...] = Field(min_length=1)
+
+
+class RelationRule(RuleModel):
+    """The workspace of the record in ``column`` is this one's parent (or child).
+
+    ``to`` names the rule that keeps the other workspace, for tables with several; without it that
+    is the one of flow 1, or the table's first.
+    """
+
+    column: str
+    relation: Literal["parent", "child"] = "parent"
+    to: str | None = None
+
+
+class WorkspaceRule(RuleModel):
+    """The workspace that a rule keeps."""
+
+    external_system: str
+    business_object_type: str
+    type: str
+    template: str | None = None
+    name: str = Field(min_length=1)
+    attributes: Mapping[str, Mapping[str, Cel]] = Field(default_factory=dict)
+    #: Category and attribute that show the record's state, e.g. "Business Record/Record State".
+    state_attribute: str | None = None
+    roles: tuple[RoleRule, ...] = ()
+    relations: tuple[RelationRule, ...] = ()
+
+
+class LinkColumns(RuleModel):
+    """The record's columns that show its workspace to people; each may be left out.
+
+    ``kinds``: what a column has to be of for what is written into it; dates where it says nothing.
+    """
+
+    kinds: ClassVar[Mapping[str, tuple[ColumnKind, ...]]] = {
+        "workspace_id": (ColumnKind.TEXT,),
+        "workspace_url": (ColumnKind.TEXT,),
+    }
+
+    workspace_id: str | None = None
+    workspace_url: str | None = None
+
+    def columns(self) -> Iterator[str]:
+        return (value for value in self.model_dump().values() if value)
+
+
+class FlowRule(RuleModel):
+    """What the rules of all flows have in common.
+
+    By convention the expressions directly in a rule are questions (true or false), and keys that
+    end in ``_attribute`` hold the path of a category attribute, ``"Business Record/State"``; both
+    are checked for every flow alike.
+    """
+
+    #: The flow's name, as the files say it.
+    flow: ClassVar[str]
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    table: str
+    #: Lookup columns whose records' columns conditions may use: ``{customer: customerid}``.
+    lookups: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str] = Field(
+        default_factory=dict
+    )
+    workspace: WorkspaceRule
+    write_back: LinkColumns = LinkColumns()
+    #: What the workspace does when the record is deleted: says so, or stays as it is.
+    on_delete: Literal["mark", "leave"] = "mark"
+
+    def questions(self) -> Iterator[tuple[Trail, Expression]]:
+        """The conditions of the rule, and where each stands."""
+        yield from _within(self, (), Expression, skip=("workspace",))
+
+    @cached_property
+    def reads(self) -> Mapping[str, frozenset[str]]:
+        """The columns that the rule's expressions read, for ``record`` and each of ``lookups``."""
+        found = [expression for _, expression in _within(self, (), Expression)]
+        return {
+            name: frozenset(column for expression in found for column in expression.columns(name))
+            for name in ("record", *self.lookups)
+        }
+
+    def shown_attributes(self) -> Iterator[tuple[Trail, str]]:
+        """The attributes that the flow itself fills, and where the rule names each."""
+        for trail, value in _within(self, (), str):
+            if str(trail[-1]).endswith("_attribute"):
+                yield trail, value
+
+    def faults(self) -> Iterator[tuple[Trail, str, str]]:
+        """What is wrong within the rule and no model can say: where, what, and the fix."""
+        return iter(())
+
+
+def _within(value: Any, trail: Trail, kind: type[Any], skip: Trail = ()) -> Iterator[Any]:
+    """All values of a kind within a rule, each with its place."""
+    inner: Iterator[tuple[str | int, Any]]
+    if isinstance(value, kind):
+        yield trail, value
+        return
+    if isinstance(value, BaseModel):
+        inner = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        inner = iter(value.items())
+    elif isinstance(value, tuple):
+        inner = iter(enumerate(value))
+    else:
+        return
+    for name, part in inner:
+        if name not in skip:
+            yield from _within(part, (*trail, name), kind)

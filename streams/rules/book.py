@@ -1,0 +1,59 @@
+"""All rules of a company together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from streams.catalogue import Catalogue
+from streams.rules.base import FlowRule, RuleModel
+from streams.rules.record_workspace import RecordWorkspaceRule
+
+R = TypeVar("R", bound=FlowRule)
+
+
+class ProcessRule(RuleModel):
+    """A business process table whose rows guide records of another (reference/dataverse.md 3.3)."""
+
+    table: str
+    record_column: str
+    stage_column: str
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """All rules, ready for use. ``digest`` tells which rules decided."""
+
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    rules: tuple[FlowRule, ...] = ()
+    processes: tuple[ProcessRule, ...] = ()
+    members: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    def of(self, kind: type[R]) -> tuple[R, ...]:
+        """The rules of one flow."""
+        return tuple(rule for rule in self.rules if isinstance(rule, kind))
+
+    def rule(self, name: str) -> FlowRule | None:
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def homes(self, table: str) -> tuple[str, ...]:
+        """The rules whose workspace stands for a record of the table, the first one first.
+
+        Those of flow 1; for a table without any, all that it has.
+        """
+        names = tuple(r.name for r in self.of(RecordWorkspaceRule) if r.table == table)
+        return names or tuple(r.name for r in self.rules if r.table == table)
+
+    def business_objects(self) -> Mapping[tuple[str, str], str]:
+        """Which table a business object type stands for: ``{(external system, type): table}``."""
+        return {_business_object(rule): rule.table for rule in self.rules}
+
+    def rule_for_business_object(self, external_system: str, object_type: str) -> str | None:
+        wanted = (external_system, object_type)
+        return next((r.name for r in self.rules if _business_object(r) == wanted), None)
+
+
+def _business_object(rule: FlowRule) -> tuple[str, str]:
+    return rule.workspace.external_system, rule.workspace.business_object_type

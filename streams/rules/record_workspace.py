@@ -1,0 +1,27 @@
+"""The rules of flow 1, record_workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from streams.rules.base import Cel, Expression, FlowRule, Trail
+
+
+class RecordWorkspaceRule(FlowRule):
+    """A record that meets ``when`` has a workspace that follows it."""
+
+    flow: ClassVar[str] = "record_workspace"
+
+    when: Cel = Expression("true")
+    closed: Cel = Expression("false")
+    #: Columns of a merged record: the flag and the lookup of the surviving record.
+    merged: str | None = None
+    merged_into: str | None = None
+
+    def faults(self) -> Iterator[tuple[Trail, str, str]]:
+        """The columns of a merge come in a pair."""
+        if (self.merged is None) != (self.merged_into is None):
+            keys = ("merged", "merged_into")
+            present, absent = keys if self.merged else reversed(keys)
+            yield (present,), f"{present!r} needs {absent!r} beside it", ""

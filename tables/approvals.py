@@ -1,0 +1,99 @@
+"""``approvals``: the workflows that we started for a record, and what became of each.
+
+A round is one version of what is to be approved (a digest): when the request changes, a new round
+begins with a workflow of its own. For each workflow and kind of event the newest one is kept, so
+any order of the same events ends in the same row; an event may come before we hear that its
+workflow is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tables.documents import DocumentRef
+from tables.rows import Row
+
+Value = str | int | bool | None
+
+#: The events of a workflow in the order of its life; the later one wins within one moment.
+KINDS = ("started", "step", "stopped", "rejected", "approved")
+#: These end a workflow.
+ENDS = ("stopped", "rejected", "approved")
+
+
+class WorkflowEvent(Row):
+    """The newest event of one kind: when, which, by whom, and what it said."""
+
+    at_ms: int = 0
+    event_id: str = ""
+    actor: str | None = None
+    document: DocumentRef | None = None
+    attributes: Mapping[str, Value] = {}
+
+
+class Workflow(Row):
+    """One workflow: its newest events by kind."""
+
+    events: Mapping[str, WorkflowEvent] = {}
+
+    def reported(self, kind: str, event: WorkflowEvent) -> Workflow:
+        """Return the workflow after an event; an older one of the same kind changes nothing."""
+        before = self.events.get(kind)
+        if before is not None and (before.at_ms, before.event_id) >= (event.at_ms, event.event_id):
+            return self
+        return self.model_copy(update={"events": {**self.events, kind: event}})
+
+    @property
+    def state(self) -> str:
+        """The kind of the newest event; one that ended stays ended. ``started`` without any."""
+        ended = [kind for kind in self.events if kind in ENDS]
+        return max(ended or self.events, key=self._order, default="started")
+
+    @property
+    def newest(self) -> WorkflowEvent | None:
+        """The event that brought the workflow into its state."""
+        return self.events.get(self.state)
+
+    def _order(self, kind: str) -> tuple[int, int, str]:
+        event = self.events[kind]
+        return event.at_ms, KINDS.index(kind), event.event_id
+
+
+class ApprovalsRow(Row):
+    """A record's workflows by ``rule/workflow id``, and the one of each round by ``rule/round``."""
+
+    workflows: Mapping[str, Workflow] = {}
+    rounds: Mapping[str, int] = {}
+
+    def workflow_of(self, rule: str, round_: str) -> int | None:
+        """The workflow that was started for this round, None while none is known."""
+        return self.rounds.get(f"{rule}/{round_}")
+
+    def workflow(self, rule: str, workflow_id: int) -> Workflow:
+        return self.workflows.get(f"{rule}/{workflow_id}", Workflow())
+
+    def started(self, rule: str, round_: str, workflow_id: int) -> ApprovalsRow:
+        """Return the row after a workflow was started; telling it again changes nothing."""
+        name = f"{rule}/{round_}"
+        if self.rounds.get(name) == workflow_id:
+            return self
+        return self.model_copy(update={"rounds": {**self.rounds, name: workflow_id}})
+
+    def running(self, rule: str) -> dict[str, int]:
+        """The workflows of a rule that have not ended, by round."""
+        start = f"{rule}/"
+        return {
+            name.removeprefix(start): number
+            for name, number in sorted(self.rounds.items())
+            if name.startswith(start) and self.workflow(rule, number).state not in ENDS
+        }
+
+    def reported(
+        self, rule: str, workflow_id: int, kind: str, event: WorkflowEvent
+    ) -> ApprovalsRow:
+        name = f"{rule}/{workflow_id}"
+        before = self.workflows.get(name, Workflow())
+        after = before.reported(kind, event)
+        if after is before:
+            return self
+        return self.model_copy(update={"workflows": {**self.workflows, name: after}})

@@ -1,0 +1,126 @@
+"""``evidence``: what Extended ECM reported of the documents in a record's workspaces.
+
+For each document and kind of event the newest one is kept, so any order and any repetition of the
+same events ends in the same row; status, type and expiry are derived when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from tables.documents import DocumentRef
+from tables.rows import Row
+
+Value = str | int | bool | None
+
+#: The events of a document in the order of its life; the later one wins within one moment.
+KINDS = (
+    "added",
+    "version_added",
+    "renamed",
+    "changed",
+    "rejected",
+    "approved",
+    "expired",
+    "deleted",
+)
+
+
+class ItemStatus(StrEnum):
+    """What became of a document so far."""
+
+    ADDED = "added"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+
+
+#: A new version has to be approved again. What only describes a document leaves its status.
+_STATUS = {
+    "added": ItemStatus.ADDED,
+    "version_added": ItemStatus.ADDED,
+    "rejected": ItemStatus.REJECTED,
+    "approved": ItemStatus.APPROVED,
+    "expired": ItemStatus.EXPIRED,
+    "deleted": ItemStatus.REMOVED,
+}
+
+
+class ItemEvent(Row):
+    """The newest event of one kind: when, which, by whom, and what it said."""
+
+    at_ms: int = 0
+    event_id: str = ""
+    actor: str | None = None
+    document: DocumentRef | None = None
+    attributes: Mapping[str, Value] = {}
+
+
+class Item(Row):
+    """One document: its newest events by kind."""
+
+    events: Mapping[str, ItemEvent] = {}
+
+    def reported(self, kind: str, event: ItemEvent) -> Item:
+        """Return the item after an event; an older event of the same kind changes nothing."""
+        before = self.events.get(kind)
+        if before is not None and (before.at_ms, before.event_id) >= (event.at_ms, event.event_id):
+            return self
+        return self.model_copy(update={"events": {**self.events, kind: event}})
+
+    @property
+    def status(self) -> ItemStatus:
+        newest = max((kind for kind in self.events if kind in _STATUS), key=self._order, default="")
+        return _STATUS.get(newest, ItemStatus.ADDED)
+
+    @property
+    def since_ms(self) -> int:
+        """When the document got its status (Unix ms)."""
+        deciding = [kind for kind in self.events if kind in _STATUS]
+        return self.events[max(deciding, key=self._order)].at_ms if deciding else 0
+
+    @property
+    def actor(self) -> str | None:
+        """Who brought the document into its status."""
+        deciding = [kind for kind in self.events if kind in _STATUS]
+        return self.events[max(deciding, key=self._order)].actor if deciding else None
+
+    @property
+    def document(self) -> DocumentRef | None:
+        """The document as the newest event that describes it says."""
+        told = [kind for kind, event in self.events.items() if event.document is not None]
+        return self.events[max(told, key=self._order)].document if told else None
+
+    def attribute(self, name: str) -> Value:
+        """What the newest event that carries the attribute says of it."""
+        told = [kind for kind, event in self.events.items() if name in event.attributes]
+        return self.events[max(told, key=self._order)].attributes[name] if told else None
+
+    def _order(self, kind: str) -> tuple[int, int, str]:
+        event = self.events[kind]
+        return event.at_ms, KINDS.index(kind), event.event_id
+
+
+class EvidenceRow(Row):
+    """The documents of a record's workspaces, by ``rule/document id``."""
+
+    items: Mapping[str, Item] = {}
+
+    def of(self, rule: str) -> dict[int, Item]:
+        """The documents in the workspace of a rule, by id, removed ones too."""
+        start = f"{rule}/"
+        return {
+            int(name.removeprefix(start)): item
+            for name, item in sorted(self.items.items())
+            if name.startswith(start)
+        }
+
+    def reported(self, rule: str, document_id: int, kind: str, event: ItemEvent) -> EvidenceRow:
+        name = f"{rule}/{document_id}"
+        before = self.items.get(name, Item())
+        after = before.reported(kind, event)
+        if after is before:
+            return self
+        return self.model_copy(update={"items": {**self.items, name: after}})
