@@ -25,6 +25,7 @@ from app.sandbox.content_server.api.call import Call, Endpoint
 from app.sandbox.content_server.api.table import DIRECTORY_ENDPOINTS, ENDPOINTS, Router
 from app.sandbox.content_server.bodies import Body, read_body
 from app.sandbox.content_server.definition import ClientSpec
+from app.sandbox.content_server.search.index import SearchIndex
 from app.sandbox.content_server.sessions import Session, Sessions
 from app.sandbox.content_server.store import Store
 from app.sandbox.faults import Fault, Faults
@@ -75,6 +76,7 @@ class Application:
         self._sessions = sessions
         self._clients = clients
         self._faults = faults
+        self._index = SearchIndex(store)
         self._router = Router(ENDPOINTS)
         self._directory = Router(DIRECTORY_ENDPOINTS)
 
@@ -90,7 +92,10 @@ class Application:
             return HTMLResponse(_PAGE.format("Error Processing Request"), 500)
         if self._strikes("garbage", request):
             return HTMLResponse(_PAGE.format("Please wait"), 200)
-        call = Call(self._store, self._sessions, self._clients, request, {}, Body())
+        call = Call(self._store, self._sessions, self._clients, self._index, request, {}, Body())
+        if self._store.behaviour.index_lag_seconds > 0:
+            # Without a lag, searching itself is soon enough.
+            self._index.catch_up()
         try:
             response, answer = await self._answer(call, path)
         except errors.ApiError as refusal:

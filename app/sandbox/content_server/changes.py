@@ -35,3 +35,7 @@ class Changes:
         for node_id in found:
             del self._waiting[node_id]
         return found
+
+    def forget(self) -> None:
+        """Everything is indexed."""
+        self._waiting.clear()

@@ -14,6 +14,7 @@ from app.sandbox.content_server import access, errors
 from app.sandbox.content_server.bodies import Body
 from app.sandbox.content_server.definition import ClientSpec
 from app.sandbox.content_server.model import Member, Node
+from app.sandbox.content_server.search.index import SearchIndex
 from app.sandbox.content_server.sessions import Session, Sessions
 from app.sandbox.content_server.store import Store
 
@@ -25,6 +26,7 @@ class Call:
     store: Store
     sessions: Sessions
     clients: Mapping[str, ClientSpec]
+    index: SearchIndex
     request: Request
     path: Mapping[str, Any]
     body: Body

@@ -17,6 +17,7 @@ from app.sandbox.content_server.api import (
     otds,
     permissions,
     recycle_bin,
+    search,
     team,
     types,
     workspace_lists,
@@ -38,6 +39,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *members.ENDPOINTS,
     *audit.ENDPOINTS,
     *recycle_bin.ENDPOINTS,
+    *search.ENDPOINTS,
 )
 DIRECTORY_ENDPOINTS: tuple[Endpoint, ...] = otds.ENDPOINTS
 
