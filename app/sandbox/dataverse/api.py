@@ -11,6 +11,8 @@ from app.sandbox.dataverse.metadata.reading import Metadata
 from app.sandbox.dataverse.operations.actions import CLOSINGS, Actions
 from app.sandbox.dataverse.operations.batch import Batch
 from app.sandbox.dataverse.operations.bulk import PREFIX, Bulk
+from app.sandbox.dataverse.operations.lists import ListsApi
+from app.sandbox.dataverse.operations.properties import PropertiesApi
 from app.sandbox.dataverse.operations.rows import RowsApi
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Registry
@@ -29,6 +31,8 @@ class WebApi:
         registry: Registry,
         store: Store,
         rows: RowsApi,
+        lists: ListsApi,
+        properties: PropertiesApi,
         bulk: Bulk,
         actions: Actions,
         organization_id: str,
@@ -36,6 +40,8 @@ class WebApi:
     ) -> None:
         self._registry = registry
         self._rows = rows
+        self._lists = lists
+        self._properties = properties
         self._bulk = bulk
         self._actions = actions
         self._unbound: dict[str, Callable[[ApiRequest], Answer]] = {
@@ -68,16 +74,13 @@ class WebApi:
         root, *rest = request.segments
         table = self._registry.by_set(root.name)
         if root.has_key and rest:
-            reference = len(rest) == 2 and rest[1].name == "$ref"
-            if len(rest) > 1 and not reference:
-                raise Refusal.missing_segment(rest[1].name)
-            return self._rows.on_property(request, table, root, rest[0].name, reference=reference)
+            return self._properties.answer(request, table, request.segments)
         if root.has_key:
             return self._rows.on_row(request, table, root)
         if not rest:
-            return self._rows.on_table(request, table)
+            return self._lists.on_table(request, table)
         if rest[0].name == "$count":
-            return self._rows.count(request, table)
+            return self._lists.count(request, table)
         if rest[0].name.startswith(PREFIX):
             return self._bulk.answer(request, table, rest[0].name)
         raise Refusal.missing_segment(rest[0].name)
@@ -105,6 +108,8 @@ def encoded(answer: Answer) -> tuple[bytes, dict[str, str]]:
     }
     if answer.body is None:
         return b"", headers
+    if isinstance(answer.body, bytes):
+        return answer.body, headers
     if isinstance(answer.body, str):
         return answer.body.encode(), {"Content-Type": "text/plain", **headers}
     body = json.dumps(answer.body, ensure_ascii=False).encode()

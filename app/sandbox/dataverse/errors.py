@@ -136,6 +136,28 @@ class Refusal(Exception):
         return cls(501, "0x80060888", f"{what} is not implemented in this simulation.")
 
     @classmethod
+    def missing_privilege(cls, user_id: str, privilege: str, table: str | None) -> Self:
+        on = f" for entity '{table}'" if table else ""
+        text = f"Principal user (Id={user_id}, type=8) is missing {privilege} privilege{on}."
+        return cls(403, "0x80040220", text)
+
+    @classmethod
+    def duplicate_detected(cls) -> Self:
+        text = (
+            "A record was not created or updated because a duplicate of the current record already "
+            "exists."
+        )
+        return cls(412, "0x80040333", text)
+
+    @classmethod
+    def held_by(cls, table: str, row_id: str, holder: str) -> Self:
+        text = (
+            f"The object you tried to delete is associated with another object and cannot be "
+            f"deleted. ({table} {row_id} is held by {holder})"
+        )
+        return cls(405, "0x80040227", text)
+
+    @classmethod
     def tracking_option(cls, option: str) -> Self:
         text = (
             f'The "${{{option}}}" query parameter isn\'t supported when Change Tracking is enabled.'

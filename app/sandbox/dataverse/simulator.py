@@ -12,8 +12,13 @@ from starlette.types import ASGIApp
 from app.sandbox.dataverse.api import WebApi
 from app.sandbox.dataverse.front import Front, planned_status
 from app.sandbox.dataverse.operations.actions import Actions
+from app.sandbox.dataverse.operations.bodies import Bodies
 from app.sandbox.dataverse.operations.bulk import Bulk
+from app.sandbox.dataverse.operations.files import Files
+from app.sandbox.dataverse.operations.lists import ListsApi
+from app.sandbox.dataverse.operations.properties import PropertiesApi
 from app.sandbox.dataverse.operations.rows import RowsApi
+from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.queries.tracking import ChangeTracking
 from app.sandbox.dataverse.store.commits import Author, Callback, Commit, Row
 from app.sandbox.dataverse.store.state import State
@@ -22,6 +27,7 @@ from app.sandbox.dataverse.store.writing import Writer
 from app.sandbox.dataverse.tables.definitions import Definitions, linked, read_tables, related
 from app.sandbox.dataverse.tables.schema import Registry, Table
 from app.sandbox.dataverse.web.callers import Callers
+from app.sandbox.dataverse.web.privileges import Privileges
 from app.sandbox.dataverse.web.protection import Limits, ServiceProtection
 from app.sandbox.dataverse.web.urls import API_PATH, ApiRequest
 from app.sandbox.entra.tokens import TokenTrust
@@ -77,20 +83,10 @@ class DataverseSimulator:
             self._store, now=now, business_unit_id=BUSINESS_UNIT_ID, currency_id=CURRENCY_ID
         )
         self.tracking = ChangeTracking(self._store)
-        self._rows = RowsApi(
-            self._store, self.registry, self.writer, self.tracking, now, self._race
-        )
+        self.privileges = Privileges(self.state)
         self._callers = Callers(entra, self._store, self.registry.table("systemuser"))
-        bodies = self._rows.bodies
-        api = WebApi(
-            self.registry,
-            self._store,
-            self._rows,
-            Bulk(self._store, bodies, self.writer),
-            Actions(self._store, self.registry, bodies, self.writer, now),
-            ORGANIZATION_ID,
-            BUSINESS_UNIT_ID,
-        )
+        self._bodies = Bodies(self._store, self.registry)
+        api = self._api()
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
         self._served = ServedApp(self._injected(self._front), port=port, ca=ca)
         self._found(application_users)
@@ -143,7 +139,7 @@ class DataverseSimulator:
         Stamps (createdon, modifiedby ..) may be among ``values``. Raises `Refusal` as the API does.
         """
         definition = self.registry.table(table)
-        given = self._rows.bodies.read_python(definition, values)
+        given = self._bodies.read_python(definition, values)
         who = author or self._system
         return self.writer.create(definition, given, who, row_id=row_id, at=at, trusted=True)
 
@@ -158,7 +154,7 @@ class DataverseSimulator:
     ) -> Row:
         """An update as if a user had made it. Raises KeyError when the row is missing."""
         definition = self.registry.table(table)
-        given = self._rows.bodies.read_python(definition, values)
+        given = self._bodies.read_python(definition, values)
         who, row = author or self._system, self._existing(definition, row_id)
         return self.writer.update(definition, row, given, who, at=at, trusted=True)
 
@@ -199,6 +195,25 @@ class DataverseSimulator:
         """Sign-in and limits stand before the faults, so that a slow answer counts as running."""
         front.inner = FaultInjection(front.serve, self.faults, render=planned_status)
         return front
+
+    def _api(self) -> WebApi:
+        """The operations, each with what it works on."""
+        store, registry, bodies = self._store, self.registry, self._bodies
+        writes = Writes(store, registry, self.writer, self.privileges)
+        rows = RowsApi(store, registry, bodies, writes, self.privileges, self._now, self._race)
+        lists = ListsApi(store, rows, self.tracking, self.privileges)
+        files = Files(store, rows)
+        return WebApi(
+            registry,
+            store,
+            rows,
+            lists,
+            PropertiesApi(store, registry, bodies, writes, rows, lists, files),
+            Bulk(store, bodies, writes),
+            Actions(store, registry, bodies, self.writer, self._now),
+            ORGANIZATION_ID,
+            BUSINESS_UNIT_ID,
+        )
 
     def _existing(self, table: Table, row_id: str) -> Row:
         row = self._store.get(table.name, row_id.lower())

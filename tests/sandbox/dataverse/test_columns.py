@@ -57,7 +57,7 @@ async def test_a_value_of_the_right_type_is_stored(
         ("accounts", {"customertypecode": "11"}, "0x80048d19"),
         ("accounts", {"customertypecode": 99}, "0x80044331"),
         ("accounts", {"_parentaccountid_value": None}, "0x80048d19"),
-        ("accounts", {"parentaccountid": str(uuid.uuid4())}, "0x0"),
+        ("accounts", {"parentaccountid": str(uuid.uuid4())}, "0x80048d19"),
         ("opportunities", {"closeprobability": 1.5}, "0x80048d19"),
         ("opportunities", {"closeprobability": 2**31}, "0x80048d19"),
         ("opportunities", {"closeprobability": True}, "0x80048d19"),

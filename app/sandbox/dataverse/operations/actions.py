@@ -90,7 +90,7 @@ class Actions:
         given = body.get(closing.parameter)
         if not isinstance(given, dict):
             raise Refusal.payload(f"The parameter {closing.parameter} is missing.")
-        return self._bodies.read(self._registry.table(closing.activity), given)
+        return self._bodies.columns(self._registry.table(closing.activity), given)
 
     def _closable(self, table: Table, closing: Closing, activity: Values) -> Row:
         reference = activity.get(closing.lookup)

@@ -6,11 +6,11 @@ from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.operations.bodies import Bodies
+from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.store.commits import Author, Row
 from app.sandbox.dataverse.store.store import Store
-from app.sandbox.dataverse.store.writing import Writer
 from app.sandbox.dataverse.tables.schema import Table
-from app.sandbox.dataverse.tables.values import Values, as_guid
+from app.sandbox.dataverse.tables.values import as_guid
 from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, parse_path
 
 PREFIX = "Microsoft.Dynamics.CRM."
@@ -19,10 +19,10 @@ PREFIX = "Microsoft.Dynamics.CRM."
 class Bulk:
     """Answers ``POST`` on the bulk actions of an entity set."""
 
-    def __init__(self, store: Store, bodies: Bodies, writer: Writer) -> None:
+    def __init__(self, store: Store, bodies: Bodies, writes: Writes) -> None:
         self._store = store
         self._bodies = bodies
-        self._writer = writer
+        self._writes = writes
 
     def answer(self, request: ApiRequest, table: Table, action: str) -> Answer:
         """Raises the `Refusal` of the first row that fails; then no row is written."""
@@ -46,20 +46,19 @@ class Bulk:
         return Answer(204)
 
     def _create(self, table: Table, target: dict[str, Any], author: Author) -> Row:
-        return self._writer.create(table, self._bodies.read(table, target), author)
+        return self._writes.create(table, self._bodies.read(table, target), author)
 
     def _write(self, table: Table, target: dict[str, Any], author: Author, *, upsert: bool) -> Row:
         segment = _named(table, target)
-        values = self._bodies.read(table, target)
         row = self._bodies.find(table, segment)
         if row is not None:
-            return self._writer.update(table, row, values, author)
+            return self._writes.update(table, row, self._bodies.columns(table, target), author)
         if not upsert:
             raise Refusal.missing_row(table.name, str(segment.guid))
-        keys: Values = {}
+        given = self._bodies.read(table, target)
         if segment.guid is None:
-            keys = self._bodies.key_values(table, segment)[1]
-        return self._writer.create(table, {**values, **keys}, author, row_id=segment.guid)
+            given.values |= self._bodies.key_values(table, segment)[1]
+        return self._writes.create(table, given, author, row_id=segment.guid)
 
 
 def _targets(body: dict[str, Any], table: Table) -> list[dict[str, Any]]:

@@ -10,26 +10,24 @@ from collections.abc import Callable
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.operations.bodies import Bodies
-from app.sandbox.dataverse.queries.options import (
-    check_options,
-    parse_selection,
-    select_page,
-)
-from app.sandbox.dataverse.queries.rendering import Renderer, Selection
-from app.sandbox.dataverse.queries.tracking import ChangeTracking, deleted_entry
+from app.sandbox.dataverse.operations.bodies import Bodies, Given
+from app.sandbox.dataverse.operations.writes import Writes
+from app.sandbox.dataverse.queries.filters import Reading
+from app.sandbox.dataverse.queries.options import check_options
+from app.sandbox.dataverse.queries.rendering import Renderer
+from app.sandbox.dataverse.queries.selection import Selection, parse_selection
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
-from app.sandbox.dataverse.store.writing import Writer
 from app.sandbox.dataverse.tables.schema import Registry, Table
 from app.sandbox.dataverse.tables.values import Values
-from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, link
+from app.sandbox.dataverse.web.privileges import Privileges
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
-COUNT_LIMIT = 5000
+FIND_DUPLICATES = "mscrm.suppressduplicatedetection"
 
 
 class RowsApi:
-    """Requests on one table or one row.
+    """Requests on one row, and creates.
 
     ``before_update`` is called with the row that an ``If-Match`` is about to be checked against,
     so that a race can be played.
@@ -39,29 +37,23 @@ class RowsApi:
         self,
         store: Store,
         registry: Registry,
-        writer: Writer,
-        tracking: ChangeTracking,
+        bodies: Bodies,
+        writes: Writes,
+        privileges: Privileges,
         now: Callable[[], dt.datetime],
         before_update: Callable[[ApiRequest, Table, Row], None],
     ) -> None:
-        self.bodies = Bodies(store, registry)
         self._store = store
         self._registry = registry
-        self._writer = writer
-        self._tracking = tracking
+        self._bodies = bodies
+        self._writes = writes
+        self._privileges = privileges
         self._now = now
         self._before_update = before_update
-        self._renderer = Renderer(store, registry)
 
-    def on_table(self, request: ApiRequest, table: Table) -> Answer:
-        """``GET`` and ``POST`` on an entity set."""
-        if request.method == "POST":
-            return self._create(request, table)
-        if request.method == "GET":
-            if request.prefer.track_changes or "$deltatoken" in request.query:
-                return self._changes(request, table)
-            return self._list(request, table)
-        raise Refusal.method(request.method)
+    def reading(self, request: ApiRequest) -> Reading:
+        """What the queries of a request are read against."""
+        return Reading(self._store, self._registry, self._now(), request.author.user_id)
 
     def on_row(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
         """``GET``, ``PATCH`` and ``DELETE`` on a row, by id or alternate key."""
@@ -70,67 +62,35 @@ class RowsApi:
         if request.method == "PATCH":
             return self._patch(request, table, segment)
         if request.method == "DELETE":
-            row = self._existing(table, segment)
-            self._check_match(request, table, row)
-            self._writer.delete(table, self._existing(table, segment), request.author)
+            row = self.existing(table, segment)
+            self.check_match(request, table, row)
+            self._writes.delete(table, self.existing(table, segment), request.author)
             return Answer(204)
         raise Refusal.method(request.method)
 
-    def on_property(
-        self, request: ApiRequest, table: Table, segment: Segment, name: str, *, reference: bool
+    def create(self, request: ApiRequest, table: Table) -> Answer:
+        """``POST`` on an entity set."""
+        given = self._bodies.read(table, request.json())
+        return self.create_given(request, table, given)
+
+    def create_given(
+        self, request: ApiRequest, table: Table, given: Given, row_id: str | None = None
     ) -> Answer:
-        """One property of a row: read, set, clear; with ``reference`` a lookup's ``$ref``."""
-        row = self._existing(table, segment)
-        if request.method == "GET" and not reference:
-            return self._read_property(request, table, row, name)
-        if request.method == "PUT":
-            body = request.json()
-            given = {f"{name}@odata.bind": body.get("@odata.id")} if reference else {}
-            changes = given or {name: body.get("value")}
-        elif request.method == "DELETE":
-            changes = {f"{name}@odata.bind": None} if reference else {name: None}
-        else:
-            raise Refusal.method(request.method)
-        self._writer.update(table, row, self.bodies.read(table, changes), request.author)
-        return Answer(204)
-
-    def count(self, request: ApiRequest, table: Table) -> Answer:
-        """``$count`` of a set, or of the changes since a delta token; capped as the service's."""
-        if token := request.query.get("$deltatoken"):
-            total = self._tracking.count(table, token, self._now())
-        else:
-            rows = self._store.rows(table.name)
-            total = select_page(rows, table, dict(request.query), request.prefer).total
-        return Answer(200, f"\ufeff{min(total, COUNT_LIMIT)}")
-
-    def _create(self, request: ApiRequest, table: Table) -> Answer:
-        row = self._writer.create(table, self.bodies.read(table, request.json()), request.author)
+        """A new row of what was given, answered as the request prefers."""
+        row = self._writes.create(
+            table, given, request.author, row_id=row_id, find_duplicates=_wants_duplicates(request)
+        )
         return self._written(request, table, row, created=True)
 
-    def _patch(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
-        """Update or create; the rules of If-Match and If-None-Match are those of 2.6."""
-        row = self.bodies.find(table, segment)
+    def existing(self, table: Table, segment: Segment) -> Row:
+        """The row that a segment names. Raises `Refusal` 404."""
+        row = self._bodies.find(table, segment)
         if row is None:
-            if "if-match" in request.headers:
-                raise _missing(table, segment)
-            return self._upserted(request, table, segment)
-        if request.headers.get("if-none-match") == "*":
-            raise Refusal.already_exists()
-        self._check_match(request, table, row)
-        current = self._existing(table, segment)
-        given = self.bodies.read(table, request.json())
-        updated = self._writer.update(table, current, given, request.author)
-        return self._written(request, table, updated, created=False)
+            raise _missing(table, segment)
+        return row
 
-    def _upserted(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
-        given = self.bodies.read(table, request.json())
-        keys: Values = {}
-        if segment.guid is None:
-            keys = self.bodies.key_values(table, segment)[1]
-        row = self._writer.create(table, {**given, **keys}, request.author, row_id=segment.guid)
-        return self._written(request, table, row, created=True)
-
-    def _check_match(self, request: ApiRequest, table: Table, row: Row) -> None:
+    def check_match(self, request: ApiRequest, table: Table, row: Row) -> None:
+        """Raises `Refusal` 412 when an If-Match names another version."""
         wanted = request.headers.get("if-match")
         if wanted is None or wanted == "*":
             return
@@ -141,87 +101,60 @@ class RowsApi:
         if wanted.strip() != current.etag:
             raise Refusal.version_mismatch(table.name)
 
+    def change(self, request: ApiRequest, table: Table, row: Row, values: Values) -> Row:
+        """An update of columns by the caller of a request."""
+        return self._writes.update(
+            table, row, values, request.author, find_duplicates=_wants_duplicates(request)
+        )
+
+    def entity(self, request: ApiRequest, row: Row, selection: Selection) -> dict[str, Any]:
+        """A row as the whole body of an answer."""
+        entity_set = selection.table.entity_set
+        context = f"{request.base_url}/$metadata#{entity_set}{selection.context}/$entity"
+        rendered = Renderer(self.reading(request)).render(row, selection, request.prefer)
+        return {"@odata.context": context, **rendered}
+
+    def _patch(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
+        """Update or create; the rules of If-Match and If-None-Match are those of 2.6."""
+        row = self._bodies.find(table, segment)
+        if row is None:
+            if "if-match" in request.headers:
+                raise _missing(table, segment)
+            return self._upserted(request, table, segment)
+        if request.headers.get("if-none-match") == "*":
+            raise Refusal.already_exists()
+        self.check_match(request, table, row)
+        current = self.existing(table, segment)
+        given = self._bodies.columns(table, request.json())
+        updated = self.change(request, table, current, given)
+        return self._written(request, table, updated, created=False)
+
+    def _upserted(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
+        given = self._bodies.read(table, request.json())
+        if segment.guid is None:
+            given.values |= self._bodies.key_values(table, segment)[1]
+        return self.create_given(request, table, given, segment.guid)
+
     def _written(self, request: ApiRequest, table: Table, row: Row, *, created: bool) -> Answer:
         address = f"{request.base_url}/{table.entity_set}({row.id})"
         if not request.prefer.representation:
             return Answer(204, headers={"OData-EntityId": address, "Location": address})
         query = {name: text for name, text in request.query.items() if name == "$select"}
-        selection = parse_selection(query, table, self._registry)
-        body = self._entity(request, row, selection)
+        body = self.entity(request, row, parse_selection(query, table, self.reading(request)))
         headers = {"Preference-Applied": "return=representation", "ETag": row.etag}
         if created:
             headers["Location"] = address
         return Answer(201 if created else 200, body, headers)
 
     def _read(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
-        check_options(dict(request.query), single=True)
-        row = self._existing(table, segment)
-        selection = parse_selection(dict(request.query), table, self._registry)
+        self._privileges.check(request.author, "Read", table)
+        check_options(request.query, single=True)
+        row = self.existing(table, segment)
+        selection = parse_selection(request.query, table, self.reading(request))
         plain = not selection.expand and not request.prefer.annotations
         if plain and request.headers.get("if-none-match") == row.etag:
             return Answer(304, headers={"ETag": row.etag})
-        return Answer(200, self._entity(request, row, selection), {"ETag": row.etag})
-
-    def _entity(self, request: ApiRequest, row: Row, selection: Selection) -> dict[str, Any]:
-        entity_set = selection.table.entity_set
-        context = f"{request.base_url}/$metadata#{entity_set}{selection.context}/$entity"
-        rendered = self._renderer.render(row, selection, request.prefer)
-        return {"@odata.context": context, **rendered}
-
-    def _read_property(self, request: ApiRequest, table: Table, row: Row, name: str) -> Answer:
-        if found := table.navigation(name):
-            selection = Selection(table, (), {name: Selection(self._registry.table(found[1]))})
-            inner = self._renderer.render(row, selection, request.prefer)[name]
-            return Answer(204) if inner is None else Answer(200, inner)
-        column = table.by_property(name)
-        value = self._renderer.render(row, Selection(table, (column,)), request.prefer)[name]
-        if value is None:
-            return Answer(204)
-        context = f"{request.base_url}/$metadata#{table.entity_set}({row.id})/{name}"
-        return Answer(200, {"@odata.context": context, "value": value})
-
-    def _list(self, request: ApiRequest, table: Table) -> Answer:
-        query = dict(request.query)
-        check_options(query)
-        selection = parse_selection(query, table, self._registry)
-        page = select_page(self._store.rows(table.name), table, query, request.prefer)
-        body = self._collection(request, selection, page.rows, "")
-        if query.get("$count") == "true":
-            body["@odata.count"] = min(page.total, COUNT_LIMIT)
-        if page.cookie is not None:
-            body["@odata.nextLink"] = _continued(request, table, "$skiptoken", page.cookie)
-        return Answer(200, body, _page_size_applied(request))
-
-    def _changes(self, request: ApiRequest, table: Table) -> Answer:
-        query, prefer = dict(request.query), request.prefer
-        check_options(query)
-        page = self._tracking.page(table, query, prefer.page_size, self._now())
-        selection = parse_selection(query, table, self._registry)
-        delta = "/$delta" if "$deltatoken" in query else ""
-        body = self._collection(request, selection, page.rows, delta)
-        body["value"] += [deleted_entry(request.base_url, table, gone) for gone in page.deleted]
-        if page.cookie is not None:
-            body["@odata.nextLink"] = _continued(request, table, "$skiptoken", page.cookie)
-        if page.token is not None:
-            body["@odata.deltaLink"] = _continued(request, table, "$deltatoken", page.token)
-        applied = "odata.track-changes" if prefer.track_changes else ""
-        size = _page_size_applied(request).get("Preference-Applied", "")
-        joined = ",".join(filter(None, (applied, size)))
-        return Answer(200, body, {"Preference-Applied": joined} if joined else {})
-
-    def _collection(
-        self, request: ApiRequest, selection: Selection, rows: list[Row], suffix: str
-    ) -> dict[str, Any]:
-        entity_set = selection.table.entity_set
-        context = f"{request.base_url}/$metadata#{entity_set}{selection.context}{suffix}"
-        rendered = [self._renderer.render(row, selection, request.prefer) for row in rows]
-        return {"@odata.context": context, "value": rendered}
-
-    def _existing(self, table: Table, segment: Segment) -> Row:
-        row = self.bodies.find(table, segment)
-        if row is None:
-            raise _missing(table, segment)
-        return row
+        return Answer(200, self.entity(request, row, selection), {"ETag": row.etag})
 
 
 def _missing(table: Table, segment: Segment) -> Refusal:
@@ -230,12 +163,6 @@ def _missing(table: Table, segment: Segment) -> Refusal:
     return Refusal.missing_row(table.name, segment.guid)
 
 
-def _continued(request: ApiRequest, table: Table, option: str, value: str) -> str:
-    dropped = {"$skiptoken"} if option == "$skiptoken" else {"$skiptoken", "$deltatoken"}
-    kept = {name: text for name, text in request.query.items() if name not in dropped}
-    return link(request.base_url, table.entity_set, {**kept, option: value})
-
-
-def _page_size_applied(request: ApiRequest) -> dict[str, str]:
-    size = request.prefer.page_size
-    return {} if size is None else {"Preference-Applied": f"odata.maxpagesize={size}"}
+def _wants_duplicates(request: ApiRequest) -> bool:
+    """Duplicate detection is off unless a request asks for it (reference/dataverse.md 2.2)."""
+    return request.headers.get(FIND_DUPLICATES, "").strip().lower() == "false"

@@ -1,31 +1,43 @@
-"""``$filter``: read once into a tree of predicates, then asked of each row.
+"""``$filter`` asked of rows: columns of the row, of rows it looks up, and of rows that point to it.
 
 Supported (reference/dataverse.md 6): eq ne gt ge lt le, and or not, parentheses, contains,
-startswith, endswith, null, guids, dates, numbers, booleans, and ``Microsoft.Dynamics.CRM.In``.
-Comparison with null is SQL's: only ``eq null`` and ``ne null`` see an empty column, except that
-``ne`` a value also takes empty ones, as the service does.
+startswith, endswith, null, guids, dates, numbers, booleans; paths through lookups, any and all over
+collections, and the functions of `crm_functions`. Comparison with null is SQL's: only ``eq null``
+and ``ne null`` see an empty column, except that ``ne`` a value also takes empty ones, as the
+service does.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.queries import syntax
+from app.sandbox.dataverse.queries.crm_functions import FUNCTIONS
+from app.sandbox.dataverse.queries.syntax import (
+    Both,
+    Comparison,
+    CrmTest,
+    Either,
+    Lambda,
+    Node,
+    Not,
+    TextTest,
+)
 from app.sandbox.dataverse.store.commits import Row
-from app.sandbox.dataverse.tables.schema import Column, ColumnType, Table
-from app.sandbox.dataverse.tables.values import Value, as_guid, comparable, parse
+from app.sandbox.dataverse.store.store import Store, references_to
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.tables.values import Reference, Value, as_guid, comparable, parse
 from app.sandbox.dataverse.web.urls import literal
 
 Predicate = Callable[[Row], bool]
+Getter = Callable[[Row], Value]
 
-_TOKEN = re.compile(
-    r"\s*(?P<token>'(?:[^']|'')*'|\"[^\"]*\"|[()\[\],]|[^\s()\[\],']+)",
-    re.DOTALL,
-)
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
     "lt": operator.lt,
@@ -46,6 +58,18 @@ _NUMBERS = {
     ColumnType.STATE,
     ColumnType.STATUS,
 }
+_DATES = (ColumnType.DATETIME, ColumnType.DATE)
+_TEXTS = (ColumnType.STRING, ColumnType.MEMO)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a query is read against: the rows and tables, and who asks when."""
+
+    store: Store
+    registry: Registry
+    now: dt.datetime
+    user_id: str
 
 
 def value_of(row: Row, column: Column, table: Table) -> Value:
@@ -57,164 +81,181 @@ def value_of(row: Row, column: Column, table: Table) -> Value:
     return row.values.get(column.name)
 
 
-def parse_filter(text: str, table: Table) -> Predicate:
+def parse_filter(text: str, table: Table, reading: Reading) -> Predicate:
     """Raises `Refusal` 400 for bad syntax, an unknown property or a literal of the wrong type."""
-    parser = _Parser(text, table)
-    predicate = parser.either()
-    parser.end()
-    return predicate
+    return Binder(reading).bind(syntax.parse(text), table)
 
 
-class _Parser:
-    """Recursive descent: or, and, not, comparison."""
+class Binder:
+    """Makes predicates on the rows of a table from a filter's tree."""
 
-    def __init__(self, text: str, table: Table) -> None:
-        self._text = text
-        self._table = table
-        self._tokens = self._scan(text)
-        self._next = 0
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
 
-    def either(self) -> Predicate:
-        options = [self._both()]
-        while self._took("or"):
-            options.append(self._both())
-        return lambda row: any(option(row) for option in options)
+    def bind(self, node: Node, table: Table) -> Predicate:
+        match node:
+            case Either(parts):
+                options = [self.bind(part, table) for part in parts]
+                return lambda row: any(option(row) for option in options)
+            case Both(parts):
+                needs = [self.bind(part, table) for part in parts]
+                return lambda row: all(need(row) for need in needs)
+            case Not(inner):
+                holds = self.bind(inner, table)
+                return lambda row: not holds(row)
+            case Lambda():
+                return self._lambda(node, table)
+            case TextTest():
+                return self._text(node, table)
+            case CrmTest():
+                return self._crm(node, table)
+            case Comparison():
+                return self._comparison(node, table)
 
-    def end(self) -> None:
-        if self._next < len(self._tokens):
-            raise self._error()
-
-    def _both(self) -> Predicate:
-        needs = [self._single()]
-        while self._took("and"):
-            needs.append(self._single())
-        return lambda row: all(need(row) for need in needs)
-
-    def _single(self) -> Predicate:
-        if self._took("not"):
-            inner = self._single()
-            return lambda row: not inner(row)
-        if self._took("("):
-            inner = self.either()
-            self._expect(")")
-            return inner
-        return self._comparison()
-
-    def _comparison(self) -> Predicate:
-        name = self._take()
-        if name in _TEXT:
-            return self._text_function(_TEXT[name])
-        if name == "Microsoft.Dynamics.CRM.In":
-            return self._in_function()
-        column = self._table.by_property(name)
-        compare = self._take()
-        wanted = self._literal(column, self._take())
-        if compare in ("eq", "ne"):
-            return self._equality(column, wanted, negate=compare == "ne")
-        if compare not in _COMPARE or wanted is None:
-            raise self._error()
-        return self._order(column, _COMPARE[compare], wanted)
-
-    def _equality(self, column: Column, wanted: Any, *, negate: bool) -> Predicate:
-        table = self._table
-        return lambda row: (comparable(value_of(row, column, table)) == wanted) is not negate
-
-    def _order(self, column: Column, compare: Callable[[Any, Any], bool], to: Any) -> Predicate:
-        table = self._table
+    def _comparison(self, node: Comparison, table: Table) -> Predicate:
+        column, get = self.getter(node.path, table)
+        if (other := table.columns.get(node.operand)) and other.type is not ColumnType.LOOKUP:
+            return _between_columns(node.operator, get, lambda row: value_of(row, other, table))
+        wanted = _literal(column, node.operand, table.name)
+        if node.operator in ("eq", "ne"):
+            negate = node.operator == "ne"
+            return lambda row: (comparable(get(row)) == wanted) is not negate
+        if wanted is None:
+            raise Refusal.bad_query(f"'{node.operator}' cannot compare with null.")
+        compare = _ORDER[node.operator]
 
         def holds(row: Row) -> bool:
-            value = comparable(value_of(row, column, table))
-            return value is not None and compare(value, to)
+            value = comparable(get(row))
+            return value is not None and compare(value, wanted)
 
         return holds
 
-    def _text_function(self, compare: Callable[[str, str], bool]) -> Predicate:
-        self._expect("(")
-        column = self._table.by_property(self._take())
-        if column.type not in (ColumnType.STRING, ColumnType.MEMO):
+    def _text(self, node: TextTest, table: Table) -> Predicate:
+        column, get = self.getter(node.path, table)
+        if column.type not in _TEXTS:
             raise Refusal.bad_query(f"'{column.name}' is not text; text functions need text.")
-        self._expect(",")
-        part = str(literal(self._take())).casefold()
-        self._expect(")")
-        table = self._table
-        return lambda row: compare(str(value_of(row, column, table) or "").casefold(), part)
+        compare, part = _TEXT[node.function], str(literal(node.operand)).casefold()
+        return lambda row: compare(str(get(row) or "").casefold(), part)
 
-    def _in_function(self) -> Predicate:
-        self._expect("(")
-        self._expect("PropertyName=")
-        column = self._table.by_property(literal(self._take()))
-        self._expect(",")
-        self._expect("PropertyValues=")
-        self._expect("[")
-        wanted = [self._literal(column, self._take())]
-        while self._took(","):
-            wanted.append(self._literal(column, self._take()))
-        self._expect("]")
-        self._expect(")")
-        table = self._table
-        return lambda row: comparable(value_of(row, column, table)) in wanted
+    def _crm(self, node: CrmTest, table: Table) -> Predicate:
+        function = FUNCTIONS.get(node.function)
+        if function is None:
+            raise Refusal.not_implemented(f"The query function {node.function}")
+        names = node.arguments.get("PropertyName")
+        if not names:
+            raise Refusal.bad_query(f"{node.function} needs a PropertyName.")
+        column, get = self.getter(str(literal(names[0])), table)
+        if function.of_dates and column.type not in _DATES:
+            raise Refusal.bad_query(f"{node.function} needs a date; '{column.name}' is none.")
+        given = [
+            _literal(column, _unquoted(item), table.name) if function.typed else literal(item)
+            for name in ("PropertyValue", "PropertyValues")
+            for item in node.arguments.get(name, ())
+        ]
+        test = function.test(given, self._reading.now, self._reading.user_id)
+        return lambda row: test(comparable(get(row)))
 
-    def _literal(self, column: Column, token: str) -> Any:
-        """The literal as rows store it, so that both sides of a comparison are alike."""
-        if token.startswith('"'):  # lists of In() quote like JSON
-            token = "'" + token.strip('"').replace("'", "''") + "'"
-        value = literal(token)
-        if value is None:
-            return None
-        if column.type in (ColumnType.LOOKUP, ColumnType.GUID):
-            guid = as_guid(str(value))
-            if guid is None:
-                raise Refusal.bad_query(f"'{token}' is not a guid, as '{column.name}' needs.")
-            return guid
-        if column.type in _NUMBERS:
-            number = literal(value) if isinstance(value, str) else value
-            if isinstance(number, bool) or not isinstance(number, int | float):
-                raise self._incompatible(column, token)
-            return number
+    def _lambda(self, node: Lambda, table: Table) -> Predicate:
+        others, reach = self.collection(table, node.path)
+        holds = self.bind(node.inner, others) if node.inner else _always
+        if node.every:
+            return lambda row: all(holds(other) for other in reach(row))
+        return lambda row: any(holds(other) for other in reach(row))
+
+    def collection(
+        self, table: Table, navigation: str
+    ) -> tuple[Table, Callable[[Row], Iterable[Row]]]:
+        """The table behind a collection-valued property, and the rows that a row reaches by it.
+
+        Raises `Refusal` 400 for an unknown property.
+        """
+        store, registry = self._reading.store, self._reading.registry
+        if one := registry.collection(table, navigation):
+            others = registry.table(one.referencing)
+            return others, lambda row: references_to(
+                store, others.name, one.column, Reference(table.name, row.id)
+            )
+        if found := registry.association(table, navigation):
+            relationship, side = found
+            others = registry.table(relationship.tables[1 - side])
+            name = relationship.schema_name
+            return others, lambda row: filter(
+                None, (store.get(others.name, id_) for id_ in store.linked(name, side, row.id))
+            )
+        raise Refusal.unknown_property(navigation, table.name)
+
+    def getter(self, path: str, table: Table) -> tuple[Column, Getter]:
+        """The column at the end of a path through lookups, and how to read it from a row."""
+        first, slash, rest = path.partition("/")
+        if not slash:
+            column = table.by_property(path)
+            return column, lambda row: value_of(row, column, table)
+        found = table.navigation(first)
+        if found is None:
+            raise Refusal.unknown_property(first, table.name)
+        lookup, target = found
+        column, inner = self.getter(rest, self._reading.registry.table(target))
+        store = self._reading.store
+
+        def get(row: Row) -> Value:
+            reference = row.values.get(lookup.name)
+            if not isinstance(reference, Reference) or reference.table != target:
+                return None
+            other = store.get(target, reference.id)
+            return None if other is None else inner(other)
+
+        return column, get
+
+
+def _always(_: Row) -> bool:
+    return True
+
+
+def _between_columns(name: str, one: Getter, other: Getter) -> Predicate:
+    compare = {"eq": operator.eq, "ne": operator.ne, **_ORDER}[name]
+
+    def holds(row: Row) -> bool:
+        mine, theirs = comparable(one(row)), comparable(other(row))
         try:
-            return comparable(parse(column, self._quoted(value, column, token), self._table.name))
-        except Refusal as refusal:
-            if refusal.code == "0x80044331":  # longer than the column: matches nothing
-                return comparable(str(value))
-            raise self._incompatible(column, token) from refusal
+            return mine is not None and theirs is not None and bool(compare(mine, theirs))
+        except TypeError:
+            raise Refusal.bad_query("The two columns cannot be compared with each other.") from None
 
-    def _quoted(self, value: Any, column: Column, token: str) -> Any:
-        if column.type in (ColumnType.STRING, ColumnType.MEMO) and not token.startswith("'"):
-            raise self._incompatible(column, token)
-        return value
+    return holds
 
-    def _incompatible(self, column: Column, token: str) -> Refusal:
-        return Refusal.bad_query(
-            f"A binary operator with incompatible types was detected: '{column.name}' is "
-            f"{column.attribute_type}, and {token} is not."
-        )
 
-    def _scan(self, text: str) -> list[str]:
-        tokens, position, end = [], 0, len(text.rstrip())
-        while position < end:
-            match = _TOKEN.match(text, position)
-            if match is None:
-                raise self._error()
-            token = match["token"]
-            tokens.append(token)
-            position = match.end()
-        return tokens
+def _unquoted(token: str) -> str:
+    """An item of a list, which quotes like JSON, as filters write it."""
+    return "'" + token.strip('"').replace("'", "''") + "'" if token.startswith('"') else token
 
-    def _take(self) -> str:
-        if self._next >= len(self._tokens):
-            raise self._error()
-        self._next += 1
-        return self._tokens[self._next - 1]
 
-    def _took(self, token: str) -> bool:
-        if self._next < len(self._tokens) and self._tokens[self._next] == token:
-            self._next += 1
-            return True
-        return False
+def _literal(column: Column, token: str, table: str) -> Any:
+    """The literal as rows store it, so that both sides of a comparison are alike."""
+    value = literal(token)
+    if value is None:
+        return None
+    if column.type in (ColumnType.LOOKUP, ColumnType.GUID):
+        guid = as_guid(str(value))
+        if guid is None:
+            raise Refusal.bad_query(f"'{token}' is not a guid, as '{column.name}' needs.")
+        return guid
+    if column.type in _NUMBERS:
+        number = literal(value) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise _incompatible(column, token)
+        return number
+    if column.type in _TEXTS and not token.startswith("'"):
+        raise _incompatible(column, token)
+    try:
+        return comparable(parse(column, value, table))
+    except Refusal as refusal:
+        if refusal.code == "0x80044331":  # longer than the column: matches nothing
+            return comparable(str(value))
+        raise _incompatible(column, token) from refusal
 
-    def _expect(self, token: str) -> None:
-        if not self._took(token):
-            raise self._error()
 
-    def _error(self) -> Refusal:
-        return Refusal.bad_query(f"Syntax error in '{self._text}'.")
+def _incompatible(column: Column, token: str) -> Refusal:
+    return Refusal.bad_query(
+        f"A binary operator with incompatible types was detected: '{column.name}' is "
+        f"{column.attribute_type}, and {token} is not."
+    )

@@ -1,16 +1,15 @@
-"""A row as JSON: selected properties, lookups as ``_x_value``, annotations, expanded lookups."""
+"""A row as JSON: selected properties, lookups as ``_x_value``, annotations, expanded rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.queries.filters import value_of
+from app.sandbox.dataverse.queries.filters import Binder, Reading, value_of
+from app.sandbox.dataverse.queries.ordering import in_order
+from app.sandbox.dataverse.queries.selection import Expansion, Selection
 from app.sandbox.dataverse.store.commits import Row
-from app.sandbox.dataverse.store.store import Store
-from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.tables.schema import Column, ColumnType, Table
 from app.sandbox.dataverse.tables.values import Reference, Value
 from app.sandbox.dataverse.web.urls import Prefer
 
@@ -19,28 +18,13 @@ LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What of a row is wanted; ``columns`` None for all."""
-
-    table: Table
-    columns: tuple[Column, ...] | None = None
-    expand: Mapping[str, Selection] = field(default_factory=dict)
-
-    @property
-    def context(self) -> str:
-        """The parenthesis of ``@odata.context``; empty when nothing was selected."""
-        names = [] if self.columns is None else [c.property_name for c in self.columns]
-        names += [f"{nav}{inner.context or '()'}" for nav, inner in self.expand.items()]
-        return f"({','.join(names)})" if names else ""
-
-
 class Renderer:
-    """Turns rows of one store into JSON for clients at ``base_url``."""
+    """Turns rows into JSON for one request."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
-        self._store = store
-        self._registry = registry
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._store = reading.store
+        self._registry = reading.registry
 
     def render(self, row: Row, selection: Selection, prefer: Prefer) -> dict[str, Any]:
         """The properties; primary id and ETag come back whether they were selected or not."""
@@ -49,8 +33,8 @@ class Renderer:
         for column in self._columns(selection):
             self._property(rendered, row, column, table, prefer)
         rendered[table.primary_id] = row.id
-        for navigation, inner in selection.expand.items():
-            rendered[navigation] = self._expanded(row, navigation, inner, table, prefer)
+        for navigation, expansion in selection.expand.items():
+            rendered[navigation] = self._expanded(row, navigation, expansion, table, prefer)
         return rendered
 
     def _columns(self, selection: Selection) -> list[Column]:
@@ -86,6 +70,9 @@ class Renderer:
             return self._name(value)
         if isinstance(value, bool):
             return "Yes" if value else "No"
+        if column.type is ColumnType.FILE:
+            stored = self._store.state.files.get(str(value))
+            return stored.name if stored else None
         if column.type is ColumnType.MULTICHOICE:
             return "; ".join(column.options.get(int(v), v) for v in str(value).split(","))
         if column.options and isinstance(value, int):
@@ -104,8 +91,14 @@ class Renderer:
         return None if name is None else str(name)
 
     def _expanded(
-        self, row: Row, navigation: str, inner: Selection, table: Table, prefer: Prefer
-    ) -> dict[str, Any] | None:
+        self, row: Row, navigation: str, expansion: Expansion, table: Table, prefer: Prefer
+    ) -> dict[str, Any] | list[dict[str, Any]] | None:
+        inner = expansion.selection
+        if expansion.many:
+            _, reach = Binder(self._reading).collection(table, navigation)
+            rows = [r for r in reach(row) if expansion.keep is None or expansion.keep(r)]
+            rows = in_order(rows, expansion.order)[: expansion.top]
+            return [self.render(other, inner, prefer) for other in rows]
         found = table.navigation(navigation)
         if found is None:
             raise Refusal.unknown_property(navigation, table.name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.queries.options import MAX_PAGE, read_cookie, write_cookie
+from app.sandbox.dataverse.queries.paging import MAX_PAGE, page_of, read_cookie, write_cookie
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
@@ -55,11 +55,14 @@ class ChangeTracking:
                 f"Change tracking is not enabled for entity '{table.name}'."
             )
         since = self._since(query.get("$deltatoken"), now)
-        until, position = self._store.version, 0
+        until, position, number = self._store.version, 0, 1
         if cookie := query.get("$skiptoken"):
-            content = read_cookie(cookie)
+            content = read_cookie(cookie, "until", "position")
             until, position = content["until"], content["position"]
-        return self._cut(table, since, until, position, size, now)
+            if not isinstance(until, int) or not isinstance(position, int):
+                raise Refusal.bad_query("Malformed XML in the Paging Cookie")
+            number = page_of(cookie)
+        return self._cut(table, since, until, position, size, now, number)
 
     def count(self, table: Table, token: str, now: dt.datetime) -> int:
         """How many rows changed since ``token``."""
@@ -74,6 +77,7 @@ class ChangeTracking:
         position: int,
         size: int | None,
         now: dt.datetime,
+        number: int,
     ) -> ChangesPage:
         changes = [c for c in self._changes(table, since, until) if c[0] > position]
         limit = min(size or MAX_PAGE, MAX_PAGE)
@@ -81,7 +85,7 @@ class ChangeTracking:
         rows = [change for _, change in page if isinstance(change, Row)]
         deleted = [change for _, change in page if isinstance(change, str)]
         if more:
-            cookie = write_cookie({"until": until, "position": page[-1][0]})
+            cookie = write_cookie({"until": until, "position": page[-1][0]}, number + 1)
             return ChangesPage(rows, deleted, cookie, None)
         token = f"{until}!{now.astimezone(dt.UTC).strftime(TOKEN_DATE)}"
         return ChangesPage(rows, deleted, None, token)

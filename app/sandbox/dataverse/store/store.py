@@ -120,15 +120,20 @@ class Store:
         submitted: Mapping[str, Value],
         author: Author,
         at: dt.datetime,
+        silent: bool = False,
     ) -> Row:
-        """Write a whole row. Raises `Refusal` 412 when another row has the same key values."""
+        """Write a whole row; ``silent`` makes a new version of which no event tells.
+
+        Raises `Refusal` 412 when another row has the same key values.
+        """
         with self.transaction():
             before = self.get(table.name, row_id)
             self._check_keys(table, row_id, values)
             row = Row(table.name, row_id, self.next_version(), dict(values))
             self._replace(table, before, row)
             operation = "Create" if before is None else "Update"
-            self._commit(operation, row.version, at, author, submitted, before, row)
+            if not silent:
+                self._commit(operation, row.version, at, author, submitted, before, row)
         return row
 
     def delete(self, table: Table, row: Row, *, author: Author, at: dt.datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.commits import Author, Row
@@ -84,6 +85,18 @@ class Writer:
         self, table: Table, row: Row, author: Author, *, at: dt.datetime | None = None
     ) -> None:
         self._store.delete(table, row, author=author, at=at or self._now())
+
+    def remove_link(self, table: Table, row: Row, column: str, author: Author) -> None:
+        """Empty a lookup whose row goes: the database does it, so no stamp moves and no event."""
+        values = {**row.values, column: None}
+        moment = self._now()
+        self._store.put(table, row.id, values, submitted={}, author=author, at=moment, silent=True)
+
+    def announce(
+        self, message: str, row: Row, parameters: Mapping[str, Any], author: Author
+    ) -> None:
+        """A message about a row that changes none of its columns, such as Associate."""
+        self._store.announce(message, row, parameters, author=author, at=self._now())
 
     def _put(
         self,

@@ -7,6 +7,7 @@
       type_code: 1
       owned_by: user                 # or organization
       keys: {account_number: [accountnumber]}
+      duplicates: [[name]]                                  # rules of duplicate detection
       states: {0: {1: Active}, 1: {2: Inactive}}            # state: its statuses, default first
       state_labels: {0: Active, 1: Inactive}
       closed_by: {1: WinOpportunity}                        # states that only an action may set
@@ -195,6 +196,7 @@ def define(name: str, definition: Mapping[str, Any]) -> Table:
         closed_by=definition.get("closed_by", {}),
         change_tracking=definition.get("change_tracking", True),
         user_owned=user_owned,
+        duplicate_rules=tuple(tuple(rule) for rule in definition.get("duplicates", ())),
         activity=definition.get("activity", False),
     )
 

@@ -126,7 +126,12 @@ class ManyToMany:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``closed_by`` names the action that alone may set a state, by state."""
+    """One table.
+
+    ``closed_by`` names the action that alone may set a state, by state. ``duplicate_rules`` are
+    the columns of each rule of duplicate detection. ``metadata`` are further properties as a client
+    that created the table gave them.
+    """
 
     name: str
     entity_set: str
@@ -140,7 +145,7 @@ class Table:
     change_tracking: bool = True
     user_owned: bool = True
     activity: bool = False
-    key_names: Mapping[str, str] = field(default_factory=dict)
+    duplicate_rules: tuple[tuple[str, ...], ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

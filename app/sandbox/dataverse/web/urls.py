@@ -65,7 +65,7 @@ class ApiRequest:
         """The body as an object. Raises `Refusal` 400."""
         try:
             value = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refusal.payload(f"The body is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise Refusal.payload("The body is not a JSON object.")
@@ -74,10 +74,10 @@ class ApiRequest:
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered: status, headers, and a JSON object or text or nothing."""
+    """What is answered: status, headers, and a JSON object, text, bytes or nothing."""
 
     status: int
-    body: dict[str, Any] | str | None = None
+    body: dict[str, Any] | str | bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,0 +1,117 @@
+"""``$select`` and ``$expand``: which columns of a row are wanted, and which rows around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.queries.filters import Binder, Predicate, Reading, parse_filter
+from app.sandbox.dataverse.queries.ordering import Order, parse_order
+from app.sandbox.dataverse.tables.schema import Column, Table
+
+MAX_EXPANSIONS = 15
+IN_EXPAND = {"$select", "$filter", "$orderby", "$top", "$count"}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a row is wanted; ``columns`` None for all."""
+
+    table: Table
+    columns: tuple[Column, ...] | None = None
+    expand: Mapping[str, Expansion] = field(default_factory=dict)
+
+    @property
+    def context(self) -> str:
+        """The parenthesis of ``@odata.context``; empty when nothing was selected."""
+        names = [] if self.columns is None else [c.property_name for c in self.columns]
+        names += [f"{nav}{e.selection.context or '()'}" for nav, e in self.expand.items()]
+        return f"({','.join(names)})" if names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """One item of ``$expand``; ``many`` for a collection, which the other options cut."""
+
+    selection: Selection
+    many: bool = False
+    keep: Predicate | None = None
+    order: tuple[Order, ...] = ()
+    top: int | None = None
+
+
+def parse_selection(query: Mapping[str, str], table: Table, reading: Reading) -> Selection:
+    """Raises `Refusal` 400 for an unknown property, for syntax, and for too much."""
+    columns = None
+    if names := query.get("$select"):
+        columns = tuple(
+            table.by_property(name.strip())
+            for name in dict.fromkeys(names.split(","))
+            if name.strip() != "*"
+        )
+        columns = columns or None
+    expand = {}
+    for part in outside_parentheses(query.get("$expand", "")):
+        navigation, expansion = _expanded(part, table, reading)
+        expand[navigation] = expansion
+    if len(expand) > MAX_EXPANSIONS:
+        raise Refusal.bad_query(f"No more than {MAX_EXPANSIONS} properties can be expanded.")
+    return Selection(table, columns, expand)
+
+
+def _expanded(part: str, table: Table, reading: Reading) -> tuple[str, Expansion]:
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", part, re.DOTALL)
+    if match is None:
+        raise Refusal.bad_query(f"Syntax error in $expand at '{part}'.")
+    options = {
+        name.strip(): value
+        for name, _, value in (
+            option.partition("=") for option in outside_parentheses(match[2] or "", ";")
+        )
+    }
+    if unknown := set(options) - IN_EXPAND:
+        raise Refusal.bad_query(f"{', '.join(sorted(unknown))} is not supported within $expand.")
+    return match[1], _expansion(match[1], options, table, reading)
+
+
+def _expansion(
+    navigation: str, options: Mapping[str, str], table: Table, reading: Reading
+) -> Expansion:
+    if found := table.navigation(navigation):
+        if cutting := {"$filter", "$orderby", "$top"} & set(options):
+            raise Refusal.bad_query(f"{', '.join(sorted(cutting))} cuts collections only.")
+        # The owner's property leads to a user or a team; its columns are those of users.
+        target = reading.registry.table(found[1])
+        return Expansion(parse_selection(options, target, reading))
+    others, _ = Binder(reading).collection(table, navigation)
+    selection = parse_selection(options, others, reading)
+    text = options.get("$filter")
+    keep = parse_filter(text, others, reading) if text else None
+    order = tuple(parse_order(options.get("$orderby", ""), others, reading))
+    top = whole_number("$top", options["$top"]) if "$top" in options else None
+    return Expansion(selection, many=True, keep=keep, order=order, top=top)
+
+
+def whole_number(option: str, text: str) -> int:
+    """The value of an option that counts. Raises `Refusal` 400."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal.bad_query(f"Invalid value '{text}' for {option} query option found.")
+    return int(text)
+
+
+def outside_parentheses(text: str, separator: str = ",") -> list[str]:
+    """The parts of a list whose items may have parentheses and quoted text."""
+    parts, depth, quoted, current = [], 0, False, ""
+    for letter in text:
+        if letter == "'":
+            quoted = not quoted
+        elif not quoted:
+            depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == separator and depth == 0 and not quoted:
+            parts.append(current)
+            current = ""
+        else:
+            current += letter
+    return [part for part in (*parts, current) if part.strip()]

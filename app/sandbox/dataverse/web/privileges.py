@@ -1,0 +1,41 @@
+"""What a caller may do: everything, but for the privileges that were taken from its user.
+
+dataverse.privileges.deny(user_id, "prvDeleteAccount", "prvActOnBehalfOfAnotherUser")
+"""
+
+from __future__ import annotations
+
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.store.commits import Author
+from app.sandbox.dataverse.store.state import State
+from app.sandbox.dataverse.tables.schema import Table
+
+IMPERSONATE = "prvActOnBehalfOfAnotherUser"
+BYPASS = "prvBypassCustomBusinessLogic"
+
+
+class Privileges:
+    """The privileges that users lack (reference/dataverse.md 2.2, 2.11)."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def deny(self, user_id: str, *names: str) -> None:
+        """Take privileges from a user, as ``prvReadAccount``: verb and schema name."""
+        lacking = self._state.denied.setdefault(user_id, [])
+        lacking += [name for name in names if name not in lacking]
+
+    def grant(self, user_id: str, *names: str) -> None:
+        """Give privileges back."""
+        lacking = self._state.denied.get(user_id, [])
+        self._state.denied[user_id] = [name for name in lacking if name not in names]
+
+    def check(self, author: Author, verb: str, table: Table) -> None:
+        """Raises `Refusal` 403 when the author may not do this to rows of a table."""
+        self.require(author.user_id, f"prv{verb}{table.schema_name or table.name}", table)
+
+    def require(self, user_id: str, name: str, table: Table | None = None) -> None:
+        """Raises `Refusal` 403 when the user lacks a privilege."""
+        lacking = {denied.casefold() for denied in self._state.denied.get(user_id, ())}
+        if name.casefold() in lacking:
+            raise Refusal.missing_privilege(user_id, name, table.name if table else None)
