@@ -2,7 +2,8 @@
 
 ``reference/extended-ecm.md`` 3: an item has one entry for its owner, its owner group and the
 public, and custom entries for users, groups and roles. Whoever may edit permissions administers
-the item and keeps the access; the public never does.
+the item and keeps the access; the public never does. The roles of a workspace have permissions of
+their own, which servers may also show among the item's.
 """
 
 from __future__ import annotations
@@ -45,18 +46,26 @@ class WorkspaceAccess:
         """Let only these roles, and whoever administers the workspace, open it.
 
         Access is given before it is taken, so an interruption locks nobody out; the same call
-        again completes it. Raises Refused: ``workspace_missing``, ``role_unknown``.
+        again completes it. A role that had no access gets to read. Raises Refused:
+        ``workspace_missing``, ``role_unknown``.
         """
-        wanted = await self._roles.permissions(workspace_id, roles)
-        entries = await self._entries(workspace_id)
-        for role_id, bits in wanted.items():
-            if not _names_of(entries, role_id).issuperset(_READ):
-                await self._give(workspace_id, role_id, _READ | _named(bits))
-        for entry in entries:
-            kind, right_id, names = _type_of(entry), number(entry.get("right_id")), _names(entry)
-            keeps = kind != "public" and (_ADMINISTERS in names or kind == "owner")
-            if names and not keeps and right_id not in wanted:
-                await self._take(workspace_id, kind, right_id)
+        present = await self._roles.permissions(workspace_id)
+        wanted = self._roles.among(present, workspace_id, roles)
+        held = {role.id: _named(role.bits) for role in present}
+        for role_id in sorted(wanted):
+            if not held[role_id].issuperset(_READ):
+                await self._set_role(workspace_id, role_id, held[role_id] | _READ)
+        for role_id, names in held.items():
+            if names and role_id not in wanted and _ADMINISTERS not in names:
+                await self._set_role(workspace_id, role_id, frozenset())
+        for entry in await self._entries(workspace_id):
+            if _is_in_the_way(entry, wanted):
+                await self._take(workspace_id, _type_of(entry), number(entry.get("right_id")))
+
+    async def _set_role(self, workspace_id: int, role_id: int, names: frozenset[str]) -> None:
+        form = body_form({"permissions": sorted(names), "apply_to": _WITH_CONTENT})
+        path = f"/v2/businessworkspaces/{workspace_id}/roles/{role_id}"
+        await self._endpoint.call("set_role_permissions", "PUT", path, form=form)
 
     async def _entries(self, workspace_id: int) -> list[Mapping[str, Any]]:
         path = f"/v2/nodes/{workspace_id}/permissions"
@@ -67,13 +76,6 @@ class WorkspaceAccess:
         return [
             row["permissions"] for row in rows(body) if isinstance(row.get("permissions"), dict)
         ]
-
-    async def _give(self, workspace_id: int, role_id: int, names: frozenset[str]) -> None:
-        form = body_form(
-            {"permissions": sorted(names), "right_id": role_id, "apply_to": _WITH_CONTENT}
-        )
-        path = f"/v2/nodes/{workspace_id}/permissions/custom"
-        await self._endpoint.call("give_access", "POST", path, form=form)
 
     async def _take(self, workspace_id: int, kind: str, right_id: int | None) -> None:
         path = f"/v2/nodes/{workspace_id}/permissions/{kind}"
@@ -100,11 +102,10 @@ def _names(entry: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(str(name) for name in entry.get("permissions") or ())
 
 
-def _names_of(entries: Sequence[Mapping[str, Any]], role_id: int) -> frozenset[str]:
-    return next(
-        (_names(entry) for entry in entries if number(entry.get("right_id")) == role_id),
-        frozenset(),
-    )
+def _is_in_the_way(entry: Mapping[str, Any], wanted: frozenset[int]) -> bool:
+    kind, names = _type_of(entry), _names(entry)
+    administers = kind == "owner" or (kind != "public" and _ADMINISTERS in names)
+    return bool(names) and not administers and number(entry.get("right_id")) not in wanted
 
 
 def _named(bits: int) -> frozenset[str]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.clients.ecm_answers import Properties, all_pages, number
 from app.clients.ecm_members import Members
 from app.clients.http import Endpoint
 from streams.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class RolePermissions:
+    """A role with its permission bits; 0 where the server does not tell them."""
+
+    id: int
+    name: str
+    bits: int
 
 
 class WorkspaceRoles:
@@ -38,15 +48,22 @@ class WorkspaceRoles:
         roles = await all_pages(self._endpoint, "list_roles", path)
         return tuple(str(item.get("name", "")) for item in roles)
 
-    async def permissions(self, workspace_id: int, roles: Sequence[str]) -> dict[int, int]:
-        """The ids of these roles with their permission bits (0 where the server does not say).
-
-        Raises Refused: ``workspace_missing``, ``role_unknown``.
-        """
+    async def permissions(self, workspace_id: int) -> tuple[RolePermissions, ...]:
+        """All roles of the workspace; Refused (``workspace_missing``) when it is not there."""
         path = f"/v2/businessworkspaces/{workspace_id}/roles"
-        present = await self._roles(path, workspace_id)
-        found = [_role_named(present, workspace_id, role) for role in dict.fromkeys(roles)]
-        return {number(role["id"]) or 0: number(role.get("perms")) or 0 for role in found}
+        return tuple(
+            RolePermissions(
+                number(item["id"]) or 0, str(item.get("name", "")), number(item.get("perms")) or 0
+            )
+            for item in await self._roles(path, workspace_id)
+        )
+
+    def among(
+        self, present: Sequence[RolePermissions], workspace_id: int, names: Sequence[str]
+    ) -> frozenset[int]:
+        """The ids of the roles with these names; Refused (``role_unknown``) for another."""
+        by_name = [{"name": role.name, "id": role.id} for role in present]
+        return frozenset(_role_named(by_name, workspace_id, name)["id"] for name in names)
 
     async def _role_id(self, path: str, workspace_id: int, role: str) -> int:
         found = _role_named(await self._roles(path, workspace_id), workspace_id, role)

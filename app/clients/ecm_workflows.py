@@ -66,7 +66,9 @@ class Workflows:
                 return found[0]
             values = await self._values(kind, attributes)
             values["WorkflowForm_Title"] = _marked(title, mark)
-            draft = await self._draft(kind.id, documents)
+            # Without documents the workspace itself is attached: approvers find it, and the
+            # server knows where the workflow belongs.
+            draft = await self._draft(kind.id, documents or [workspace_id])
             await self._fill(draft, values)
             started = await self._initiate(draft, comment, kind.id, workspace_id, mark)
             return await self._settle(started, kind.id, workspace_id, mark)
@@ -107,8 +109,8 @@ class Workflows:
     async def _find(self, map_id: int, workspace_id: int, mark: str) -> list[int]:
         """The processes whose title has the mark, oldest first.
 
-        Asked for the workspace first, which is cheap, then for the whole map: whether a server
-        counts a workflow without documents to a workspace is not documented.
+        Asked for the workspace first, which is cheap, then for the whole map: what a server counts
+        to a workspace is not documented.
         """
         for where in ({"businessWorkspaceID": workspace_id}, {}):
             for status in ("NOARCHIVE", "ARCHIVED"):
@@ -133,9 +135,11 @@ class Workflows:
         return values
 
     async def _draft(self, map_id: int, documents: Sequence[int]) -> int:
-        body: dict[str, Any] = {"workflow_id": map_id}
-        if documents:
-            body |= {"doc_ids": ",".join(map(str, documents)), "AttachDocuments": "true"}
+        body = {
+            "workflow_id": map_id,
+            "doc_ids": ",".join(map(str, documents)),
+            "AttachDocuments": "true",
+        }
         answer = await self._endpoint.call(
             "draft_workflow", "POST", "/v2/draftprocesses", form=body_form(body)
         )

@@ -6,15 +6,15 @@ may see but not do is refused with a text that says so. ``Admin`` may do everyth
 
 from __future__ import annotations
 
-from app.sandbox.content_server import errors
+from app.sandbox.content_server import clearance, errors
 from app.sandbox.content_server.model import Member, MemberType, Node
 from app.sandbox.content_server.permissions import BITS, FULL_CONTROL
 from app.sandbox.content_server.store import ADMIN_ID, Store
 
 
 def visible(store: Store, node: Node, member: Member) -> bool:
-    """Whether the member sees the node at all."""
-    return may(store, node, member, "see")
+    """Whether the member sees the node at all: permitted to, and cleared for it."""
+    return may(store, node, member, "see") and clearance.cleared(store, node, member)
 
 
 def may(store: Store, node: Node, member: Member, permission: str) -> bool:

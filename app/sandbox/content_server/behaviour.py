@@ -15,7 +15,8 @@ class Behaviour:
     ``negative_parents`` shows a workspace's children with ``parent_id`` minus the workspace id.
     ``index_lag_seconds`` is how long a change takes to be found by search. ``request_log_length``
     is how many requests the simulator remembers. ``denied_status`` answers a write that the caller
-    has no permission for (400 or 500 on live servers).
+    has no permission for (400 or 500 on live servers). ``rm_status_key`` is the name under which
+    this version takes the file status of a record; another one is passed over in silence.
     """
 
     version: str = "25.4"
@@ -31,6 +32,7 @@ class Behaviour:
     bo_linked_text: str = "The business object is already linked to another business workspace."
     bo_missing: Literal["empty", "400", "404"] = "empty"
     denied_status: int = 500
+    rm_status_key: Literal["status", "file_status"] = "file_status"
     member_present_text: str = "The member is already assigned to the role."
     relation_present_text: str = "The relationship already exists."
     queryable_columns: tuple[str, ...] = ("name", "create_date", "modify_date", "id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.sandbox.content_server.default_processes import RECORDS, WORKFLOW_MAPS
 from app.sandbox.content_server.definition import (
     AttributeSpec,
     BusinessObjectTypeSpec,
@@ -120,6 +121,8 @@ def default_definition(users: int = 8) -> Definition:
         users=demo_users(users),
         groups=GROUPS,
         clients=(SERVICE_CLIENT,),
+        workflow_maps=WORKFLOW_MAPS,
+        records=RECORDS,
     )
 
 

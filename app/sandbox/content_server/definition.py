@@ -132,6 +132,59 @@ class ClientSpec:
 
 
 @dataclass(frozen=True)
+class StepSpec:
+    """A step of a workflow map: who does it (login or group) and how it may end.
+
+    ``assignee_attribute`` is the label of a user attribute that goes before ``assignee``.
+    """
+
+    name: str
+    assignee: str
+    instructions: str = ""
+    dispositions: tuple[str, ...] = ("Approve", "Reject")
+    rejecting: tuple[str, ...] = ("Reject",)
+    assignee_attribute: str = ""
+    signing: bool = False
+
+
+@dataclass(frozen=True)
+class WorkflowMapSpec:
+    """A workflow map beneath the enterprise volume; ``manager`` is a login."""
+
+    name: str
+    steps: tuple[StepSpec, ...]
+    attributes: tuple[AttributeSpec, ...] = ()
+    manager: str = "Admin"
+    nickname: str = ""
+    skips_start: bool = False
+
+
+@dataclass(frozen=True)
+class RmClassificationSpec:
+    """A place in the file plan: ``path`` (``Customer Service/Cases``) and its RSI."""
+
+    path: str
+    rsi: str = ""
+    file_number: str = ""
+
+
+@dataclass(frozen=True)
+class RecordsSpec:
+    """Records management: schedules by name and years, the file plan, codes, clearance.
+
+    ``cleared`` gives logins a level and markings; ``codes`` are what details may hold.
+    """
+
+    rsis: Mapping[str, int] = field(default_factory=dict)
+    file_plan: tuple[RmClassificationSpec, ...] = ()
+    classifications: tuple[str, ...] = ()
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: Mapping[int, str] = field(default_factory=dict)
+    markings: Mapping[str, str] = field(default_factory=dict)
+    cleared: Mapping[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Definition:
     """Everything a simulated server starts with."""
 
@@ -142,3 +195,5 @@ class Definition:
     users: tuple[UserSpec, ...] = ()
     groups: tuple[str, ...] = ()
     clients: tuple[ClientSpec, ...] = ()
+    workflow_maps: tuple[WorkflowMapSpec, ...] = ()
+    records: RecordsSpec = field(default_factory=RecordsSpec)

@@ -7,50 +7,19 @@ the rules. Facts: reference/extended-ecm.md 0, 2.1, 3 and 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Literal
 
+from app.sandbox.content_server.node_types import CONTAINER_TYPES as CONTAINER_TYPES
+from app.sandbox.content_server.node_types import TYPE_NAMES as TYPE_NAMES
+from app.sandbox.content_server.node_types import NodeType as NodeType
+from app.sandbox.content_server.permissions import Acl
+
 AttributeType = Literal["String", "Integer", "Real", "Date", "Boolean", "User"]
 Scalar = str | int | float | bool | None
 AttributeValue = Scalar | list[Scalar]
-
-
-class NodeType(IntEnum):
-    """Subtypes that the simulator stores (reference/extended-ecm.md 0)."""
-
-    FOLDER = 0
-    SHORTCUT = 1
-    CATEGORY = 131
-    CATEGORIES_VOLUME = 133
-    URL = 140
-    ENTERPRISE_VOLUME = 141
-    DOCUMENT = 144
-    WORKSPACE = 848
-    TEMPLATES_VOLUME = 20541
-
-
-TYPE_NAMES: Mapping[int, str] = {
-    NodeType.FOLDER: "Folder",
-    NodeType.SHORTCUT: "Shortcut",
-    NodeType.CATEGORY: "Category",
-    NodeType.CATEGORIES_VOLUME: "Categories Volume",
-    NodeType.URL: "URL",
-    NodeType.ENTERPRISE_VOLUME: "Enterprise Workspace",
-    NodeType.DOCUMENT: "Document",
-    NodeType.WORKSPACE: "Business Workspace",
-    NodeType.TEMPLATES_VOLUME: "Content Server Document Templates",
-}
-CONTAINER_TYPES = frozenset(
-    {
-        NodeType.FOLDER,
-        NodeType.CATEGORIES_VOLUME,
-        NodeType.ENTERPRISE_VOLUME,
-        NodeType.WORKSPACE,
-        NodeType.TEMPLATES_VOLUME,
-    }
-)
 
 
 class MemberType(IntEnum):
@@ -153,33 +122,17 @@ class Version:
     owner_id: int
     created: datetime
     description: str = ""
-
-
-@dataclass
-class Acl:
-    """Permissions of a node as bits; None where a right was taken off the node."""
-
-    owner_id: int = 0
-    owner: int | None = None
-    group_id: int = 0
-    group: int | None = None
-    public: int | None = None
-    custom: dict[int, int] = field(default_factory=dict)
-
-    def copy(self) -> Acl:
-        """An independent copy, as a new child gets it."""
-        return replace(self, custom=dict(self.custom))
-
-    def for_child(self, owner_id: int, group_id: int | None) -> Acl:
-        """What a new child gets: the same rights, with its creator as the owner."""
-        own = self.copy()
-        own.owner_id, own.group_id = owner_id, group_id or self.group_id
-        return own
+    major: int = 0
+    minor: int = 0
+    locked_by: int = 0
 
 
 @dataclass
 class Node:
-    """Any item. ``revision`` counts property changes and makes the metadata token."""
+    """Any item. ``revision`` counts property changes and makes the metadata token.
+
+    ``collected`` are the items of a collection, ``report`` names what a WebReport runs.
+    """
 
     id: int
     parent_id: int
@@ -201,6 +154,9 @@ class Node:
     versions: list[Version] = field(default_factory=list)
     workspace: Workspace | None = None
     acl: Acl = field(default_factory=Acl)
+    advanced_versioning: bool = False
+    collected: list[int] = field(default_factory=list)
+    report: str = ""
     revision: int = 1
 
     @property

@@ -6,14 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sandbox.content_server import access, categories, errors
+from app.sandbox.content_server import access, categories, errors, records, versions
 from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.bodies import UploadedFile
-from app.sandbox.content_server.model import Member, Node, NodeType, Version
+from app.sandbox.content_server.model import Member, Node, NodeType
 from app.sandbox.content_server.store import Store
 from app.sandbox.content_server.workspaces import check_name, copy_tree
 
-CREATABLE = (NodeType.FOLDER, NodeType.SHORTCUT, NodeType.URL, NodeType.DOCUMENT)
+CREATABLE = (
+    NodeType.FOLDER,
+    NodeType.SHORTCUT,
+    NodeType.COMPOUND_DOCUMENT,
+    NodeType.URL,
+    NodeType.DOCUMENT,
+    NodeType.COLLECTION,
+)
 FIRST_OWN_ID = 10000
 EXTERNAL = (
     "external_create_date",
@@ -37,6 +44,7 @@ class NodeRequest:
     external: Mapping[str, Any] = field(default_factory=dict)
     categories: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     file: UploadedFile | None = None
+    advanced_versioning: bool = False
 
 
 def create(store: Store, request: NodeRequest, actor: Member) -> Node:
@@ -57,10 +65,14 @@ def create(store: Store, request: NodeRequest, actor: Member) -> Node:
         url=request.url,
         external=dict(request.external),
         categories=values,
+        advanced_versioning=request.advanced_versioning,
     )
     store.record(node, AuditEvent.CREATE, actor.id)
+    if request.type == NodeType.SHORTCUT:
+        original = store.node(request.original_id or 0)
+        store.record(original, AuditEvent.SHORTCUT_CREATED, actor.id, value=str(node.id))
     if request.file is not None:
-        store.add_version(node, _version(store, request.file, actor, ""), actor.id, first=True)
+        versions.first(store, node, request.file, actor)
     return node
 
 
@@ -81,6 +93,7 @@ def update(store: Store, node: Node, changes: Mapping[str, Any], actor: Member) 
     # Releasing and taking a document is a right of its own; anything else changes the item.
     needed = "reserve" if changes.keys() == {"reserved_user_id"} else "modify"
     access.require(store, node, actor, needed)
+    records.check_editable(store, node)
     name, parent_id = node.name, node.parent_id
     if changes.get("name"):
         name = str(changes["name"])
@@ -106,32 +119,33 @@ def delete(store: Store, node: Node, actor: Member) -> None:
         raise errors.ApiError(400, "The category is in use and cannot be deleted.")
     for item in store.subtree(node):
         access.require(store, item, actor, "delete")
-        if item.reserved_by not in (0, actor.id):
-            raise errors.ApiError(500, f"The item '{item.name}' is reserved by another user.")
+        records.check_deletable(store, item)
+        versions.check_free(item, actor)
         if item.workspace is not None and item.workspace.is_template:
             raise errors.ApiError(400, "The template is in use and cannot be deleted.")
-    store.record(node, AuditEvent.DELETE, actor.id, value=node.name)
+    for item in store.subtree(node):
+        store.record(item, AuditEvent.DELETE, actor.id, value=item.name)
     store.remove(node)
 
 
-def add_version(
-    store: Store, node: Node, file: UploadedFile, description: str, actor: Member
-) -> Version:
-    """Append a version; 500 when somebody else has the document reserved."""
-    if node.type != NodeType.DOCUMENT:
-        raise errors.ApiError(400, "Versions can only be added to documents.")
+def restore(store: Store, node_id: int, actor: Member) -> Node:
+    """Take a deleted node and what lay beneath it out of the recycle bin."""
+    node = store.restore(node_id)
+    for item in store.subtree(node):
+        store.record(item, AuditEvent.RESTORE, actor.id, value=item.name)
+    return node
+
+
+def collect(store: Store, node: Node, ids: list[int], actor: Member, *, add: bool) -> None:
+    """Put items into a collection or take them out of it; 400 for another kind of node."""
+    if node.type != NodeType.COLLECTION:
+        raise errors.ApiError(400, "The item is not a collection.")
     access.require(store, node, actor, "modify")
-    if node.reserved_by not in (0, actor.id):
-        raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
-    return store.add_version(node, _version(store, file, actor, description[:255]), actor.id)
-
-
-def purge_versions(store: Store, node: Node, keep: int, actor: Member) -> None:
-    """Keep the newest ``keep`` versions."""
-    if keep < 1:
-        raise errors.ApiError(400, "At least one version has to be kept.")
-    access.require(store, node, actor, "delete_versions")
-    node.versions = node.versions[-keep:]
+    found = [_seen(store, node_id, actor).id for node_id in ids]
+    kept = [node_id for node_id in node.collected if node_id not in found]
+    node.collected = (
+        [*node.collected, *(i for i in found if i not in node.collected)] if add else kept
+    )
     store.touch(node, actor.id)
 
 
@@ -162,13 +176,12 @@ def _check_unlocked(node: Node, changes: Mapping[str, Any], actor: Member) -> No
     token = changes.get("metadata_token")
     if token and token != metadata_token(node):
         raise errors.ApiError(409, errors.EDIT_CONFLICT)
-    if node.reserved_by not in (0, actor.id):
-        raise errors.ApiError(500, f"The item '{node.name}' is reserved by another user.")
+    versions.check_free(node, actor)
 
 
 def _container(store: Store, node_id: int, actor: Member) -> Node:
     parent = _seen(store, node_id, actor)
-    if not parent.is_container:
+    if not parent.is_container or parent.type == NodeType.COLLECTION:
         raise errors.ApiError(400, "The parent is not a container.")
     access.require(store, parent, actor, "add_items")
     return parent
@@ -198,12 +211,6 @@ def _values(store: Store, parent: Node, request: NodeRequest, actor: Member) -> 
     categories.hand_down(parent, draft)
     categories.put_on_new(store, draft, request.categories, actor)
     return draft.categories
-
-
-def _version(store: Store, file: UploadedFile, actor: Member, description: str) -> Version:
-    return Version(
-        0, 0, file.name, file.mime_type, file.content, actor.id, store.clock(), description
-    )
 
 
 def _destination(store: Store, node: Node, parent_id: int, actor: Member) -> Node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.sandbox.content_server import errors
@@ -22,6 +23,28 @@ BITS: Mapping[str, int] = {
     "edit": 16,
 }
 FULL_CONTROL = 16777215
+
+
+@dataclass
+class Acl:
+    """Permissions of a node as bits; None where a right was taken off the node."""
+
+    owner_id: int = 0
+    owner: int | None = None
+    group_id: int = 0
+    group: int | None = None
+    public: int | None = None
+    custom: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> Acl:
+        """An independent copy, as a new child gets it."""
+        return replace(self, custom=dict(self.custom))
+
+    def for_child(self, owner_id: int, group_id: int | None) -> Acl:
+        """What a new child gets: the same rights, with its creator as the owner."""
+        own = self.copy()
+        own.owner_id, own.group_id = owner_id, group_id or self.group_id
+        return own
 
 
 def bits(names: Any, default: int) -> int:

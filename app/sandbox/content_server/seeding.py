@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from app.sandbox.content_server import attributes, categories, roles
+from app.sandbox.content_server import attributes, categories, process_seeding, roles
 from app.sandbox.content_server.definition import (
     AttributeSpec,
     BusinessObjectTypeSpec,
@@ -52,6 +52,7 @@ def fill(store: Store, definition: Definition) -> None:
         _workspace_type(store, kind, number, templates)
     for number, bo_type in enumerate(definition.business_object_types, start=1):
         store.bo_types[number] = _business_object_type(store, bo_type, number)
+    process_seeding.fill(store, definition)
 
 
 def attribute_path(store: Store, path: str) -> tuple[int, ...]:

@@ -14,12 +14,15 @@ from app.sandbox.content_server.audit_trail import AuditRow
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.definition import ClientSpec, Definition, UserSpec
+from app.sandbox.content_server.happenings import Listener
 from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
+from app.sandbox.content_server.people import People
 from app.sandbox.content_server.seeding import category_named, fill
 from app.sandbox.content_server.sessions import Sessions
 from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now
 from app.sandbox.content_server.views import WorkspaceView, workspace_view
 from app.sandbox.content_server.workspaces import WorkspaceRequest
+from app.sandbox.events.ecm import EcmHappening
 from app.sandbox.faults import FaultInjection, Faults
 from app.serving import LocalCa, ServedApp
 
@@ -46,6 +49,7 @@ class ContentServerSimulator:
         self.behaviour = behaviour or Behaviour()
         self.store = Store(self.behaviour, clock, random.Random(seed))
         fill(self.store, self.definition)
+        self.people = People(self.store)
         self.sessions = Sessions(self.store)
         self.faults = Faults(OWN_FAULTS)
         clients = {client.client_id: client for client in self.definition.clients}
@@ -54,6 +58,7 @@ class ContentServerSimulator:
 
     async def __aenter__(self) -> Self:
         await self.served.start()
+        self.store.happenings.cs_url = self.url.removesuffix("/api")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -95,6 +100,15 @@ class ContentServerSimulator:
         As many as ``behaviour.request_log_length``.
         """
         return tuple(self._application.requests)
+
+    @property
+    def happenings(self) -> Sequence[EcmHappening]:
+        """The newest events that the server would have sent out, oldest first."""
+        return tuple(self.store.happenings.items)
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` with every event from now on, at the moment it happens."""
+        self.store.happenings.listeners.append(listener)
 
     @property
     def audit(self) -> Sequence[AuditRow]:

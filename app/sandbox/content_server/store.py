@@ -16,8 +16,8 @@ from app.sandbox.content_server.audit_trail import AuditEvent, AuditRow
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.changes import Clock as Clock
 from app.sandbox.content_server.changes import utc_now as utc_now
+from app.sandbox.content_server.happenings import Happenings, of_audit
 from app.sandbox.content_server.model import (
-    Acl,
     BusinessObjectType,
     BusinessReference,
     Category,
@@ -28,8 +28,11 @@ from app.sandbox.content_server.model import (
     Version,
     WorkspaceType,
 )
-from app.sandbox.content_server.permissions import FULL_CONTROL
+from app.sandbox.content_server.permissions import FULL_CONTROL, Acl
+from app.sandbox.content_server.records_model import RecordsState
+from app.sandbox.content_server.signature_model import SignatureState
 from app.sandbox.content_server.tree import Tree
+from app.sandbox.content_server.workflow_model import WorkflowState
 
 ENTERPRISE_ID = 2000
 CATEGORIES_ID = 2006
@@ -52,6 +55,10 @@ class Store(Tree):
         self.audit: list[AuditRow] = []
         self.accessed: dict[int, dict[int, None]] = {}
         self.nicknames: dict[str, int] = {}
+        self.workflows = WorkflowState()
+        self.records = RecordsState()
+        self.signatures = SignatureState()
+        self.happenings = Happenings()
         self._by_reference: dict[tuple[str, str, str], int] = {}
 
     # -- nodes ---------------------------------------------------------------------
@@ -197,6 +204,7 @@ class Store(Tree):
             len(self.audit) + 1, node.id, node.type, event, self.clock(), user_id, value_key, value
         )
         self.audit.append(row)
+        of_audit(self, node, row)
         self.changes.notice(node.id)
 
     def mark_accessed(self, user_id: int, workspace_id: int) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from app.sandbox.content_server import access, errors
 from app.sandbox.content_server.api.call import Call, Endpoint, to_int
 from app.sandbox.content_server.audit_trail import AuditEvent
-from app.sandbox.content_server.model import Acl, Node
-from app.sandbox.content_server.permissions import bits, names
+from app.sandbox.content_server.model import Node
+from app.sandbox.content_server.permissions import Acl, bits, names
 from app.sandbox.content_server.render import links
 
 Kind = Literal["owner", "group", "public"]

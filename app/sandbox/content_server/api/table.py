@@ -12,14 +12,17 @@ from app.sandbox.content_server.api import (
     auth,
     categories,
     documents,
+    governance,
     members,
     nodes,
     otds,
     permissions,
     recycle_bin,
+    reports,
     search,
     team,
     types,
+    uploads,
     workspace_lists,
     workspaces,
 )
@@ -40,6 +43,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *audit.ENDPOINTS,
     *recycle_bin.ENDPOINTS,
     *search.ENDPOINTS,
+    *reports.ENDPOINTS,
+    *uploads.ENDPOINTS,
+    *governance.ENDPOINTS,
 )
 DIRECTORY_ENDPOINTS: tuple[Endpoint, ...] = otds.ENDPOINTS
 

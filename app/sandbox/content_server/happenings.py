@@ -1,0 +1,117 @@
+"""What has happened on the server, in the form in which Dovetail hears of it.
+
+The product has no outbound events (reference/extended-ecm.md 8.3); workflow steps, WebReports and
+webhooks send what section 8.5 suggests. The simulator keeps each as an `EcmHappening` of
+`app.sandbox.events.ecm`, in order, and tells those who listen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.sandbox.content_server.attributes import labelled_values
+from app.sandbox.content_server.audit_trail import AuditEvent, AuditRow
+from app.sandbox.content_server.model import Node, NodeType
+from app.sandbox.events.ecm import EcmHappening
+
+if TYPE_CHECKING:
+    from app.sandbox.content_server.store import Store
+
+Listener = Callable[[EcmHappening], None]
+Value = str | int | bool | None
+Attributes = Mapping[str, Value]
+REMEMBERED = 10_000
+
+_DOCUMENT_EVENTS: Mapping[AuditEvent, str] = {
+    AuditEvent.CREATE: "document.added",
+    AuditEvent.CREATE_FROM_COPY: "document.added",
+    AuditEvent.VERSION_ADDED: "document.version_added",
+    AuditEvent.RENAME: "document.renamed",
+    AuditEvent.MOVE: "document.moved",
+    AuditEvent.DELETE: "document.deleted",
+    AuditEvent.ATTRIBUTE_CHANGED: "attribute.changed",
+}
+_WORKSPACE_EVENTS: Mapping[AuditEvent, str] = {
+    AuditEvent.CREATE: "workspace.created",
+    AuditEvent.RENAME: "workspace.updated",
+    AuditEvent.MOVE: "workspace.updated",
+    AuditEvent.DELETE: "workspace.deleted",
+    AuditEvent.ATTRIBUTE_CHANGED: "attribute.changed",
+    AuditEvent.PERMISSION_CHANGED: "permission.changed",
+}
+
+
+@dataclass
+class Happenings:
+    """The newest events, oldest first; ``cs_url`` is the address that their links begin with."""
+
+    items: deque[EcmHappening] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    listeners: list[Listener] = field(default_factory=list)
+    cs_url: str = ""
+    told: int = 0
+
+    def tell(self, happening: EcmHappening) -> None:
+        """Keep the event and let everybody know who listens."""
+        self.items.append(happening)
+        for listener in list(self.listeners):
+            listener(happening)
+
+
+def happened(store: Store, event: str, node: Node, user_id: int, attributes: Attributes) -> None:
+    """Tell of an event about a node; one that lies in no workspace is nobody's business."""
+    workspace = store.enclosing_workspace(node)
+    if workspace is None or workspace.workspace is None or workspace.workspace.is_template:
+        return
+    happenings = store.happenings
+    happenings.told += 1
+    references = workspace.workspace.references
+    actor = store.members.get(user_id)
+    happenings.tell(
+        EcmHappening(
+            f"cs-{happenings.told:08d}",
+            event,
+            int(store.clock().timestamp() * 1000),
+            workspace.id,
+            references[0].key() if references else None,
+            _document(store, node),
+            actor.name if actor else None,
+            dict(attributes),
+        )
+    )
+
+
+def of_audit(store: Store, node: Node, row: AuditRow) -> None:
+    """Tell what a line of the audit trail means, if anything."""
+    if node.type == NodeType.DOCUMENT:
+        event = _DOCUMENT_EVENTS.get(row.event)
+    else:
+        event = _WORKSPACE_EVENTS.get(row.event) if node.workspace is not None else None
+    if event is not None:
+        happened(store, event, node, row.user_id, _labelled(store, node))
+
+
+def _document(store: Store, node: Node) -> tuple[int, int, str, str] | None:
+    if node.type != NodeType.DOCUMENT:
+        return None
+    version = node.versions[-1].number if node.versions else 1
+    return node.id, version, node.name, f"{store.happenings.cs_url}/app/nodes/{node.id}"
+
+
+def _labelled(store: Store, node: Node) -> dict[str, Value]:
+    """The node's attributes outside sets: ``Expires On`` becomes ``expires_on``."""
+    found: dict[str, Value] = {}
+    for category_id, values in node.categories.items():
+        for label, value in labelled_values(store.categories[category_id], values).items():
+            if value is None or isinstance(value, str | int | bool):
+                found[_snake(label)] = value
+            elif isinstance(value, float):
+                found[_snake(label)] = f"{value:g}"
+    return found
+
+
+def _snake(label: str) -> str:
+    return re.sub(r"\W+", "_", label.strip()).lower()
