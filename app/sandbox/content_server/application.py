@@ -28,6 +28,7 @@ from app.sandbox.content_server.definition import ClientSpec
 from app.sandbox.content_server.search.index import SearchIndex
 from app.sandbox.content_server.sessions import Session, Sessions
 from app.sandbox.content_server.store import Store
+from app.sandbox.content_server.uploads import Uploads
 from app.sandbox.faults import Fault, Faults
 
 API = "/cs/cs/api"
@@ -77,6 +78,7 @@ class Application:
         self._clients = clients
         self._faults = faults
         self._index = SearchIndex(store)
+        self._uploads = Uploads(store)
         self._router = Router(ENDPOINTS)
         self._directory = Router(DIRECTORY_ENDPOINTS)
 
@@ -92,7 +94,16 @@ class Application:
             return HTMLResponse(_PAGE.format("Error Processing Request"), 500)
         if self._strikes("garbage", request):
             return HTMLResponse(_PAGE.format("Please wait"), 200)
-        call = Call(self._store, self._sessions, self._clients, self._index, request, {}, Body())
+        call = Call(
+            self._store,
+            self._sessions,
+            self._clients,
+            self._index,
+            self._uploads,
+            request,
+            {},
+            Body(),
+        )
         if self._store.behaviour.index_lag_seconds > 0:
             # Without a lag, searching itself is soon enough.
             self._index.catch_up()

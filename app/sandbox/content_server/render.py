@@ -95,7 +95,9 @@ def workspace_list(page: Page, path: str, query: Query) -> dict[str, Any]:
 def node_properties(store: Store, node: Node) -> dict[str, Any]:
     """The properties of a node as the node calls show them."""
     zone = "Z" if store.behaviour.zulu_dates else ""
-    size = len(store.children(node.id)) if node.is_container else _bytes(node)
+    size = len(store.children(node.id)) + len(node.collected)
+    if not node.is_container:
+        size = _bytes(node)
     return {
         "container": node.is_container,
         "container_size": size if node.is_container else 0,
@@ -128,7 +130,7 @@ def node_properties(store: Store, node: Node) -> dict[str, Any]:
         "type": node.type,
         "type_name": TYPE_NAMES[node.type],
         "url": node.url or None,
-        "versions_control_advanced": False,
+        "versions_control_advanced": node.advanced_versioning,
         "volume_id": node.volume_id,
     }
 
@@ -193,23 +195,27 @@ def member_properties(member: Member, store: Store) -> dict[str, Any]:
 
 
 def version_properties(version: Version, zone: str) -> dict[str, Any]:
-    """One version of a document."""
+    """One version of a document; 1.2 or, without advanced versioning, its plain number."""
+    advanced = bool(version.major or version.minor)
     return {
         "create_date": stamp(version.created, zone),
         "description": version.description,
         "file_name": version.file_name,
         "file_size": len(version.content),
         "file_type": version.file_name.rpartition(".")[2],
-        "locked": False,
+        "locked": version.locked_by != 0,
+        "locked_user_id": version.locked_by or None,
         "mime_type": version.mime_type,
         "modify_date": stamp(version.created, zone),
         "name": version.file_name,
         "owner_id": version.owner_id,
         "version_id": version.id,
         "version_number": version.number,
-        "version_number_major": 0,
-        "version_number_minor": version.number,
-        "version_number_name": str(version.number),
+        "version_number_major": version.major,
+        "version_number_minor": version.minor if advanced else version.number,
+        "version_number_name": f"{version.major}.{version.minor}"
+        if advanced
+        else str(version.number),
     }
 
 

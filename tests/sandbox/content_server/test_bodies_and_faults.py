@@ -36,7 +36,11 @@ async def test_json_is_refused_unless_the_server_is_lenient(
 
 @pytest.mark.parametrize(
     ("method", "path", "flat"),
-    [("POST", "/v2/nodes", True), ("PUT", "/v2/nodes/2000", True), ("POST", "/v1/auth", False)],
+    [
+        ("POST", "/v1/validation/nodes/names", True),
+        ("PUT", "/v2/nodes/2000/permissions/public", True),
+        ("POST", "/v1/auth", False),
+    ],
 )
 async def test_a_call_takes_its_own_form_encoding_only(
     api: Api, method: str, path: str, flat: bool

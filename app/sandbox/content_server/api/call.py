@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.sandbox.content_server import access, errors
-from app.sandbox.content_server.bodies import Body
+from app.sandbox.content_server.bodies import Body, UploadedFile
 from app.sandbox.content_server.definition import ClientSpec
 from app.sandbox.content_server.model import Member, Node
 from app.sandbox.content_server.search.index import SearchIndex
 from app.sandbox.content_server.sessions import Session, Sessions
 from app.sandbox.content_server.store import Store
+from app.sandbox.content_server.uploads import Uploads
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Call:
     sessions: Sessions
     clients: Mapping[str, ClientSpec]
     index: SearchIndex
+    uploads: Uploads
     request: Request
     path: Mapping[str, Any]
     body: Body
@@ -74,6 +76,11 @@ class Call:
     def flag(self, name: str) -> bool:
         """A valueless or true query flag (``?metadata``)."""
         return name in self.query and self.query[name].lower() not in ("false", "0")
+
+    def uploaded(self) -> UploadedFile | None:
+        """The file of a multipart request, or that of ``upload_key``, which is used up."""
+        key = self.text("upload_key")
+        return self.uploads.take(key) if key else self.body.files.get("file")
 
     def text(self, name: str, default: str = "") -> str:
         """A text field of the body; 400 when it is a list or an object."""

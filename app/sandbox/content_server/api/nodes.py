@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.sandbox.content_server import categories, errors, nodes
-from app.sandbox.content_server.api.call import Call, Endpoint, to_int
+from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
+from app.sandbox.content_server.api.category_answers import describe
 from app.sandbox.content_server.api.workspace_lists import sort_nodes
 from app.sandbox.content_server.model import Node
 from app.sandbox.content_server.render import (
@@ -41,7 +42,7 @@ def create_node(call: Call) -> Any:
 def _request(call: Call, node_type: int | None, parent_id: int) -> nodes.NodeRequest:
     if node_type is None:
         raise errors.missing_argument("type")
-    file = call.body.files.get("file")
+    file = call.uploaded()
     name = call.text("name") or (file.name if file else "")
     if not name:
         raise errors.missing_argument("name")
@@ -55,6 +56,7 @@ def _request(call: Call, node_type: int | None, parent_id: int) -> nodes.NodeReq
         {key: call.fields[key] for key in nodes.EXTERNAL if call.fields.get(key)},
         categories.flat(call.fields.get("roles")),
         file,
+        to_bool(call.fields.get("advanced_versioning")),
     )
 
 
@@ -102,9 +104,10 @@ def list_children(call: Call) -> Any:
         raise errors.ApiError(400, "The item is not a container.")
     kinds = [to_int(kind, "where_type") for kind in call.query.getlist("where_type")]
     wanted = call.query.get("where_name", "").casefold()
+    collected = [call.store.nodes[i] for i in parent.collected if i in call.store.nodes]
     found = [
         child
-        for child in call.visible(call.store.children(parent.id))
+        for child in call.visible([*call.store.children(parent.id), *collected])
         if wanted in child.name.casefold() and _of_kind(child, kinds)
     ]
     sort = call.query.get("sort", "asc_name")
@@ -114,8 +117,16 @@ def list_children(call: Call) -> Any:
         call.query_number("page", 1),
         LARGEST_PAGE,
     )
-    page.items[:] = [{"data": node_data(call, child)} for child in page.items]
+    page.items[:] = [_row(call, child) for child in page.items]
     return collection(page, f"/v2/nodes/{parent.id}/nodes", call.query.multi_items(), sort)
+
+
+def _row(call: Call, node: Node) -> dict[str, Any]:
+    row: dict[str, Any] = {"data": node_data(call, node)}
+    if call.flag("metadata"):
+        kinds = [call.store.categories[i] for i in node.categories]
+        row["metadata"] = {"categories": [describe(category) for category in kinds]}
+    return row
 
 
 def list_by_id(call: Call) -> Any:
@@ -221,10 +232,10 @@ def _node(call: Call) -> Node:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/v2/nodes", create_node, "BM"),
+    Endpoint("POST", "/v2/nodes", create_node, "BMF"),
     Endpoint("POST", "/v2/nodes/list", list_by_id, "FB"),
     Endpoint("GET", "/v2/nodes/{id:int}", get_node),
-    Endpoint("PUT", "/v2/nodes/{id:int}", update_node, "B"),
+    Endpoint("PUT", "/v2/nodes/{id:int}", update_node, "BF"),
     Endpoint("DELETE", "/v2/nodes/{id:int}", delete_node),
     Endpoint("GET", "/v2/nodes/{id:int}/nodes", list_children),
     Endpoint("PUT", "/v2/nodes/{id:int}/nicknames", set_nickname, "F"),

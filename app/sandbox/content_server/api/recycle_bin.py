@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from app.sandbox.content_server import errors
+from app.sandbox.content_server import errors, nodes
 from app.sandbox.content_server.api.call import Call, Endpoint, to_int
 
 
 def restore(call: Call) -> Any:
     """``POST /v2/volumes/recyclebin/nodes/restore`` with ``ids``."""
-    return _each(call, call.store.restore)
+    return _each(call, lambda node_id: nodes.restore(call.store, node_id, call.actor))
 
 
 def purge(call: Call) -> Any:
