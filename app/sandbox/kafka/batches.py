@@ -22,6 +22,7 @@ LENGTH_PREFIX = 12
 """Base offset and length field; the length counts what follows them."""
 CRC_FROM = 21
 """Where the part that the checksum covers begins."""
+_MAGIC_AT = 16
 MAGIC = 2
 """The one record format that is served."""
 CODEC_MASK = 0x07
@@ -132,10 +133,12 @@ def check_produced(records: Buffer | None, max_bytes: int) -> BatchHeader:
     """
     if not records:
         raise BatchRefused(ErrorCode.invalid_record, "the request holds no record batch")
+    if len(records) < HEADER_BYTES or records[_MAGIC_AT] < MAGIC:
+        raise BatchRefused(ErrorCode.invalid_record, "the request holds no batch of format 2")
     header = read_header(records)
     if header.size > len(records):
         raise BatchRefused(
-            ErrorCode.corrupt_message,
+            ErrorCode.invalid_record,
             f"the batch claims {header.size} bytes, {len(records)} arrived",
         )
     if header.size < len(records):

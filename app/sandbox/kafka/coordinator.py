@@ -58,6 +58,8 @@ class GroupCoordinator:
 
     async def sync(self, group_id: str, sync: Sync) -> Synced:
         """SyncGroup: answered when the leader has brought the assignment."""
+        if not group_id:
+            return Synced(error=ErrorCode.invalid_group_id)
         group = self.find(group_id)
         if group is None:
             return Synced(error=ErrorCode.unknown_member_id)
@@ -70,6 +72,8 @@ class GroupCoordinator:
         self, group_id: str, member_id: str, generation: int, instance_id: str | None
     ) -> ErrorCode:
         """Heartbeat."""
+        if not group_id:
+            return ErrorCode.invalid_group_id
         group = self.find(group_id)
         if group is None:
             return ErrorCode.unknown_member_id
@@ -90,9 +94,8 @@ class GroupCoordinator:
         self, group_id: str, member_id: str, generation: int, instance_id: str | None
     ) -> ErrorCode:
         """Whether this commit is fenced off; creates the group for a consumer without members.
-        group_id_not_found is for a member of a group that does not exist."""
-        if not group_id:
-            return ErrorCode.invalid_group_id
+        group_id_not_found is for a member of a group that does not exist. Only here may a group
+        have the empty name."""
         group = self.find(group_id)
         if group is None:
             if generation >= 0:
@@ -123,6 +126,8 @@ class GroupCoordinator:
 
     def delete_offset_error(self, group_id: str) -> ErrorCode:
         """Whether offsets of this group cannot be deleted at all."""
+        if not group_id:
+            return ErrorCode.invalid_group_id
         group = self.find(group_id)
         if group is None:
             return ErrorCode.group_id_not_found

@@ -44,6 +44,12 @@ _COMPRESSORS: Mapping[int, Callable[[bytes], bytes]] = {
     4: codec.zstd_encode,
 }
 """By the codec number in a batch's attributes."""
+_DECOMPRESSORS: Mapping[int, Callable[[bytes], bytes]] = {
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,51 @@ def read_records(batch: Buffer) -> Iterator[Any]:
         raise BatchRefused(
             ErrorCode.corrupt_message, f"the records cannot be read: {error!r}"
         ) from error
+
+
+def check_records(batch: Buffer, header: BatchHeader) -> None:
+    """See whether a checked batch has the records that its header tells of, and nothing else.
+
+    Raises BatchRefused: invalid_record when there are more or fewer, unknown_server_error (as
+    Apache Kafka answers) when they cannot be read.
+    """
+    body = memoryview(batch)[HEADER_BYTES : header.size]
+    try:
+        number = header.attributes & CODEC_MASK
+        content = _DECOMPRESSORS[number](bytes(body)) if number else body
+        count = _count_records(content)
+    except Exception as error:
+        # Whatever a decompressor says about bytes that are not its own.
+        raise BatchRefused(
+            ErrorCode.unknown_server_error, f"the records cannot be read: {error!r}"
+        ) from error
+    if count != header.record_count:
+        raise BatchRefused(
+            ErrorCode.invalid_record,
+            f"the batch has {count} records and claims {header.record_count}",
+        )
+
+
+def _count_records(content: Buffer) -> int:
+    """How many records lie one after the other; each begins with its length, a zigzag varint.
+    Raises ValueError or IndexError when they do not end where the content does."""
+    at, count, end = 0, 0, len(content)
+    while at < end:
+        byte = content[at]
+        at += 1
+        length, shift = byte & 0x7F, 7
+        while byte & 0x80:
+            byte = content[at]
+            at += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+        if length & 1 or length == 0:
+            raise ValueError(f"a record of {length} bytes, zigzag encoded")
+        at += length >> 1
+        count += 1
+    if at != end:
+        raise ValueError(f"the last record ends at {at} of {end} bytes")
+    return count
 
 
 def stamps(batch: Buffer) -> Iterator[RecordStamp]:

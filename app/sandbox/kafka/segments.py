@@ -171,12 +171,18 @@ class FolderShelf:
                 yield segment, header
             actual = os.fstat(body.descriptor).st_size
             body.adopt(segment.size)
-            if not segment.size:
-                yield segment, None
             if actual != segment.size:
                 logger.warning("%s: cut off %d bytes of a broken tail", path, actual - segment.size)
-                _remove(paths[number + 1 :])
-                return
+            if segment.size == actual > 0:
+                continue
+            # A log of which all was thrown away is one empty segment; a later one follows a gap.
+            kept = segment.size > 0 or number == 0
+            if not segment.size and kept:
+                yield segment, None
+            if not kept:
+                body.close(delete=False)
+            _remove(paths[number + kept :])
+            return
 
 
 def _filled(segment: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import struct
 from typing import Any
 
@@ -29,6 +30,7 @@ from app.sandbox.kafka.wire import (
 logger = logging.getLogger(__name__)
 
 _LENGTH = struct.Struct(">i")
+_SOFTWARE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 READ_AHEAD_BYTES = 4 * 2**20
 """How much a connection may send ahead of what is being handled."""
 
@@ -85,7 +87,7 @@ class Connection:
 
     async def _handle(self, api_key: int, version: int, data: bytes) -> Any:
         if api_key == API_VERSIONS:
-            return api_versions(version)
+            return api_versions(version, data)
         api = APIS.get(api_key)
         if api is None or not api.min_version <= version <= api.max_version:
             raise HangUp(f"API {api_key} version {version} is not served")
@@ -95,19 +97,33 @@ class Connection:
         return await api.handler(self._broker, client, request, answers(api_key, version))
 
 
-def api_versions(version: int) -> Any:
+def api_versions(version: int, data: bytes) -> Any:
     """What is served. A version of this request that is not is answered in version 0 with an
-    error and the same list, so that the client can choose again (KIP-511)."""
+    error and the same list, so that the client can choose again (KIP-511). The client's name is
+    looked at, and not kept."""
     low, high = API_VERSIONS_RANGE
     known = low <= version <= high
     answer = answers(API_VERSIONS, version if known else 0)
     ranges = {key: (api.min_version, api.max_version) for key, api in APIS.items()}
     ranges[API_VERSIONS] = API_VERSIONS_RANGE
+    error = _versions_error(version, data) if known else ErrorCode.unsupported_version
+    if error is ErrorCode.invalid_request:
+        ranges = {}
     return answer(
         "ApiVersionsResponse",
-        error_code=ErrorCode.none if known else ErrorCode.unsupported_version,
+        error_code=error,
         api_keys=tuple(
             answer("ApiVersion", api_key=key, min_version=first, max_version=last)
             for key, (first, last) in sorted(ranges.items())
         ),
     )
+
+
+def _versions_error(version: int, data: bytes) -> ErrorCode:
+    request = read_body(read_frame(data, is_flexible(API_VERSIONS, version)))
+    names = (
+        getattr(request, "client_software_name", "any"),
+        getattr(request, "client_software_version", "any"),
+    )
+    good = all(_SOFTWARE_NAME.fullmatch(name) for name in names)
+    return ErrorCode.none if good else ErrorCode.invalid_request

@@ -24,9 +24,16 @@ from app.sandbox.kafka.bodies import Memory
 from app.sandbox.kafka.files import read_json, write_json
 from app.sandbox.kafka.log import PartitionLog
 from app.sandbox.kafka.settings import BrokerSettings
-from app.sandbox.kafka.topic_configs import TOPIC_CONFIGS, InvalidConfig, check_topic_configs
+from app.sandbox.kafka.topic_configs import (
+    INTERNAL_SEGMENT_BYTES,
+    TOPIC_CONFIGS,
+    InvalidConfig,
+    check_topic_configs,
+)
 
 _PRODUCER_ID_BLOCK = 1000
+_INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
+"""Names that Apache Kafka has taken for itself; here there is nothing under them."""
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
@@ -111,7 +118,7 @@ class BrokerState:
     def check_new_topic(self, name: str, configs: Mapping[str, str | None]) -> None:
         """Raises TopicRefused when such a topic cannot be created."""
         check_name(name)
-        if name in self.topics:
+        if name in self.topics or name in _INTERNAL_TOPICS:
             raise TopicRefused(ErrorCode.topic_already_exists, f"Topic '{name}' already exists.")
         twin = name.replace(".", "_")
         for other in self.topics:
@@ -189,7 +196,7 @@ class BrokerState:
                 log = PartitionLog.in_memory(self.memory)
             else:
                 folder = self._folder(self._data, topic) / str(index)
-                log = PartitionLog.in_folder(folder, int(topic.config("segment.bytes")))
+                log = PartitionLog.in_folder(folder, _segment_bytes(topic))
             _set_rolling(topic, log)
             topic.partitions.append(log)
 
@@ -232,7 +239,11 @@ def _set_rolling(topic: Topic, log: PartitionLog) -> None:
     segment_ms = int(topic.config("segment.ms"))
     if "compact" in topic.config("cleanup.policy"):
         segment_ms = min(segment_ms, int(topic.config("max.compaction.lag.ms")))
-    log.roll_at(int(topic.config("segment.bytes")), segment_ms)
+    log.roll_at(_segment_bytes(topic), segment_ms)
+
+
+def _segment_bytes(topic: Topic) -> int:
+    return int(topic.configs.get(INTERNAL_SEGMENT_BYTES, topic.config("segment.bytes")))
 
 
 def _checked(configs: Mapping[str, str | None]) -> dict[str, str]:

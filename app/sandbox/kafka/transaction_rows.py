@@ -27,7 +27,7 @@ class TransactionState(Enum):
 @dataclass(slots=True)
 class Transaction:
     """One transactional id: its producer and its present transaction. `timeout` is seconds,
-    `started` and `updated` are milliseconds since 1970, `started` -1 while nothing is ongoing."""
+    `started` and `updated` are milliseconds since 1970, `started` -1 before anything began."""
 
     transactional_id: str
     producer_id: int

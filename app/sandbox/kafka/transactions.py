@@ -96,7 +96,7 @@ class TransactionCoordinator:
             # The client asks again, and then finds a transaction that is over.
             self._fence(transaction)
             return ErrorCode.concurrent_transactions, _NOBODY
-        transaction.timeout = timeout
+        transaction.timeout, transaction.started = timeout, -1
         self._next_epoch(transaction)
         transaction.state = TransactionState.EMPTY
         self._keep(transaction)
@@ -132,15 +132,22 @@ class TransactionCoordinator:
         group: str,
         commits: Mapping[Partition, Committed],
     ) -> ErrorCode:
-        """TxnOffsetCommit: keep these until the transaction ends."""
+        """TxnOffsetCommit: keep these until the transaction ends, if `offsets_error` lets them."""
+        error = self.offsets_error(transactional_id, producer, group)
+        if error is ErrorCode.none:
+            transaction = self._transactions[transactional_id]
+            transaction.offsets.setdefault(group, {}).update(commits)
+            self._keep(transaction)
+        return error
+
+    def offsets_error(self, transactional_id: str, producer: Producer, group: str) -> ErrorCode:
+        """Whether the ongoing transaction may commit offsets of this group."""
         error, transaction = self._of(transactional_id, producer)
         if transaction is None:
             return error
-        if transaction.state is not TransactionState.ONGOING or group not in transaction.groups:
-            return ErrorCode.invalid_txn_state
-        transaction.offsets.setdefault(group, {}).update(commits)
-        self._keep(transaction)
-        return ErrorCode.none
+        ongoing = transaction.state is TransactionState.ONGOING
+        known = ongoing and group in transaction.groups
+        return ErrorCode.none if known else ErrorCode.invalid_txn_state
 
     def is_pending(self, group: str, partition: Partition) -> bool:
         """Whether an open transaction holds an offset of this group for this partition."""
@@ -248,7 +255,6 @@ class TransactionCoordinator:
             for group, commits in transaction.offsets.items():
                 self._offsets.commit(group, commits)
         transaction.partitions, transaction.offsets, transaction.groups = set(), {}, set()
-        transaction.started = -1
         transaction.state = (
             TransactionState.COMPLETE_COMMIT if commit else TransactionState.COMPLETE_ABORT
         )

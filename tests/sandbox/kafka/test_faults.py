@@ -203,7 +203,12 @@ async def enter_group(raw: RawClient, session: float) -> str:
     part = s.SyncGroupRequestAssignment(member_id=joined.member_id, assignment=b"all")
     synced = await raw.ask(
         s.SyncGroupRequest(
-            group_id="g", generation_id=1, member_id=joined.member_id, assignments=(part,)
+            group_id="g",
+            generation_id=1,
+            member_id=joined.member_id,
+            protocol_type="consumer",
+            protocol_name="range",
+            assignments=(part,),
         )
     )
     assert synced.error_code is ErrorCode.none

@@ -222,9 +222,10 @@ def test_records_that_were_deleted_are_not_found_by_time() -> None:
     [
         (None, ErrorCode.invalid_record),
         (b"", ErrorCode.invalid_record),
-        (b"x" * (HEADER_BYTES - 1), ErrorCode.corrupt_message),
-        (batch_of(1)[:-1], ErrorCode.corrupt_message),
-        (batch_of(1)[:16] + b"\x01" + batch_of(1)[17:], ErrorCode.corrupt_message),
+        (b"x" * (HEADER_BYTES - 1), ErrorCode.invalid_record),
+        (batch_of(1)[:-1], ErrorCode.invalid_record),
+        (batch_of(1)[:16] + b"\x01" + batch_of(1)[17:], ErrorCode.invalid_record),
+        (batch_of(1)[:16] + b"\x03" + batch_of(1)[17:], ErrorCode.corrupt_message),
         (batch_of(1)[:8] + b"\x00\x00\x00\x01" + batch_of(1)[12:], ErrorCode.corrupt_message),
         (batch_of(1) + batch_of(1), ErrorCode.invalid_record),
         (record_batch([b"x" * 2000]), ErrorCode.message_too_large),

@@ -129,7 +129,7 @@ async def create_topic(raw: Any, name: str, configs: dict[str, str]) -> None:
 async def test_a_folder_keeps_topics_configs_duplicates_and_producer_ids(tmp_path: Path) -> None:
     batch = record_batch([b"a", b"b"], producer_id=7, epoch=0, sequence=0)
     async with EmbeddedBroker(data=tmp_path) as broker, raw_client(broker.bootstrap) as raw:
-        await create_topic(raw, "kept", {"retention.ms": "1234", "segment.bytes": "100"})
+        await create_topic(raw, "kept", {"retention.ms": "1234", "internal.segment.bytes": "100"})
         for _ in range(3):
             await raw.ask(produce_request("kept", record_batch([b"x" * 60])))
         assert produced(await raw.ask(produce_request("kept", batch))).base_offset == 3
@@ -143,7 +143,7 @@ async def test_a_folder_keeps_topics_configs_duplicates_and_producer_ids(tmp_pat
     async with EmbeddedBroker(data=tmp_path) as broker, raw_client(broker.bootstrap) as raw:
         topic = broker.state.topics["kept"]
         assert (topic.topic_id, broker.state.cluster_id) == (topic_id, cluster)
-        assert topic.configs == {"retention.ms": "1234", "segment.bytes": "100"}
+        assert topic.configs == {"retention.ms": "1234", "internal.segment.bytes": "100"}
         assert broker.state.new_producer_id() > first_id
         assert produced(await raw.ask(produce_request("kept", batch))).base_offset == 3
         earliest = await raw.ask(list_offsets_request("kept", -2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -17,7 +17,7 @@ from kio.schema.incremental_alter_configs.v1.request import (
 
 from app.sandbox.kafka.context import Broker, Client
 from app.sandbox.kafka.settings import NODE_ID
-from app.sandbox.kafka.state import Topic, TopicRefused
+from app.sandbox.kafka.state import Topic, TopicRefused, check_name
 from app.sandbox.kafka.topic_configs import TOPIC_CONFIGS, ConfigType
 from app.sandbox.kafka.wire import Answers
 
@@ -25,6 +25,9 @@ _TOPIC = 2
 _BROKER = 4
 _SOURCE_TOPIC = 1
 _SOURCE_BROKER = 4
+_SOURCES_OF_DEFAULTS = {"min.insync.replicas": 3}
+"""Where Apache Kafka has a default from elsewhere: eligible leader replicas (KIP-966) need this one
+set for the whole cluster."""
 _SOURCE_DEFAULT = 5
 
 
@@ -33,6 +36,9 @@ class _Operation(IntEnum):
     DELETE = 1
     APPEND = 2
     SUBTRACT = 3
+
+
+_OPERATIONS = frozenset(int(operation) for operation in _Operation)
 
 
 def topic_config_values(broker: Broker, topic: Topic) -> dict[str, str]:
@@ -86,7 +92,7 @@ def _configs(broker: Broker, asked: DescribeConfigsResource, answers: Answers) -
             answers,
             name,
             value,
-            _SOURCE_TOPIC if is_set_on_topic(topic, name) else _SOURCE_DEFAULT,
+            _source(topic, name),
             TOPIC_CONFIGS[name].type,
             read_only=False,
         )
@@ -130,10 +136,17 @@ def _topic(broker: Broker, resource_type: int, name: str) -> Topic:
             ErrorCode.invalid_request,
             f"only topics have configs to change here, not resource type {resource_type} '{name}'",
         )
+    check_name(name)
     topic = broker.state.topics.get(name)
     if topic is None:
         raise TopicRefused(ErrorCode.unknown_topic_or_partition, f"no topic '{name}'")
     return topic
+
+
+def _source(topic: Topic, name: str) -> int:
+    if is_set_on_topic(topic, name):
+        return _SOURCE_TOPIC
+    return _SOURCES_OF_DEFAULTS.get(name, _SOURCE_DEFAULT)
 
 
 async def alter_configs(
@@ -142,6 +155,7 @@ async def alter_configs(
     """Replace all configs of topics; what is not named goes back to its default."""
 
     def replaced(asked: AlteredResource, topic: Topic) -> Mapping[str, str | None]:
+        _check_set(asked.configs)
         return {config.name: config.value for config in asked.configs}
 
     return answers("AlterConfigsResponse", responses=_alter(broker, request, answers, replaced))
@@ -187,15 +201,27 @@ def _alter(
 
 def _incremented(asked: AlterConfigsResource, topic: Topic) -> Mapping[str, str | None]:
     configs: dict[str, str | None] = dict(topic.configs)
+    _check_set([c for c in asked.configs if int(c.config_operation) != _Operation.DELETE])
+    if len({change.name for change in asked.configs}) < len(asked.configs):
+        raise TopicRefused(ErrorCode.invalid_request, "a config is named twice")
     for change in asked.configs:
         operation, name = int(change.config_operation), change.name
+        if operation not in _OPERATIONS:
+            raise TopicRefused(ErrorCode.unknown_server_error, f"no operation {operation}")
         if operation == _Operation.DELETE:
-            configs[name] = None
+            configs.pop(name, None)
         elif operation == _Operation.SET:
             configs[name] = change.value
         else:
             configs[name] = _changed_list(topic, operation, name, change.value or "")
     return configs
+
+
+def _check_set(changes: Sequence[Any]) -> None:
+    """Raises TopicRefused(invalid_request) where a value to be set is null."""
+    for change in changes:
+        if change.value is None:
+            raise TopicRefused(ErrorCode.invalid_request, f"the value of {change.name} is null")
 
 
 def _changed_list(topic: Topic, operation: int, name: str, value: str) -> str:

@@ -1,7 +1,8 @@
 """Fetch: records out, with long polling.
 
-Fetch sessions (KIP-227) are never opened: session id 0 is answered, which tells the client to name
-all its partitions each time.
+Fetch sessions (KIP-227) are never opened: a client that asks for one is answered session id 0,
+which tells it to name all its partitions each time, and one that goes on with a session is told
+that there is none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from app.sandbox.kafka.wire import Answers, RecordBuffers
 async def fetch(broker: Broker, client: Client, request: FetchRequest, answers: Answers) -> Any:
     """Whole batches from the asked offsets on: at once when there are `min_bytes` or an error,
     else when there are, and after `max_wait` whatever there is."""
-    if getattr(request, "session_id", 0) != 0:
+    session = (getattr(request, "session_id", 0), getattr(request, "session_epoch", -1))
+    if session[1] > 0:
         return answers(
             "FetchResponse", error_code=ErrorCode.fetch_session_id_not_found, responses=()
         )

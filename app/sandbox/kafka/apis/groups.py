@@ -21,6 +21,7 @@ from app.sandbox.kafka.wire import Answers
 _FIRST_WITH_REQUIRED_IDS = 4
 _FIRST_WITH_SKIPPED_ASSIGNMENT = 9
 _FIRST_LEAVING_TOGETHER = 3
+_FIRST_NAMING_PROTOCOLS = 5
 _NO_GROUP_STATE = "Dead"
 
 
@@ -72,6 +73,15 @@ async def sync_group(
     broker: Broker, client: Client, request: SyncGroupRequest, answers: Answers
 ) -> Any:
     """SyncGroup."""
+    named = getattr(request, "protocol_type", None) and getattr(request, "protocol_name", None)
+    if answers.version >= _FIRST_NAMING_PROTOCOLS and not named:
+        return answers(
+            "SyncGroupResponse",
+            error_code=ErrorCode.inconsistent_group_protocol,
+            protocol_type=None,
+            protocol_name=None,
+            assignment=b"",
+        )
     sync = Sync(
         member_id=request.member_id,
         generation=request.generation_id,
@@ -105,6 +115,8 @@ async def leave_group(
     broker: Broker, client: Client, request: LeaveGroupRequest, answers: Answers
 ) -> Any:
     """LeaveGroup: one member before version 3, several from there on."""
+    if not request.group_id:
+        return answers("LeaveGroupResponse", error_code=ErrorCode.invalid_group_id, members=())
     if answers.version < _FIRST_LEAVING_TOGETHER:
         member_id: str = getattr(request, "member_id", "")
         error = broker.groups.leave(request.group_id, member_id, None)
@@ -136,7 +148,7 @@ def _described(broker: Broker, group_id: str, answers: Answers) -> Any:
     is_stable = group is not None and group.state is GroupState.STABLE
     return answers(
         "DescribedGroup",
-        error_code=ErrorCode.none if group_id else ErrorCode.invalid_group_id,
+        error_code=ErrorCode.none,
         group_id=group_id,
         group_state=_NO_GROUP_STATE if group is None else group.state.value,
         protocol_type="" if group is None else group.protocol_type or "",

@@ -16,14 +16,13 @@ from app.sandbox.kafka.batches import (
     check_produced,
 )
 from app.sandbox.kafka.context import Broker, Client, HangUp
-from app.sandbox.kafka.records import has_keyless_record
+from app.sandbox.kafka.records import check_records, has_keyless_record
 from app.sandbox.kafka.state import Topic
 from app.sandbox.kafka.wire import Answers
 
 logger = logging.getLogger(__name__)
 
 _NO_ANSWER = 0
-_ALL_REPLICAS = -1
 
 
 async def produce(broker: Broker, client: Client, request: ProduceRequest, answers: Answers) -> Any:
@@ -34,8 +33,7 @@ async def produce(broker: Broker, client: Client, request: ProduceRequest, answe
             "TopicProduceResponse",
             name=topic.name,
             partition_responses=tuple(
-                _append(broker, topic.name, data, request.acks, answers)
-                for data in topic.partition_data
+                _append(broker, topic.name, data, request, answers) for data in topic.partition_data
             ),
         )
         for topic in request.topic_data
@@ -49,7 +47,7 @@ async def produce(broker: Broker, client: Client, request: ProduceRequest, answe
 
 
 def _append(
-    broker: Broker, name: str, data: PartitionProduceData, acks: int, answers: Answers
+    broker: Broker, name: str, data: PartitionProduceData, request: ProduceRequest, answers: Answers
 ) -> Any:
     error, base_offset, start, message = ErrorCode.none, -1, -1, None
     topic = broker.state.topics.get(name)
@@ -61,12 +59,16 @@ def _append(
             )
         if broker.faults.is_not_leader(name, data.index):
             raise BatchRefused(ErrorCode.not_leader_or_follower, "the leader is elsewhere")
-        _check_acks(topic, acks)
+        if request.acks not in (-1, 0, 1):
+            raise BatchRefused(
+                ErrorCode.invalid_required_acks, f"acks is {request.acks}, not -1, 0 or 1"
+            )
         records: Any = data.records
         header = check_produced(records, broker.state.max_message_bytes(topic))
+        check_records(records, header)
         _check_for_topic(topic, header, records)
         if header.is_transactional:
-            _check_transaction(broker, (name, data.index), header)
+            _check_transaction(broker, (name, data.index), header, request.transactional_id)
         base_offset, start = log.append(header, records), log.start_offset
     except BatchRefused as refused:
         error, message = refused.code, str(refused)
@@ -85,16 +87,17 @@ def _append(
     )
 
 
-def _check_acks(topic: Topic, acks: int) -> None:
-    if acks not in (-1, 0, 1):
-        raise BatchRefused(ErrorCode.invalid_required_acks, f"acks is {acks}, not -1, 0 or 1")
-    if acks == _ALL_REPLICAS and int(topic.config("min.insync.replicas")) > 1:
+def _check_transaction(
+    broker: Broker,
+    partition: tuple[str, int],
+    header: BatchHeader,
+    transactional_id: str | None,
+) -> None:
+    if not transactional_id:
         raise BatchRefused(
-            ErrorCode.not_enough_replicas, "min.insync.replicas is above the one replica there is"
+            ErrorCode.transactional_id_authorization_failed,
+            "a transactional batch in a request without a transactional id",
         )
-
-
-def _check_transaction(broker: Broker, partition: tuple[str, int], header: BatchHeader) -> None:
     error = broker.transactions.may_append(header.producer_id, header.producer_epoch, partition)
     if error is not ErrorCode.none:
         raise BatchRefused(
@@ -105,12 +108,14 @@ def _check_transaction(broker: Broker, partition: tuple[str, int], header: Batch
 
 
 def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer) -> None:
-    ahead = header.max_timestamp - time.time() * 1000
-    if ahead > int(topic.config("message.timestamp.after.max.ms")):
+    now = time.time() * 1000
+    too_late = header.max_timestamp - now > int(topic.config("message.timestamp.after.max.ms"))
+    too_early = now - header.first_timestamp > int(topic.config("message.timestamp.before.max.ms"))
+    if too_late or too_early:
         raise BatchRefused(
             ErrorCode.invalid_timestamp,
-            f"timestamp {header.max_timestamp} is too far in the future "
-            "(message.timestamp.after.max.ms)",
+            f"timestamps {header.first_timestamp} to {header.max_timestamp} are too far from now "
+            "(message.timestamp.before.max.ms, message.timestamp.after.max.ms)",
         )
     if "compact" in topic.config("cleanup.policy") and has_keyless_record(records):
         raise BatchRefused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
 from kio.schema.create_partitions.v3.request import CreatePartitionsRequest, CreatePartitionsTopic
 from kio.schema.create_topics.v7.request import CreatableTopic, CreateTopicsRequest
@@ -28,7 +29,7 @@ async def create_topics(
     """Create topics; each succeeds or fails on its own."""
     times_named = Counter(topic.name for topic in request.topics)
     topics = []
-    for asked in request.topics:
+    for asked in {topic.name: topic for topic in request.topics}.values():
         error, message, topic = ErrorCode.none, None, None
         try:
             if times_named[asked.name] > 1:
@@ -113,11 +114,12 @@ async def delete_topics(
 ) -> Any:
     """Delete topics by name or id, with their records and the offsets committed on them."""
     responses = []
-    for name, topic_id in _to_delete(request):
-        topic = broker.state.topics.get(name) if name else broker.state.topic_by_id(topic_id)
-        error = ErrorCode.unknown_topic_or_partition if name else ErrorCode.unknown_topic_id
+    wanted = Counter(_to_delete(request))
+    for (name, topic_id), times in wanted.items():
+        topic, error = _find(broker, name, topic_id)
+        if times > 1:
+            topic, error = None, ErrorCode.invalid_request
         if topic is not None:
-            error = ErrorCode.none
             broker.state.delete_topic(topic)
             broker.groups.offsets.forget_topic(topic.name)
             broker.transactions.forget_topic(topic.name)
@@ -131,6 +133,18 @@ async def delete_topics(
             )
         )
     return answers("DeleteTopicsResponse", responses=tuple(responses))
+
+
+def _find(
+    broker: Broker, name: str | None, topic_id: UUID | None
+) -> tuple[Topic | None, ErrorCode]:
+    if (name is None) == (topic_id is None):
+        return None, ErrorCode.invalid_request
+    if name is None:
+        topic, missing = broker.state.topic_by_id(topic_id), ErrorCode.unknown_topic_id
+    else:
+        topic, missing = broker.state.topics.get(name), ErrorCode.unknown_topic_or_partition
+    return topic, missing if topic is None else ErrorCode.none
 
 
 def _to_delete(request: Any) -> list[tuple[str | None, Any]]:
@@ -207,9 +221,12 @@ def _delete_before(
     broker: Broker, topic: str, asked: DeleteRecordsPartition, answers: Answers
 ) -> Any:
     error, low = ErrorCode.none, -1
-    log = broker.state.partition(topic, asked.partition_index)
-    if log is None:
+    found = broker.state.topics.get(topic)
+    log = None if found is None else found.partition(asked.partition_index)
+    if found is None or log is None:
         error = ErrorCode.unknown_topic_or_partition
+    elif "delete" not in found.config("cleanup.policy"):
+        error = ErrorCode.policy_violation
     else:
         try:
             low = log.delete_before(asked.offset)

@@ -113,12 +113,8 @@ async def txn_offset_commit(
     broker: Broker, client: Client, request: TxnOffsetCommitRequest, answers: Answers
 ) -> Any:
     """Commit offsets when the transaction does."""
-    member_id = getattr(request, "member_id", "")
-    generation: int = getattr(request, "generation_id", -1)
-    instance_id = getattr(request, "group_instance_id", None)
-    fenced = broker.groups.transactional_commit_error(
-        request.group_id, member_id, generation, instance_id
-    )
+    producer = (request.producer_id, request.producer_epoch)
+    fenced = _txn_commit_error(broker, request, producer)
     errors: dict[Partition, ErrorCode] = {}
     commits: dict[Partition, Committed] = {}
     for topic in request.topics:
@@ -130,14 +126,9 @@ async def txn_offset_commit(
                 epoch = getattr(asked, "committed_leader_epoch", -1)
                 commits[where] = Committed(asked.committed_offset, epoch, metadata)
     if commits:
-        producer = (request.producer_id, request.producer_epoch)
-        error = broker.transactions.hold_offsets(
+        broker.transactions.hold_offsets(
             request.transactional_id, producer, request.group_id, commits
         )
-        # The group coordinator knows one error for producers that are fenced.
-        if error is ErrorCode.producer_fenced:
-            error = ErrorCode.invalid_producer_epoch
-        errors.update(dict.fromkeys(commits, error))
     topics = tuple(
         answers(
             "TxnOffsetCommitResponseTopic",
@@ -154,6 +145,21 @@ async def txn_offset_commit(
         for topic in request.topics
     )
     return answers("TxnOffsetCommitResponse", topics=topics)
+
+
+def _txn_commit_error(
+    broker: Broker, request: TxnOffsetCommitRequest, producer: tuple[int, int]
+) -> ErrorCode:
+    error = broker.transactions.offsets_error(request.transactional_id, producer, request.group_id)
+    if error is ErrorCode.producer_fenced:
+        # The group coordinator has one error for all producers that are fenced.
+        return ErrorCode.invalid_producer_epoch
+    return error or broker.groups.transactional_commit_error(
+        request.group_id,
+        getattr(request, "member_id", ""),
+        getattr(request, "generation_id", -1),
+        getattr(request, "group_instance_id", None),
+    )
 
 
 async def end_txn(broker: Broker, client: Client, request: EndTxnRequest, answers: Answers) -> Any:
@@ -233,7 +239,8 @@ async def list_transactions(
 
 
 def _has_lasted(transaction: Transaction, milliseconds: int) -> bool:
-    return 0 <= transaction.started < time.time() * 1000 - milliseconds
+    ongoing = transaction.state is TransactionState.ONGOING
+    return ongoing and transaction.started < time.time() * 1000 - milliseconds
 
 
 async def describe_producers(
