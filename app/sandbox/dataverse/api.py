@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Callable
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.metadata.reading import Metadata
+from app.sandbox.dataverse.metadata.changes_query import MetadataChanges
+from app.sandbox.dataverse.metadata.changing import MetadataChanging
+from app.sandbox.dataverse.metadata.reading import MetadataReading
 from app.sandbox.dataverse.operations.actions import CLOSINGS, Actions
 from app.sandbox.dataverse.operations.batch import Batch
 from app.sandbox.dataverse.operations.bulk import PREFIX, Bulk
@@ -20,7 +22,7 @@ from app.sandbox.dataverse.tables.values import Value
 from app.sandbox.dataverse.web.urls import Answer, ApiRequest
 
 JSON = "application/json; odata.metadata=minimal"
-NOT_HERE = ("$metadata", "RetrieveMetadataChanges", "CreateEntities")
+NOT_HERE = ("$metadata",)
 
 
 class WebApi:
@@ -44,9 +46,14 @@ class WebApi:
         self._properties = properties
         self._bulk = bulk
         self._actions = actions
+        self._reading = MetadataReading(registry)
+        self._changing = MetadataChanging(registry, store, self._reading)
         self._unbound: dict[str, Callable[[ApiRequest], Answer]] = {
             "WhoAmI": self._who_am_i,
-            "EntityDefinitions": Metadata(registry).answer,
+            "EntityDefinitions": self._tables,
+            "RelationshipDefinitions": self._relationships,
+            "CreateEntities": self._changing.create_entities,
+            "RetrieveMetadataChanges": MetadataChanges(registry, store, self._reading).answer,
             "$batch": Batch(store, self.answer, encoded).answer,
         }
         self._organization_id = organization_id
@@ -84,6 +91,16 @@ class WebApi:
         if rest[0].name.startswith(PREFIX):
             return self._bulk.answer(request, table, rest[0].name)
         raise Refusal.missing_segment(rest[0].name)
+
+    def _tables(self, request: ApiRequest) -> Answer:
+        if request.method == "GET":
+            return self._reading.tables(request)
+        return self._changing.tables(request)
+
+    def _relationships(self, request: ApiRequest) -> Answer:
+        if request.method == "GET":
+            return self._reading.relationships(request)
+        return self._changing.relationships(request)
 
     def _who_am_i(self, request: ApiRequest) -> Answer:
         if request.method != "GET":

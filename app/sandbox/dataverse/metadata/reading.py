@@ -1,66 +1,78 @@
-"""EntityDefinitions: what clients ask about tables, keys, columns and choices."""
+"""``EntityDefinitions`` and ``RelationshipDefinitions``, read."""
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
+from app.sandbox.dataverse.metadata import shapes
+from app.sandbox.dataverse.metadata.choosing import chosen, expansions, selected
+from app.sandbox.dataverse.metadata.shapes import CRM, DERIVED
+from app.sandbox.dataverse.tables.schema import Column, ManyToMany, OneToMany, Registry, Table
 from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
-T = TypeVar("T")
-CAST = "Microsoft.Dynamics.CRM."
-CASTS: dict[str, tuple[ColumnType, ...]] = {
-    "PicklistAttributeMetadata": (ColumnType.CHOICE,),
-    "StateAttributeMetadata": (ColumnType.STATE,),
-    "StatusAttributeMetadata": (ColumnType.STATUS,),
-    "LookupAttributeMetadata": (ColumnType.LOOKUP,),
-    "StringAttributeMetadata": (ColumnType.STRING,),
-}
+COLLECTIONS = (
+    "Attributes",
+    "Keys",
+    "OneToManyRelationships",
+    "ManyToOneRelationships",
+    "ManyToManyRelationships",
+)
+OPTIONS = ("$select", "$filter", "$expand")
 
 
-class Metadata:
-    """Answers below ``EntityDefinitions``."""
+class MetadataReading:
+    """Answers ``GET`` below ``EntityDefinitions`` and ``RelationshipDefinitions``."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def answer(self, request: ApiRequest) -> Answer:
-        """Raises `Refusal` for unknown tables, columns and options; only reads are answered."""
-        if request.method != "GET":
-            raise Refusal.not_implemented("Changing metadata")
+    def tables(self, request: ApiRequest) -> Answer:
+        """Raises `Refusal` for unknown tables, columns, properties and options."""
+        _check_options(request.query)
         root, *rest = request.segments
         if not root.has_key:
-            found = _filtered(list(self._registry), request.query, _entity)
-            return _list(request, "EntityDefinitions", [self._shown(t, request) for t in found])
-        table = self._table(root)
+            if rest:
+                raise Refusal.missing_segment(rest[0].name)
+            tables = {table.name: table for table in self._registry}
+            items = [shapes.entity(table) for table in tables.values()]
+            plain = {n: t for n, t in request.query.items() if n == "$filter"}
+            shown = [
+                self._entity(tables[item["LogicalName"]], request)
+                for item in chosen(items, plain, "EntityMetadata")
+            ]
+            return listed(request, "EntityDefinitions", shown)
+        table = self.table(root)
         if not rest:
             context = f"{request.base_url}/$metadata#EntityDefinitions/$entity"
-            return Answer(200, {"@odata.context": context, **self._shown(table, request)})
+            return Answer(200, {"@odata.context": context, **self._entity(table, request)})
         return self._below(table, rest, request)
 
-    def _below(self, table: Table, rest: Sequence[Segment], request: ApiRequest) -> Answer:
-        kind = rest[0].name
-        if kind == "Keys" and len(rest) == 1:
-            return _list(request, "Keys", _chosen(_keys(table), request.query))
-        if kind != "Attributes":
-            raise Refusal.missing_segment(kind)
-        if rest[0].has_key:
-            column = self._column(table, rest[0])
-            return Answer(200, _select([_attribute(table, column)], request.query)[0])
-        columns = list(table.columns.values())
-        if len(rest) > 1:
-            types = CASTS.get(rest[1].name.removeprefix(CAST))
-            if types is None:
-                raise Refusal.missing_segment(rest[1].name)
-            columns = [column for column in columns if column.type in types]
-        attributes = [_attribute(table, column) for column in columns]
-        return _list(request, "Attributes", _chosen(attributes, request.query))
+    def relationships(self, request: ApiRequest) -> Answer:
+        """All relationships, one kind of them by a cast, or one by its key."""
+        _check_options(request.query)
+        root, *rest = request.segments
+        cast = rest[0].name.removeprefix(CRM) if rest else ""
+        kinds = {
+            "": None,
+            "OneToManyRelationshipMetadata": OneToMany,
+            "ManyToManyRelationshipMetadata": ManyToMany,
+        }
+        if len(rest) > 1 or cast not in kinds:
+            raise Refusal.missing_segment(rest[-1].name)
+        if root.has_key:
+            shown = self._shown(self.relationship(root))
+            item = selected(shown, request.query, set(shown), "RelationshipMetadataBase")
+            context = f"{request.base_url}/$metadata#RelationshipDefinitions/$entity"
+            return Answer(200, {"@odata.context": context, **item})
+        everything, kind = self._registry.relationships(), kinds[cast]
+        items = [self._shown(r) for r in everything if kind is None or isinstance(r, kind)]
+        found = chosen(items, request.query, "RelationshipMetadataBase")
+        return listed(request, "RelationshipDefinitions", found)
 
-    def _table(self, segment: Segment) -> Table:
+    def table(self, segment: Segment) -> Table:
+        """By ``LogicalName`` or id. Raises `Refusal` 404."""
         name = segment.parts.get("LogicalName")
         for table in self._registry:
             if name == table.name or segment.guid == table.metadata_id:
@@ -70,131 +82,141 @@ class Metadata:
             404, "0x80060888", f"Could not find an entity with name {wanted} in the metadata cache."
         )
 
-    def _column(self, table: Table, segment: Segment) -> Column:
+    def column(self, table: Table, segment: Segment) -> Column:
+        """By ``LogicalName`` or id. Raises `Refusal` 404."""
         name = segment.parts.get("LogicalName")
         for column in table.columns.values():
-            if name == column.name or segment.guid == _column_id(table, column):
+            if name == column.name or segment.guid == shapes.column_id(table, column):
                 return column
         raise Refusal(404, "0x80060888", f"Could not find attribute {name or segment.guid}.")
 
-    def _shown(self, table: Table, request: ApiRequest) -> dict[str, Any]:
-        shown = _select([_entity(table)], request.query)[0]
-        for name, options in _expands(request.query.get("$expand", "")):
-            if name == "Keys":
-                shown["Keys"] = _select(_keys(table), options)
-            elif name == "Attributes":
-                attributes = [_attribute(table, column) for column in table.columns.values()]
-                shown["Attributes"] = _chosen(attributes, options)
-            else:
-                raise Refusal.unknown_property(name, "EntityMetadata")
+    def relationship(self, segment: Segment) -> OneToMany | ManyToMany:
+        """By ``SchemaName`` or id. Raises `Refusal` 404."""
+        name = segment.parts.get("SchemaName")
+        for relationship in self._registry.relationships():
+            if name == relationship.schema_name or segment.guid == relationship.metadata_id:
+                return relationship
+        raise Refusal(404, "0x80060888", f"Could not find relationship {name or segment.guid}.")
+
+    def collection(self, table: Table, name: str) -> list[dict[str, Any]]:
+        """One of `COLLECTIONS` of a table, as JSON."""
+        made: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
+            "Attributes": lambda: [shapes.attribute(table, c) for c in table.columns.values()],
+            "Keys": lambda: shapes.keys(table),
+            "OneToManyRelationships": lambda: self._one_to_many("referenced", table),
+            "ManyToOneRelationships": lambda: self._one_to_many("referencing", table),
+            "ManyToManyRelationships": lambda: [
+                self._shown(r)
+                for r in self._registry.many_to_many.values()
+                if table.name in r.tables
+            ],
+        }
+        if name not in made:
+            raise Refusal.missing_segment(name)
+        return made[name]()
+
+    def _below(self, table: Table, rest: Sequence[Segment], request: ApiRequest) -> Answer:
+        head, *tail = rest
+        if head.name == "Attributes":
+            return self._attributes(table, head, tail, request)
+        if head.name == "Keys" and head.has_key and not tail:
+            for key in shapes.keys(table):
+                if head.guid == key["MetadataId"] or key["LogicalName"] in head.parts.values():
+                    return Answer(200, key)
+            raise Refusal(404, "0x80060888", "Could not find the key.")
+        if tail or head.has_key:
+            raise Refusal.missing_segment(head.name)
+        kind = "EntityKeyMetadata" if head.name == "Keys" else "RelationshipMetadataBase"
+        if head.name == "ManyToManyRelationships":
+            kind = "ManyToManyRelationshipMetadata"
+        items = chosen(self.collection(table, head.name), request.query, kind)
+        return listed(request, head.name, items)
+
+    def _attributes(
+        self, table: Table, head: Segment, tail: Sequence[Segment], request: ApiRequest
+    ) -> Answer:
+        cast = tail[0].name.removeprefix(CRM) if tail else ""
+        if len(tail) > 1 or (cast and f"{CRM}{cast}" not in _all_types()):
+            raise Refusal.missing_segment(tail[-1].name)
+        if head.has_key:
+            column = self.column(table, head)
+            if cast and shapes.metadata_type(column) != f"{CRM}{cast}":
+                raise Refusal(404, "0x80060888", f"{column.name} is no {cast}.")
+            shown = self._attribute(table, column, request.query, cast)
+            context = f"{request.base_url}/$metadata#EntityDefinitions({table.metadata_id})"
+            return Answer(200, {"@odata.context": f"{context}/Attributes/$entity", **shown})
+        columns = [
+            column
+            for column in table.columns.values()
+            if not cast or shapes.metadata_type(column) == f"{CRM}{cast}"
+        ]
+        by_name = {column.name: column for column in columns}
+        items = [shapes.attribute(table, column) for column in columns]
+        plain = {n: t for n, t in request.query.items() if n == "$filter"}
+        found = chosen(items, plain, _kind(cast), hidden=() if cast else DERIVED)
+        shown_all = [
+            self._attribute(table, by_name[item["LogicalName"]], request.query, cast)
+            for item in found
+        ]
+        return listed(request, "Attributes", shown_all)
+
+    def _attribute(
+        self, table: Table, column: Column, query: Mapping[str, str], cast: str
+    ) -> dict[str, Any]:
+        """One column; with a cast its derived properties may be chosen, and its options."""
+        item = shapes.attribute(table, column)
+        known = set(item) - (set() if cast else set(DERIVED))
+        shown = selected(item, query, known, _kind(cast))
+        expanded = expansions(query.get("$expand", ""))
+        for name, options in expanded.items():
+            if name not in ("OptionSet", "GlobalOptionSet") or not cast:
+                raise Refusal.unknown_property(name, _kind(cast))
+            found = shapes.option_set(column) if name == "OptionSet" else None
+            if found is not None:
+                wanted = [n for n in options.get("$select", "").split(",") if n.strip()]
+                found = {n: v for n, v in found.items() if not wanted or n in wanted}
+            shown[name] = found
+        if cast and not expanded and "$select" not in query and column.options:
+            shown["OptionSet"] = shapes.option_set(column)
         return shown
 
+    def _entity(self, table: Table, request: ApiRequest) -> dict[str, Any]:
+        item = shapes.entity(table)
+        shown = selected(item, request.query, set(item), "EntityMetadata")
+        for name, options in expansions(request.query.get("$expand", "")).items():
+            if name not in COLLECTIONS:
+                raise Refusal.unknown_property(name, "EntityMetadata")
+            hidden = DERIVED if name == "Attributes" else ()
+            items = self.collection(table, name)
+            shown[name] = chosen(items, options, f"{name} metadata", hidden=hidden)
+        return shown
 
-def _entity(table: Table) -> dict[str, Any]:
-    return {
-        "MetadataId": table.metadata_id,
-        "LogicalName": table.name,
-        "SchemaName": table.schema_name,
-        "EntitySetName": table.entity_set,
-        "LogicalCollectionName": table.entity_set,
-        "PrimaryIdAttribute": table.primary_id,
-        "PrimaryNameAttribute": table.primary_name,
-        "ObjectTypeCode": table.type_code,
-        "OwnershipType": "UserOwned" if table.user_owned else "OrganizationOwned",
-        "ChangeTrackingEnabled": table.change_tracking,
-        "IsOptimisticConcurrencyEnabled": True,
-        "IsCustomEntity": table.type_code >= 10_000,
-    }
+    def _one_to_many(self, side: str, table: Table) -> list[dict[str, Any]]:
+        everything = self._registry.one_to_many.values()
+        return [self._shown(r) for r in everything if getattr(r, side) == table.name]
 
-
-def _keys(table: Table) -> list[dict[str, Any]]:
-    return [
-        {
-            "LogicalName": name,
-            "SchemaName": name,
-            "EntityLogicalName": table.name,
-            "KeyAttributes": list(columns),
-            "EntityKeyIndexStatus": "Active",
-        }
-        for name, columns in table.keys.items()
-    ]
+    def _shown(self, relationship: OneToMany | ManyToMany) -> dict[str, Any]:
+        if isinstance(relationship, OneToMany):
+            referenced = self._registry.table(relationship.referenced)
+            return shapes.one_to_many(relationship, referenced.primary_id)
+        one, other = (self._registry.table(name).primary_id for name in relationship.tables)
+        return shapes.many_to_many(relationship, (one, other))
 
 
-def _column_id(table: Table, column: Column) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"column:{table.name}.{column.name}"))
-
-
-def _attribute(table: Table, column: Column) -> dict[str, Any]:
-    attribute: dict[str, Any] = {
-        "MetadataId": _column_id(table, column),
-        "LogicalName": column.name,
-        "SchemaName": column.name,
-        "AttributeType": column.attribute_type,
-        "IsPrimaryId": column.name == table.primary_id,
-        "IsPrimaryName": column.name == table.primary_name,
-        "IsValidForCreate": column.writable,
-        "IsValidForUpdate": column.writable and column.name != table.primary_id,
-        "IsValidForRead": True,
-    }
-    if column.max_length:
-        attribute["MaxLength"] = column.max_length
-    if column.targets:
-        attribute["Targets"] = list(column.targets)
-    if column.type is ColumnType.DATE:
-        attribute["Format"] = "DateOnly"
-    if column.options:
-        attribute["OptionSet"] = {"Options": [_option(v, t) for v, t in column.options.items()]}
-    return attribute
-
-
-def _option(value: int, text: str) -> dict[str, Any]:
-    label = {"Label": text, "LanguageCode": 1033}
-    return {"Value": value, "Label": {"LocalizedLabels": [label], "UserLocalizedLabel": label}}
-
-
-def _list(request: ApiRequest, name: str, items: list[dict[str, Any]]) -> Answer:
+def listed(request: ApiRequest, name: str, items: list[dict[str, Any]]) -> Answer:
     context = f"{request.base_url}/$metadata#{name}"
     return Answer(200, {"@odata.context": context, "value": items})
 
 
-def _expands(text: str) -> list[tuple[str, dict[str, str]]]:
-    """``Keys,Attributes($select=A,B;$filter=..)`` as names with their own options."""
-    found = []
-    for match in re.finditer(r"(\w+)(?:\(((?:[^()']|'[^']*')*)\))?(?:,|$)", text):
-        options = (option.partition("=")[::2] for option in (match[2] or "").split(";") if option)
-        found.append((match[1], dict(options)))
-    return found
+def _all_types() -> set[str]:
+    return {f"{CRM}{name}AttributeMetadata" for name in shapes.TYPE_NAMES.values()}
 
 
-def _chosen(items: list[dict[str, Any]], query: Any) -> list[dict[str, Any]]:
-    return _select(_filtered(items, query, lambda item: item), query)
+def _kind(cast: str) -> str:
+    return cast or "AttributeMetadata"
 
 
-def _select(items: list[dict[str, Any]], query: Any) -> list[dict[str, Any]]:
-    """Cut to ``$select``; the id comes back always, and an expanded option set with it."""
-    names = [name.strip() for name in query.get("$select", "").split(",") if name.strip()]
-    if not names:
-        return items
-    names = ["MetadataId", *names, *(name for name, _ in _expands(query.get("$expand", "")))]
-    return [{name: item[name] for name in names if name in item} for item in items]
-
-
-def _filtered(items: Iterable[T], query: Any, show: Callable[[T], dict[str, Any]]) -> list[T]:
-    """``$filter`` of metadata: comparisons with ``eq`` or ``ne``, joined with ``and``."""
-    items = list(items)
-    text = query.get("$filter", "")
-    for part in filter(None, re.split(r"\s+and\s+", text)):
-        match = re.fullmatch(r"\s*\(?(\w+)\s+(eq|ne)\s+('(?:[^']|'')*'|\w+)\)?\s*", part)
-        if match is None:
-            raise Refusal.bad_query(f"Syntax error in '{text}'.")
-        wanted = _literal(match[3])
-        items = [i for i in items if (show(i).get(match[1]) == wanted) is (match[2] == "eq")]
-    return items
-
-
-def _literal(text: str) -> Any:
-    if text.startswith("'"):
-        return text[1:-1].replace("''", "'")
-    if text.isdigit():
-        return int(text)
-    return {"true": True, "false": False, "null": None}.get(text, text)
+def _check_options(query: Mapping[str, str]) -> None:
+    for name in query:
+        if name.startswith("$") and name not in OPTIONS:
+            raise Refusal.bad_query(f"The query parameter {name} is not supported.")

@@ -183,7 +183,7 @@ def define(name: str, definition: Mapping[str, Any]) -> Table:
     for column, text in definition["columns"].items():
         columns[column] = _column(name, column, text)
     columns.update(_states(definition))
-    columns.update(_money(name, columns))
+    columns.update(money_columns(name, columns))
     return Table(
         name=name,
         entity_set=definition.get("set", f"{name}s"),
@@ -254,7 +254,7 @@ def _states(definition: Mapping[str, Any]) -> dict[str, Column]:
     }
 
 
-def _money(table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+def money_columns(table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
     """What money brings along: the currency, its rate, and each amount in the base currency."""
     amounts = [c.name for c in columns.values() if c.type is ColumnType.MONEY]
     if not amounts:

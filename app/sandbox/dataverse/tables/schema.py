@@ -237,6 +237,10 @@ class Registry:
                 return relationship, side
         return None
 
+    def relationships(self) -> list[OneToMany | ManyToMany]:
+        """All of both kinds."""
+        return [*self.one_to_many.values(), *self.many_to_many.values()]
+
     def pointing_to(self, table: str) -> list[OneToMany]:
         """The relationships whose one is in ``table``."""
         return [r for r in self.one_to_many.values() if r.referenced == table]
