@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from app.sandbox.content_server import attributes, categories, process_seeding, roles
+from app.sandbox.content_server import attributes, categories, nodes, process_seeding, roles
 from app.sandbox.content_server.definition import (
     AttributeSpec,
     BusinessObjectTypeSpec,
@@ -28,6 +28,7 @@ from app.sandbox.content_server.model import (
     Workspace,
     WorkspaceType,
 )
+from app.sandbox.content_server.reports import CHANGES
 from app.sandbox.content_server.store import ADMIN_ID, CATEGORIES_ID, ENTERPRISE_ID, Store
 
 FULL_CONTROL = 16777215
@@ -53,6 +54,8 @@ def fill(store: Store, definition: Definition) -> None:
     for number, bo_type in enumerate(definition.business_object_types, start=1):
         store.bo_types[number] = _business_object_type(store, bo_type, number)
     process_seeding.fill(store, definition)
+    report = store.new_node(ENTERPRISE_ID, "Changes", NodeType.WEBREPORT, ADMIN_ID, report=CHANGES)
+    nodes.set_nickname(store, report, CHANGES)
 
 
 def attribute_path(store: Store, path: str) -> tuple[int, ...]:
