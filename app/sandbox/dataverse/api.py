@@ -13,6 +13,7 @@ from app.sandbox.dataverse.metadata.reading import MetadataReading
 from app.sandbox.dataverse.operations.actions import CLOSINGS, Actions
 from app.sandbox.dataverse.operations.batch import Batch
 from app.sandbox.dataverse.operations.bulk import PREFIX, Bulk
+from app.sandbox.dataverse.operations.bulk_delete import BulkDelete
 from app.sandbox.dataverse.operations.lists import ListsApi
 from app.sandbox.dataverse.operations.properties import PropertiesApi
 from app.sandbox.dataverse.operations.rows import RowsApi
@@ -37,6 +38,7 @@ class WebApi:
         properties: PropertiesApi,
         bulk: Bulk,
         actions: Actions,
+        bulk_delete: BulkDelete,
         organization_id: str,
         business_unit_id: str,
     ) -> None:
@@ -52,6 +54,7 @@ class WebApi:
             "WhoAmI": self._who_am_i,
             "EntityDefinitions": self._tables,
             "RelationshipDefinitions": self._relationships,
+            "BulkDelete": bulk_delete.answer,
             "CreateEntities": self._changing.create_entities,
             "RetrieveMetadataChanges": MetadataChanges(registry, store, self._reading).answer,
             "$batch": Batch(store, self.answer, encoded).answer,

@@ -14,6 +14,7 @@ from app.sandbox.dataverse.front import Front, planned_status
 from app.sandbox.dataverse.operations.actions import Actions
 from app.sandbox.dataverse.operations.bodies import Bodies
 from app.sandbox.dataverse.operations.bulk import Bulk
+from app.sandbox.dataverse.operations.bulk_delete import BulkDelete
 from app.sandbox.dataverse.operations.files import Files
 from app.sandbox.dataverse.operations.lists import ListsApi
 from app.sandbox.dataverse.operations.properties import PropertiesApi
@@ -211,6 +212,7 @@ class DataverseSimulator:
             PropertiesApi(store, registry, bodies, writes, rows, lists, files),
             Bulk(store, bodies, writes),
             Actions(store, registry, bodies, self.writer, self._now),
+            BulkDelete(store, registry, writes, self.writer, self._now),
             ORGANIZATION_ID,
             BUSINESS_UNIT_ID,
         )

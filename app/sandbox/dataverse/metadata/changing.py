@@ -217,7 +217,7 @@ class MetadataChanging:
     def _check_new(self, name: str, *tables: str) -> None:
         for table in tables:
             self._known(table)
-        if name in {*self._registry.one_to_many, *self._registry.many_to_many}:
+        if name in {known.schema_name for known in self._registry.relationships()}:
             raise _exists("relationship", name)
 
     def _known(self, name: str) -> Table:

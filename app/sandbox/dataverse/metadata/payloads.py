@@ -14,7 +14,7 @@ from app.sandbox.dataverse.tables.schema import Column, ColumnType, ManyToMany, 
 
 _TYPE = re.compile(rf"#?{re.escape(CRM)}(?:Complex)?(\w+)AttributeMetadata")
 _SCHEMA_NAME = re.compile(r"[A-Za-z]\w{0,127}", re.ASCII)
-_BY_NAME = {
+_BY_NAME: dict[str, ColumnType] = {
     name: type_
     for type_, name in TYPE_NAMES.items()
     if type_ not in (ColumnType.DATE, ColumnType.STATE, ColumnType.STATUS)
@@ -36,7 +36,7 @@ def read_column(payload: Any) -> Column:
     if not isinstance(payload, dict):
         raise Refusal.payload("A column is an object.")
     match = _TYPE.fullmatch(str(payload.get("@odata.type", "")))
-    type_ = _BY_NAME.get(match[1]) if match else None
+    type_: ColumnType | None = _BY_NAME.get(match[1]) if match else None
     if type_ is None or type_ is ColumnType.LOOKUP:
         given = payload.get("@odata.type")
         raise Refusal.payload(f"'{given}' is no type of a column that can be made here.")
@@ -111,14 +111,13 @@ def read_table(payload: Any, type_code: int) -> Table:
     primary = next((c.name for c in columns if c.metadata.get("IsPrimaryName") is True), None)
     if primary is None:
         raise Refusal.invalid_argument("No column has IsPrimaryName; a table needs exactly one.")
+    by_user = payload.get("OwnershipType") != "OrganizationOwned"
     definition = {
         "set": _plural(name.lower()),
         "name": primary,
         "schema_name": name,
         "type_code": type_code,
-        "owned_by": "user"
-        if payload.get("OwnershipType") != "OrganizationOwned"
-        else "organization",
+        "owned_by": "user" if by_user else "organization",
         "states": {0: {1: "Active"}, 1: {2: "Inactive"}},
         "columns": {},
     }
