@@ -15,7 +15,9 @@ from urllib.parse import quote, urlencode
 
 from app.clients.ecm_answers import number, one, rows
 from app.clients.ecm_attributes import Attribute
+from app.clients.ecm_status import CONTENT_SERVER
 from app.clients.http import Endpoint
+from app.clients.status import Failure
 from streams.errors import Misconfigured, Refused
 
 _KEPT_SECONDS = 600.0
@@ -67,10 +69,14 @@ class WorkflowMaps:
         offered, complaint = await self._offered(workspace_id, documents)
         by_name = {label.casefold(): map_id for label, map_id in offered.items()}
         found = by_name.get(name.casefold()) or await self._by_nickname(name)
+        if found is None and complaint:
+            # It is about a document or the place, not about our rules.
+            failure = Failure(400, "", complaint, is_json=True)
+            raise CONTENT_SERVER.error_for(failure, "list_workflow_maps")
         if found is None:
             raise Misconfigured(
                 f"Content Server has no workflow map {name!r} for this workspace; it offers "
-                f"{', '.join(sorted(offered)) or complaint or 'none'}.",
+                f"{', '.join(sorted(offered)) or 'none'}.",
                 code="workflow_map_unknown",
                 advice="Correct the rule, or give the map that nickname and let our user start it.",
             )
