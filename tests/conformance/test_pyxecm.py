@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import pyxecm
 
 from app.sandbox.content_server import ContentServerSimulator
+from tests.conformance.operations import recorded
 
-pyxecm = pytest.importorskip("pyxecm", reason="pyxecm is not installed: uv pip install pyxecm")
-
+OTCS = recorded(pyxecm.OTCS, "pyxecm OTCS", at_least=60)
 GUID = "6f8e3a1c-5b7d-4c29-9d0a-2f1b3c4d5e6f"
 OBJECT = ("D365", "account", GUID)
 
@@ -40,7 +41,7 @@ class Client:
 
 def _otcs(server: ContentServerSimulator, **credentials: Any) -> Any:
     address = urlsplit(server.base_url)
-    return pyxecm.OTCS(
+    return OTCS(
         protocol=address.scheme,
         hostname=str(address.hostname),
         port=address.port,
