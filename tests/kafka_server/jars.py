@@ -44,23 +44,24 @@ def java() -> str:
     return program
 
 
-def kafka_jars() -> Path:
-    """The folder of the broker's jars; copied by Maven where this pom's are not yet here.
+def kafka_jars(pom: Path = POM) -> Path:
+    """The folder of the broker's jars, or of another pom's; copied by Maven where this pom's are
+    not yet here.
 
     The folder's name holds a digest of the pom, so another version goes to another folder. Two
     test processes that ask at once wait for each other; later calls need neither Maven nor a net.
     """
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     jars = CACHE / f"kafka-{kafka_version()}-{digest}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "kafka.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not jars.is_dir():
-            _copy_with_maven(jars)
+            _copy_with_maven(pom, jars)
     return jars
 
 
-def _copy_with_maven(jars: Path) -> None:
+def _copy_with_maven(pom: Path, jars: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerUnavailable(
@@ -71,7 +72,7 @@ def _copy_with_maven(jars: Path) -> None:
         target = Path(copying) / "jars"
         options = [f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
         done = subprocess.run(
-            [maven, *_QUIETLY, "--file", str(POM), "dependency:copy-dependencies", *options],
+            [maven, *_QUIETLY, "--file", str(pom), "dependency:copy-dependencies", *options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
