@@ -159,7 +159,7 @@ class MetadataChanging:
             if column.name in table.columns:
                 raise _exists("attribute", column.name)
             self._put(payloads.with_column(table, column))
-            address = f"EntityDefinitions({table.metadata_id})/Attributes"
+            address = f"{_address(request, table)}/Attributes"
             return _made(request, f"{address}({shapes.column_id(table, column)})")
         if not segment.has_key:
             raise Refusal.method(request.method)
@@ -183,7 +183,7 @@ class MetadataChanging:
             shown = {n: body[n] for n in ("SchemaName", "DisplayName") if n in body}
             named = {**table.metadata.get("keys", {}), name: shown}
             self._put(replace(table, keys=keys, metadata={**table.metadata, "keys": named}))
-            address = f"EntityDefinitions({table.metadata_id})/Keys"
+            address = f"{_address(request, table)}/Keys"
             return _made(request, f"{address}({shapes.key_id(table, name)})")
         if request.method != "DELETE" or not segment.has_key:
             raise Refusal.method(request.method)
@@ -273,6 +273,13 @@ class MetadataChanging:
     def _unregister(self, from_: dict[str, Any], name: str) -> None:
         before = from_.pop(name)
         self._store.undoable(lambda: _restore(from_, name, before))
+
+
+def _address(request: ApiRequest, table: Table) -> str:
+    """A table as the request named it: Microsoft's client takes the first id for the new one."""
+    by_id = request.segments[0].guid is not None
+    key = table.metadata_id if by_id else f"LogicalName='{table.name}'"
+    return f"EntityDefinitions({key})"
 
 
 def _restore(into: dict[str, Any], name: str, before: Any) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.operations.writes import Writes
-from app.sandbox.dataverse.queries.filters import value_of
 from app.sandbox.dataverse.store.commits import Author, Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.store.writing import Writer

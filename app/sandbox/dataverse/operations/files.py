@@ -62,6 +62,8 @@ class Files:
     def _upload(self, request: ApiRequest, table: Table, row: Row, column: Column) -> Answer:
         if token := request.query.get("sessiontoken"):
             return self._chunk(request, table, row, column, token)
+        if request.headers.get("if-none-match") == "null" and row.values.get(column.name):
+            raise Refusal.already_exists()  # Microsoft's client asks so for an empty column
         name = request.headers.get("x-ms-file-name", request.query.get("x-ms-file-name", ""))
         if not name:
             raise Refusal.payload("The header x-ms-file-name is missing.")

@@ -72,6 +72,7 @@ def _integer(column: Column, value: Any, _: str) -> int:
         raise _wrong(column, value, name)
     if not -(2**bits) <= value < 2**bits:
         raise _wrong(column, value, name)
+    _within_range(column, value)
     return value
 
 
@@ -80,7 +81,16 @@ def _number(column: Column, value: Any, _: str) -> float:
         raise _wrong(column, value, "Edm.Decimal")
     if not abs(value) <= 922_337_203_685_477:
         raise Refusal.out_of_range(column.name, value)
-    return float(value) if column.type is ColumnType.DOUBLE else round(float(value), 2)
+    _within_range(column, value)
+    if column.type is ColumnType.DOUBLE and column.precision is None:
+        return float(value)
+    return round(float(value), 2 if column.precision is None else column.precision)
+
+
+def _within_range(column: Column, value: float) -> None:
+    low, high = column.minimum, column.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise Refusal.out_of_range(column.name, value)
 
 
 def _boolean(column: Column, value: Any, _: str) -> bool:
