@@ -30,7 +30,7 @@ class Client:
         self.otcs: Any = OTCS(
             protocol=address.scheme,
             hostname=str(address.hostname),
-            port=address.port,
+            port=address.port or 0,
             username=login,
             password=password,
         )

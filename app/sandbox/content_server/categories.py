@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.sandbox.content_server import access, errors
+from app.sandbox.content_server import access, errors, records
 from app.sandbox.content_server.attributes import (
     check_required,
     flat_values,
@@ -42,6 +42,7 @@ def apply(
 ) -> None:
     """Put a category on a node with values; 500 when it is there already."""
     access.require(store, node, actor, "edit_attributes")
+    records.check_editable(store, node)
     category = definition(store, category_id)
     if category_id in node.categories:
         raise errors.ApiError(500, f"The attribute group '{category.name}' already exists.")
@@ -56,6 +57,7 @@ def change(
 ) -> None:
     """Change some attributes of a category that the node carries; the others stay."""
     access.require(store, node, actor, "edit_attributes")
+    records.check_editable(store, node)
     category, current = applied(store, node, category_id)
     updated = update_values(category, current, changes, store.members.__contains__)
     check_required(category, updated)
@@ -80,9 +82,28 @@ def put_on_new(
 def remove(store: Store, node: Node, category_id: int, actor: Member) -> None:
     """Take a category off a node."""
     access.require(store, node, actor, "edit_attributes")
+    records.check_editable(store, node)
     applied(store, node, category_id)
     del node.categories[category_id]
     _changed(store, node, category_id, actor)
+
+
+def push(
+    store: Store, source: Node, target: Node, ids: list[int], actor: Member, *, clear: bool
+) -> None:
+    """Give a node the categories of another that it lacks; ``clear`` takes off the others."""
+    access.require(store, target, actor, "edit_attributes")
+    kept = {} if clear else dict(target.categories)
+    for category_id in ids:
+        if category_id not in target.categories:
+            kept[category_id] = source.categories[category_id].copy()
+            kept[category_id].inherit = False
+        else:
+            kept[category_id] = target.categories[category_id]
+    if kept.keys() != target.categories.keys():
+        target.categories = kept
+        store.touch(target, actor.id)
+        store.record(target, AuditEvent.ATTRIBUTE_CHANGED, actor.id, value_key=ids[0])
 
 
 def hand_down(parent: Node, child: Node) -> None:

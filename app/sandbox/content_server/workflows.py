@@ -243,10 +243,9 @@ def _go_on(
         process.state, process.ended = "completed", store.clock()
         outcome = "rejected" if rejected else "approved"
         _tell(store, process, f"workflow.{outcome}", actor, told)
-        for document in process.documents:
-            if document in store.nodes:
-                attributes: Attributes = {"workflow_id": process.id, "comment": task.comment}
-                happened(store, f"document.{outcome}", store.nodes[document], actor.id, attributes)
+        about: Attributes = {"workflow_id": process.id, "comment": task.comment}
+        for node in _documents_of(store, process):
+            happened(store, f"document.{outcome}", node, actor.id, about)
         return
     _open_step(store, process, kind, task.id)
     _tell(store, process, "workflow.step", actor, told)
@@ -310,11 +309,18 @@ def _note(
     process.activities.append(Activity(action, label, comment, store.clock(), actor.id, node_id))
 
 
+def _documents_of(store: Store, process: Process) -> list[Node]:
+    """The attached documents that are still there; attached workspaces and folders left out."""
+    attached = (store.nodes[i] for i in process.documents if i in store.nodes)
+    return [node for node in attached if node.type == NodeType.DOCUMENT]
+
+
 def _tell(
     store: Store, process: Process, event: str, actor: Member, told: Mapping[str, Any]
 ) -> None:
-    """Tell of the workflow in the workspace that it belongs to."""
-    node = store.nodes.get(process.workspace_id or 0)
+    """Tell of the workflow in the workspace that it belongs to, with its first document."""
+    documents = _documents_of(store, process)
+    node = documents[0] if documents else store.nodes.get(process.workspace_id or 0)
     if node is None:
         return
     kind = store.workflows.maps[process.map_id]

@@ -1,0 +1,373 @@
+"""Records, holds, clearance and signatures as calls see them (reference/extended-ecm.md 7, 8.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from app.sandbox.content_server import ContentServerSimulator
+from tests.sandbox.content_server.conftest import Api
+
+
+def class_id(server: ContentServerSimulator, name: str = "Cases") -> int:
+    return next(c.id for c in server.store.records.classifications.values() if c.name == name)
+
+
+@pytest.fixture
+def workspace(server: ContentServerSimulator) -> int:
+    return server.create_workspace("Case", "Broken pump", user="dovetail").id
+
+
+async def document(api: Api, parent_id: int, name: str = "a.txt") -> int:
+    made = (await api.upload(parent_id, name, b"first")).json()
+    return int(made["results"]["data"]["properties"]["id"])
+
+
+async def classify(api: Api, server: ContentServerSimulator, node_id: int, **more: Any) -> None:
+    body = {"class_id": class_id(server), **more}
+    answer = await api.body("POST", f"/v1/nodes/{node_id}/rmclassifications", body)
+    assert answer.status_code == 200, answer.text
+
+
+async def details(api: Api, node_id: int) -> dict[str, Any]:
+    shown: dict[str, Any] = (await api.get(f"/v1/nodes/{node_id}/rmclassifications")).json()
+    return shown
+
+
+async def test_what_lies_in_a_classified_workspace_inherits(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    inside = await document(api, workspace)
+    assert (await details(api, inside))["data"] == []
+    await classify(api, server, workspace)
+    (own,) = (await details(api, workspace))["data"]
+    shown = await details(api, inside)
+    assert own["rmclassification_id"] == class_id(server)
+    assert (own["file_number"], own["rsi"], own["file_status"]) == ("100-10", "CASE-7Y", "ACTIVE")
+    assert shown["inherit_from"] is True
+    assert shown["data"][0]["inherited_rmclassification_id"] == class_id(server)
+    assert shown["data"][0]["rmclassification_id"] is None
+
+
+async def test_classifying_with_everything_beneath_gives_each_its_own(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    inside = await document(api, workspace)
+    await classify(api, server, workspace, apply_to_sub_items=True)
+    assert (await details(api, inside))["data"][0]["rmclassification_id"] == class_id(server)
+
+
+async def test_another_class_and_details_need_the_present_token(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = f"/v1/nodes/{workspace}/rmclassifications"
+    await classify(api, server, workspace)
+    other = {"class_id": class_id(server, "Contracts")}
+    assert (await api.body("POST", path, other)).status_code == 400
+    assert (await api.body("PUT", path, {"file_status": "CLOSED"})).status_code == 400
+    stale = {"rm_metadataToken": "stale"}
+    assert (await api.body("POST", path, other | stale)).status_code == 409
+    assert (await api.body("PUT", path, {"file_status": "CLOSED"} | stale)).status_code == 409
+    token = {"rm_metadataToken": (await details(api, workspace))["rm_metadataToken"]}
+    assert (await api.body("PUT", path, {"file_status": "closed"} | token)).status_code == 200
+    assert (await api.body("PUT", path, {"file_status": "ACTIVE"} | token)).status_code == 409
+    token = {"rm_metadataToken": (await details(api, workspace))["rm_metadataToken"]}
+    assert (await api.body("POST", path, other | token)).status_code == 200
+    (row,) = (await details(api, workspace))["data"]
+    assert (row["rsi"], row["file_status"]) == ("CONTRACT-10Y", "ACTIVE")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"file_status": "GONE"},
+        {"essential": "X"},
+        {"storage": "X"},
+        {"record_date": "soon"},
+        {"rsi": "NOPE"},
+        {"cycle_period": "5"},
+    ],
+)
+async def test_values_that_are_none_are_refused_and_change_nothing(
+    server: ContentServerSimulator, api: Api, workspace: int, wrong: dict[str, str]
+) -> None:
+    await classify(api, server, workspace)
+    before = await details(api, workspace)
+    body = {"rm_metadataToken": before["rm_metadataToken"], "official": True, **wrong}
+    answer = await api.body("PUT", f"/v1/nodes/{workspace}/rmclassifications", body)
+    assert answer.status_code == 400
+    assert await details(api, workspace) == before
+
+
+async def test_a_final_record_is_neither_changed_nor_deleted(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    inside = await document(api, workspace)
+    await classify(api, server, inside)
+    other = await document(api, workspace, "b.txt")
+    path = "/v1/rmclassifications/finalizerecords"
+    assert (await api.form("PUT", path, ids=[inside, other])).status_code == 400
+    assert not (await details(api, inside))["data"][0]["finalized"]
+    assert (await api.form("PUT", path, ids=[inside])).status_code == 200
+    assert (await details(api, inside))["canFinalize"] is False
+    for answer in (
+        await api.http.delete(f"/v2/nodes/{inside}"),
+        await api.http.delete(f"/v2/nodes/{workspace}"),
+        await api.body("PUT", f"/v2/nodes/{inside}", {"name": "x.txt"}),
+        await api.http.post(f"/v2/nodes/{inside}/versions", files={"file": ("a.txt", b"2")}),
+    ):
+        assert answer.status_code == 500
+        assert "final record" in answer.json()["error"]
+    removed = await api.http.delete(f"/v1/nodes/{inside}/rmclassifications/{class_id(server)}")
+    assert removed.status_code == 400
+    assert server.happenings[-1].event == "record.finalized"
+
+
+async def test_a_classification_schedule_and_secrecy_are_taken_back(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = f"/v1/nodes/{workspace}/rmclassifications"
+    assert (await api.http.put(f"{path}/makeConfidential")).status_code == 400
+    await classify(api, server, workspace)
+    await api.http.put(f"{path}/makeConfidential")
+    assert (await details(api, workspace))["data"][0]["confidential"] is True
+    await api.http.put(f"{path}/removeConfidential")
+    assert (await details(api, workspace))["data"][0]["confidential"] is False
+    rsis = f"{path}/{class_id(server)}/rsis"
+    assert (await api.form("POST", rsis, rsi="NOPE")).status_code == 400
+    await api.form("POST", rsis, rsi="FINANCE-10Y")
+    shown = (await api.get(f"/v1/nodes/{workspace}/rsis")).json()["data"]
+    assert [row["RSI"] for row in shown] == ["FINANCE-10Y"]
+    await api.http.delete(rsis)
+    assert (await details(api, workspace))["data"][0]["rsi"] is None
+    assert (await api.http.delete(f"{path}/12345")).status_code == 404
+    await api.http.delete(f"{path}/{class_id(server)}")
+    assert server.people.record(workspace) is None
+
+
+async def test_a_hold_blocks_deletion_beneath_until_it_is_released(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    inside = await document(api, workspace)
+    made = (await api.form("POST", "/v1/holds", name="Audit", type="AUDIT", comment="c")).json()
+    hold = made["holdID"]
+    again = await api.form("POST", "/v1/holds", name="audit", type="AUDIT")
+    assert again.status_code == 400
+    assert (await api.body("POST", f"/v1/nodes/{workspace}/holds", {})).status_code == 400
+    for _ in range(2):
+        await api.body("POST", f"/v1/nodes/{workspace}/holds", {"hold_id": hold})
+    (lying,) = (await api.get(f"/v1/nodes/{inside}/holds")).json()["data"]
+    assert (lying["hold_appliedmethod"], lying["removable"]) == ("Inherited", False)
+    items = (await api.get(f"/v2/holditems/{hold}")).json()["results"]["data"]["holditems"]
+    assert [item["DataID"] for item in items] == [workspace]
+    blocked = await api.http.delete(f"/v2/nodes/{inside}")
+    assert (blocked.status_code, "on hold" in blocked.json()["error"]) == (500, True)
+    # Not in force, it does not hold; and a change of the text leaves the rest.
+    await api.form("PUT", "/v1/holds", id=hold, active="false", comment="done")
+    shown = (await api.get(f"/v2/holds/{hold}")).json()["results"]["data"]["hold"]
+    assert (shown["ActiveHold"], shown["HoldComment"], shown["HoldName"]) == (0, "done", "Audit")
+    await api.form("PUT", "/v1/holds", id=hold, active="true")
+    assert (await api.http.delete(f"/v1/nodes/{inside}/holds/{hold}")).status_code == 404
+    assert (await api.http.delete(f"/v1/nodes/{workspace}/holds/{hold}")).status_code == 200
+    assert (await api.http.delete(f"/v2/nodes/{inside}")).status_code == 200
+    events = [h.event for h in server.happenings if h.event.startswith("hold.")]
+    assert events == ["hold.applied", "hold.released"]
+
+
+async def test_holds_are_put_on_many_at_once(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    documents = [await document(api, workspace, f"{n}.txt") for n in range(3)]
+    hold = (await api.form("POST", "/v1/holds", name="H", type="T")).json()["holdID"]
+    path = "/v1/rmclassifications"
+    assert (await api.form("POST", f"{path}/applyhold", ids=documents)).status_code == 400
+    assert (await api.form("POST", f"{path}/applyhold", holdID=hold)).status_code == 400
+    await api.form("POST", f"{path}/applyhold", ids=documents, holdID=hold)
+    assert len(server.store.records.holds_on) == 3
+    await api.form("POST", f"{path}/removehold", ids=documents[:2], holdID=hold)
+    assert list(server.store.records.holds_on) == documents[2:]
+    assert (await api.get("/v2/holds", limit=1)).json()["collection"]["paging"]["total_count"] == 1
+    assert (await api.get("/v2/hold", holdname="none")).status_code == 404
+    assert (await api.get("/v2/hold", id=99)).status_code == 404
+
+
+async def test_plain_classifications_are_replaced_as_a_set(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = f"/v1/nodes/{workspace}/classifications"
+    named = {n.name: n.id for n in server.store.nodes.values() if n.type == 199}
+    await api.body("POST", path, {"class_id": [named["Evidence"], named["Invoices"]]})
+    await api.body("POST", path, {"class_id": [named["Correspondence"]]})
+    shown = (await api.get(path)).json()
+    assert [row["name"] for row in shown["data"]] == ["Correspondence"]
+    assert server.happenings[-1].attributes == {"classification": "Correspondence"}
+    assert (await api.body("POST", path, {"class_id": [workspace]})).status_code == 400
+    await api.http.delete(path)
+    assert (await api.get(path)).json()["data"] == []
+
+
+async def test_schedules_are_made_stage_by_stage(api: Api) -> None:
+    fields = {"name": "HR-3Y", "title": "3 years", "status": "ACTIVE", "dispcontrol": "true"}
+    made = (await api.form("POST", "/v2/rsischedules", **fields)).json()
+    number = made["results"]["data"]["rsiID"]
+    assert (await api.form("POST", "/v2/rsischedules", name="hr-3y")).status_code == 400
+    path = f"/v2/rsischedules/{number}/stages"
+    assert (await api.form("POST", path, retentionYears=3)).status_code == 400
+    for stage in ("Archive", "Destroy"):
+        await api.form("POST", path, stage=stage, retentionYears=3)
+    rows = (await api.get(f"/v2/rsis/{number}")).json()["results"]["data"]["rsis"]
+    assert [(row["RetStage"], row["DispControl"]) for row in rows] == [
+        ("Archive", 1),
+        ("Destroy", 1),
+    ]
+    assert (await api.get("/v2/rsis/99")).status_code == 404
+    page = (await api.get("/v2/rsis", limit=2)).json()
+    assert len(page["results"]["data"]["rsis"]) == 2
+    assert page["collection"]["paging"]["total_count"] == 5
+
+
+@asynccontextmanager
+async def signed_in(server: ContentServerSimulator, login: str) -> AsyncIterator[Api]:
+    async with httpx.AsyncClient(base_url=server.url, timeout=10) as http:
+        fields = {"username": login, "password": "contoso-password"}
+        http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=fields)).json()["ticket"]
+        yield Api(http)
+
+
+async def test_who_is_not_cleared_does_not_find_a_thing(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    inside = await document(api, workspace)
+    body = {"clearance_level": 50, "supplemental_markings": ["LEGAL"]}
+    path = f"/v1/nodes/{workspace}/securityclearances"
+    assert (await api.body("PUT", path, body)).status_code == 200
+    shown = (await api.get(f"/v1/nodes/{inside}/securityclearances")).json()["data"]
+    assert (shown["clearance_level"], shown["inherit_from"]) == (50, workspace)
+    async with signed_in(server, "bob.broker") as bob, signed_in(server, "eve.counsel") as eve:
+        assert (await bob.get(f"/v2/nodes/{inside}")).status_code == 400
+        assert (await bob.get(f"/v2/businessworkspaces/{workspace}")).status_code == 404
+        listed = (await bob.get("/v2/businessworkspaces", expanded_view="true")).json()
+        assert listed["results"] == []
+        assert (await bob.get(f"/v2/nodes/{inside}/content")).status_code == 500
+        assert (await eve.get(f"/v2/nodes/{inside}")).status_code == 200
+        # She may not set more than she is cleared for herself.
+        beyond = await eve.body("PUT", path, {"clearance_level": 90})
+        assert beyond.status_code == 400
+
+
+async def test_levels_and_markings_that_there_are_not_are_refused(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = f"/v1/nodes/{workspace}/securityclearances"
+    for wrong in ({"clearance_level": 7}, {"supplemental_markings": ["X"]}):
+        assert (await api.body("PUT", path, wrong)).status_code == 400
+    user = f"/v2/members/usersecurity/{server.member('bob.broker').id}"
+    assert (await api.form("POST", f"{user}/securityclearancelevel")).status_code == 400
+    await api.form("POST", f"{user}/securityclearancelevel", securityLevel=10)
+    await api.form("POST", f"{user}/supplementalmarkings", suppMarks=["HR", "LEGAL"])
+    level = (await api.get(f"{user}/securityclearancelevel")).json()["results"]["data"]
+    markings = (await api.get(f"{user}/supplementalmarkings")).json()["results"]["data"]
+    assert (level, markings) == ({"securityLevel": 10}, {"suppMarks": ["HR", "LEGAL"]})
+    assert (await api.get("/v2/members/usersecurity/999/supplementalmarkings")).is_error
+    known = (await api.get("/v1/securityclearances")).json()["data"]
+    assert [row["level"] for row in known["security_clearances"]] == [0, 10, 50, 90]
+    assert known["user_clearance_level"] == 90
+
+
+def signers(*emails: str) -> str:
+    people = [
+        {"full_name": e, "email_id": e, "signing_order": n} for n, e in enumerate(emails, start=1)
+    ]
+    return json.dumps(people)
+
+
+async def test_a_signature_request_moves_from_created_over_sent_to_signed(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = "/v2/signaturerequests"
+    paper = await document(api, workspace)
+    made = await api.form(
+        "POST", path, doc_id=paper, provider_id="docusign", signer=signers("a@x", "b@x")
+    )
+    request = made.json()["results"]["data"]["properties"]
+    number = request["request_id"]
+    assert (request["status"], request["total_documents"]) == ("created", 1)
+    assert isinstance(request["created_date"], int)
+    assert (await api.form("POST", f"{path}/{number}/reminder/")).status_code == 400
+    server.people.send_for_signature(number)
+    assert (await api.form("POST", f"{path}/{number}/reminder/")).status_code == 200
+    with pytest.raises(Exception, match="turn of 'b@x'"):
+        server.people.sign(number, "b@x")
+    assert server.people.sign(number) == "sent"
+    assert server.people.sign(number, "b@x") == "signed"
+    data = (await api.get(f"{path}/{number}", include_activities="")).json()["results"]["data"]
+    assert [s["cssigner_status"] for s in data["signers"]] == ["signed", "signed"]
+    assert [a["action"] for a in data["activities"]] == [
+        "created", "sent", "reminder", "signed", "signed", "signed",
+    ]  # fmt: skip
+    assert server.node(paper).versions[-1].description == "Signed"
+    assert (await api.form("POST", f"{path}/{number}/cancel")).status_code == 400
+    events = [h for h in server.happenings if h.event.startswith("signature.")]
+    assert [h.event for h in events] == ["signature.sent", "signature.signed"]
+    assert events[1].document is not None
+    assert events[1].document[:2] == (paper, 2)
+
+
+async def test_signature_requests_are_listed_by_provider_and_status(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    path = "/v2/signaturerequests"
+    paper = await document(api, workspace)
+    for provider in ("docusign", "coresignature"):
+        await api.form("POST", path, doc_id=paper, provider_id=provider, signer=signers("a@x"))
+    newest = (await api.get(path)).json()["results"]
+    assert newest[0]["data"]["properties"]["provider_name"] == "coresignature"
+    one = newest[1]["data"]["properties"]["request_id"]
+    assert (await api.form("POST", f"{path}/{one}/cancel")).status_code == 200
+    voided = (await api.get(path, where_status="voided")).json()["results"]
+    assert [r["data"]["properties"]["request_id"] for r in voided] == [one]
+    created = (await api.get(path, where_provider_name="docusign", where_status="created")).json()
+    assert created["results"] == []
+    assert (await api.get(path, sort="beauty")).status_code == 400
+    assert (await api.get(f"{path}/999")).status_code == 404
+    for wrong in (
+        {"doc_id": workspace, "signer": signers("a@x")},
+        {"doc_id": paper, "signer": "[]"},
+        {"doc_id": paper, "signer": "{"},
+        {"doc_id": paper, "signer": '["x"]'},
+        {"doc_id": paper, "signer": signers("a@x"), "provider_id": "pigeon"},
+        {"signer": signers("a@x")},
+    ):
+        assert (await api.form("POST", path, **wrong)).status_code == 400, wrong
+
+
+async def test_changes_of_nodes_are_told_with_their_attributes(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    made = await api.make_workspace(server, "Contract", "Frame", "c-1")
+    workspace = made.json()["results"]["id"]
+    category = server.category_id("Contract")
+    keys = server.attribute_keys("Contract", {"Expires On": "2027-01-31", "Value": 12.5})
+    await api.form("PUT", f"/v2/nodes/{workspace}/categories/{category}/", **keys)
+    paper = await document(api, workspace)
+    await api.body("PUT", f"/v2/nodes/{paper}", {"name": "b.txt"})
+    await api.http.delete(f"/v2/nodes/{paper}")
+    told = [h.event for h in server.happenings]
+    assert told == [
+        "workspace.created",
+        "attribute.changed",
+        "document.added",
+        "document.renamed",
+        "document.deleted",
+    ]
+    changed = server.happenings[1]
+    assert changed.business_object == ("D365", "contract", "c-1")
+    assert changed.attributes["status"] == "Draft"
+    assert changed.attributes["value"] == "12.5"
+    assert str(changed.attributes["expires_on"]).startswith("2027-01-31")
+    assert len({h.event_id for h in server.happenings}) == 5
