@@ -1,52 +1,27 @@
 """OpenText's own client library, unmodified, against the simulated Content Server.
 
-Where this client and a simulator disagree, the simulator is wrong. The library is synchronous, so
-it runs in a thread while the simulator serves from the test's event loop.
+Where this client and a simulator disagree, the simulator is wrong. Documents, search and
+people are in the files beside this one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
 
 import pytest
-import pyxecm
 
 from app.sandbox.content_server import ContentServerSimulator
-from tests.conformance.operations import recorded
-
-OTCS = recorded(pyxecm.OTCS, "pyxecm OTCS", at_least=60)
-GUID = "6f8e3a1c-5b7d-4c29-9d0a-2f1b3c4d5e6f"
-OBJECT = ("D365", "account", GUID)
-
-
-class Client:
-    """The library's `OTCS` object; `call` runs one of its methods in a thread."""
-
-    def __init__(self, otcs: Any) -> None:
-        self.otcs = otcs
-
-    async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await asyncio.to_thread(getattr(self.otcs, method), *arguments, **named)
-
-    async def all(self, method: str, **named: Any) -> list[Any]:
-        """Exhaust one of the library's iterators."""
-        return await asyncio.to_thread(lambda: list(getattr(self.otcs, method)(**named)))
-
-    def value(self, response: Any, key: str, index: int = 0) -> Any:
-        return self.otcs.get_result_value(response=response, key=key, index=index)
-
-
-def _otcs(server: ContentServerSimulator, **credentials: Any) -> Any:
-    address = urlsplit(server.base_url)
-    return OTCS(
-        protocol=address.scheme,
-        hostname=str(address.hostname),
-        port=address.port,
-        **credentials,
-    )
+from tests.conformance.content_server import (
+    OBJECT,
+    Client,
+    hasten,
+    new_account,
+    new_document,
+    otcs,
+    otds,
+    signed_in,
+)
 
 
 @pytest.fixture
@@ -57,24 +32,7 @@ async def server() -> AsyncIterator[ContentServerSimulator]:
 
 @pytest.fixture
 async def client(server: ContentServerSimulator) -> Client:
-    user = server.service_user
-    made = Client(_otcs(server, username=user.login, password=user.password))
-    assert await made.call("authenticate")
-    return made
-
-
-async def _new_account(client: Client, server: ContentServerSimulator, name: str = "A") -> int:
-    response = await client.call(
-        "create_workspace",
-        workspace_template_id=server.template_id("Account"),
-        workspace_name=name,
-        workspace_description="",
-        workspace_type=server.type_id("Account"),
-        external_system_id=OBJECT[0],
-        bo_type=OBJECT[1],
-        bo_id=GUID if name == "A" else name,
-    )
-    return int(client.value(response, "id"))
+    return await signed_in(server)
 
 
 async def test_it_finds_the_server_configured_and_ready_and_reads_its_version(
@@ -90,23 +48,20 @@ async def test_it_finds_the_server_configured_and_ready_and_reads_its_version(
 async def test_it_signs_in_with_an_otds_ticket_and_with_an_oauth_token(
     server: ContentServerSimulator,
 ) -> None:
-    address = urlsplit(server.base_url)
-    otds = pyxecm.OTDS(
-        protocol=address.scheme,
-        hostname=str(address.hostname),
-        port=address.port,
+    directory = otds(
+        server,
         username="ann.seller",
         password="contoso-password",
         client_id=server.client.client_id,
         client_secret=server.client.client_secret,
     )
-    cookie = await asyncio.to_thread(otds.authenticate, grant_type="password")
-    by_ticket = Client(_otcs(server, otds_ticket=cookie["OTDSTicket"]))
+    cookie = await asyncio.to_thread(directory.authenticate, grant_type="password")
+    by_ticket = Client(otcs(server, otds_ticket=cookie["OTDSTicket"]))
     assert await by_ticket.call("authenticate")
     token = await asyncio.to_thread(
-        otds.authenticate, revalidate=True, grant_type="client_credentials"
+        directory.authenticate, revalidate=True, grant_type="client_credentials"
     )
-    by_token = Client(_otcs(server, otds_token=token))
+    by_token = Client(otcs(server, otds_token=token))
     assert await by_token.call("authenticate")
     users = [record.user for record in server.requests if record.path == "/v1/auth"]
     assert users == ["ann.seller", "dovetail"]
@@ -183,7 +138,7 @@ async def test_it_lists_instances_over_pages(
 async def test_it_gets_renames_and_deletes_a_workspace(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     response = await client.call("get_workspace", workspace_id)
     assert client.value(response, "name") == "A"
     assert await client.call("update_workspace", workspace_id, workspace_name="B")
@@ -209,7 +164,7 @@ async def test_it_connects_and_disconnects_a_business_object(
 async def test_it_relates_workspaces_both_ways(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    parent, child = await _new_account(client, server), await _new_account(client, server, "B")
+    parent, child = await new_account(client, server), await new_account(client, server, "B")
     assert await client.call("create_workspace_relationship", parent, child) is not None
     children = await client.all("get_workspace_relationships_iterator", workspace_id=parent)
     assert [client.value(row, "id") for row in children] == [child]
@@ -223,7 +178,7 @@ async def test_it_relates_workspaces_both_ways(
 async def test_it_keeps_roles_and_their_members(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     roles = await client.call("get_workspace_roles", workspace_id)
     assert client.value(roles, "name") == "Owner"
     role_id = client.value(roles, "id")
@@ -244,7 +199,7 @@ async def test_it_keeps_roles_and_their_members(
 async def test_it_reads_and_writes_categories_by_label(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     category_id, attributes = await client.call(
         "get_node_category_definition", workspace_id, "Business Record"
     )
@@ -275,7 +230,7 @@ async def test_it_reads_and_writes_categories_by_label(
 async def test_it_assigns_a_category_and_passes_it_on(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     contract = server.category_id("Contract")
     keys = server.attribute_keys("Contract", {"Status": "In Review"})
     assigned = await client.call(
@@ -295,17 +250,10 @@ async def test_it_assigns_a_category_and_passes_it_on(
 async def test_it_uploads_versions_lists_and_downloads(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     folder = await client.call("get_node_by_parent_and_name", workspace_id, "Contracts")
     folder_id = client.value(folder, "id")
-    uploaded = await client.call(
-        "upload_file_to_parent",
-        parent_id=folder_id,
-        file_content="first draft",
-        file_name="frame.txt",
-        mime_type="text/plain",
-    )
-    document_id = client.value(uploaded, "id")
+    document_id = await new_document(client, folder_id)
     await client.call(
         "add_document_version",
         node_id=document_id,
@@ -329,7 +277,7 @@ async def test_it_uploads_versions_lists_and_downloads(
 async def test_it_reads_audit_nicknames_volumes_and_name_collisions(
     client: Client, server: ContentServerSimulator
 ) -> None:
-    workspace_id = await _new_account(client, server)
+    workspace_id = await new_account(client, server)
     await client.call("rename_node", workspace_id, "B", "")
     audit = await client.call("get_node_audit", workspace_id)
     rows = audit["results"]["data"]["audit"]
@@ -348,7 +296,7 @@ async def test_it_reads_audit_nicknames_volumes_and_name_collisions(
 async def test_it_signs_in_again_after_its_ticket_expired(
     client: Client, server: ContentServerSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _hasten(client, monkeypatch)
+    hasten(client, monkeypatch)
     server.expire_tickets()
     response = await client.call("get_node", 2000)
     assert client.value(response, "name") == "Enterprise"
@@ -356,10 +304,3 @@ async def test_it_signs_in_again_after_its_ticket_expired(
         401,
         200,
     ]
-
-
-def _hasten(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library sleeps half a minute after signing in again; a test does not have to."""
-    module: Any = __import__(type(client.otcs).__module__, fromlist=["time"])
-    pause: Callable[[float], None] = lambda _: None  # noqa: E731
-    monkeypatch.setattr(module.time, "sleep", pause)

@@ -180,6 +180,7 @@ class Member:
     last_name: str = ""
     business_email: str = ""
     group_id: int | None = None
+    title: str = ""
     password: str = ""
     deleted: bool = False
     members: list[int] = field(default_factory=list)

@@ -190,6 +190,7 @@ def member_properties(member: Member, store: Store) -> dict[str, Any]:
             "group_id": member.group_id,
             "group_name": group.name if group else None,
             "last_name": member.last_name,
+            "title": member.title or None,
         }
     return shown
 

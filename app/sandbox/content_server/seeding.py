@@ -93,7 +93,7 @@ def _members(store: Store, definition: Definition) -> None:
             user.last_name,
             user.business_email,
             groups[user.groups[0]].id if user.groups else None,
-            user.password,
+            password=user.password,
         )
         store.members[member.id] = member
         for name in user.groups:

@@ -185,6 +185,12 @@ class ContentServerSimulator:
         actor = self.member(user) if user else self.store.members[ADMIN_ID]
         return workspace_view(self.store, workspaces.create(self.store, request, actor))
 
+    def add_business_object(self, external_system: str, bo_type: str, **columns: str) -> None:
+        """A record that the leading application's adapter tells of; ``ID`` is its key."""
+        self.store.bo_type(external_system, bo_type)
+        found = self.store.business_objects.setdefault((external_system, bo_type), [])
+        found.append(columns)
+
     def expire_tickets(self, *, tokens: bool = False) -> None:
         """End every session now; with ``tokens`` every token of the directory service as well."""
         self.sessions.expire_all(grants=tokens)

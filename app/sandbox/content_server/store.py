@@ -37,6 +37,8 @@ from app.sandbox.content_server.workflow_model import WorkflowState
 ENTERPRISE_ID = 2000
 CATEGORIES_ID = 2006
 ADMIN_ID = 1000
+MOST_ACCESSED = 5000
+"""How many items each user is remembered to have opened."""
 
 
 class Store(Tree):
@@ -54,6 +56,8 @@ class Store(Tree):
         self.relations: dict[tuple[int, int], None] = {}
         self.audit: list[AuditRow] = []
         self.accessed: dict[int, dict[int, None]] = {}
+        self.favorites: dict[int, list[int]] = {}
+        self.business_objects: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.nicknames: dict[str, int] = {}
         self.workflows = WorkflowState()
         self.records = RecordsState()
@@ -207,11 +211,13 @@ class Store(Tree):
         of_audit(self, node, row)
         self.changes.notice(node.id)
 
-    def mark_accessed(self, user_id: int, workspace_id: int) -> None:
-        """Remember that the user opened the workspace: lists show these by default."""
+    def mark_accessed(self, user_id: int, node_id: int) -> None:
+        """Remember that the user opened the item: lists of workspaces show these by default."""
         opened = self.accessed.setdefault(user_id, {})
-        opened.pop(workspace_id, None)
-        opened[workspace_id] = None
+        opened.pop(node_id, None)
+        opened[node_id] = None
+        if len(opened) > MOST_ACCESSED:
+            del opened[next(iter(opened))]
 
     def add_version(
         self, node: Node, version: Version, user_id: int, *, first: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.sandbox.content_server import categories, errors
-from app.sandbox.content_server.api.call import Call, Endpoint, to_int
+from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.api.category_answers import describe, form
 from app.sandbox.content_server.attributes import flat_values, initial_values
 from app.sandbox.content_server.model import Node
@@ -83,6 +83,34 @@ def keep(call: Call) -> Any:
     return _inheritance(call, False)
 
 
+def apply_beneath(call: Call) -> Any:
+    """``POST .../categories/apply``: push categories of a container to all that lies beneath.
+
+    ``categories`` is ``[{id, action}]``; ``clear_existing_categories`` takes off all others.
+    """
+    node = _node(call)
+    if not node.is_container:
+        raise errors.ApiError(400, "Only a container can pass a category on.")
+    given = call.fields.get("categories")
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise errors.invalid_datatype("categories")
+    ids = [to_int(item.get("id"), "categories") for item in given]
+    clear = to_bool(call.fields.get("clear_existing_categories"))
+    for category_id in ids:
+        categories.applied(call.store, node, category_id or 0)
+    for item in call.visible(list(call.store.subtree(node))[1:]):
+        wanted = [i for i in ids if i is not None]
+        categories.push(call.store, node, item, wanted, call.actor, clear=clear)
+    return {"links": links(f"/v2/nodes/{node.id}/categories/apply", "POST"), "results": {}}
+
+
+def upgrade(call: Call) -> Any:
+    """``PUT .../categories/upgrade``: to the newest definition, which every category has here."""
+    node = _node(call)
+    call.require(node, "edit_attributes")
+    return {"links": links(f"/v2/nodes/{node.id}/categories/upgrade", "PUT"), "results": {}}
+
+
 def create_form(call: Call) -> Any:
     """``GET /v1/forms/nodes/categories/create?id=&category_id=``: the empty form."""
     _node_of_query(call)
@@ -139,7 +167,10 @@ ENDPOINTS = (
     Endpoint("GET", "/v2/nodes/{id:int}/categories", list_categories),
     Endpoint("POST", "/v2/nodes/{id:int}/categories", apply_category, "F"),
     Endpoint("GET", _ONE, get_category),
-    Endpoint("PUT", _ONE, change_category, "F"),
+    # A form cannot say null, which alone empties a number: that comes as JSON in ``body``.
+    Endpoint("PUT", _ONE, change_category, "FB"),
+    Endpoint("POST", "/v2/nodes/{id:int}/categories/apply", apply_beneath, "B"),
+    Endpoint("PUT", "/v2/nodes/{id:int}/categories/upgrade", upgrade, "B"),
     Endpoint("DELETE", _ONE, remove_category),
     Endpoint("POST", f"{_ONE}/inheritance", pass_down),
     Endpoint("DELETE", f"{_ONE}/inheritance", keep),

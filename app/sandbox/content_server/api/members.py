@@ -24,7 +24,7 @@ _STARTS_WITH = ("where_name", "where_first_name", "where_last_name", "where_busi
 def list_members(call: Call) -> Any:
     """``GET /v2/members``: ``where_type`` with ``where_...`` (starts with) or ``query``."""
     wanted = to_int(call.query.get("where_type"), "where_type")
-    filters = {name: call.query[name].casefold() for name in _STARTS_WITH if call.query.get(name)}
+    filters = _filters(call)
     query = call.query.get("query", "").casefold()
     if query and filters:
         raise errors.ApiError(400, "'query' cannot be combined with the 'where_' arguments.")
@@ -48,8 +48,8 @@ def get_member(call: Call) -> Any:
 
 
 def member_of(call: Call) -> Any:
-    """``GET /v2/members/{id}/memberof``: the groups of a member."""
-    member = _member(call)
+    """``GET /v2/members/{id}/memberof``, without an id the caller: the groups of a member."""
+    member = _member(call) if "id" in call.path else call.actor
     groups = [
         group
         for group in call.store.members.values()
@@ -61,7 +61,9 @@ def member_of(call: Call) -> Any:
 def members_of(call: Call) -> Any:
     """``GET /v2/members/{id}/members``: who is in a group."""
     member = _member(call)
-    found = [call.store.members[i] for i in member.members if i in call.store.members]
+    wanted = to_int(call.query.get("where_type"), "where_type")
+    inside = [call.store.members[i] for i in member.members if i in call.store.members]
+    found = [one for one in inside if _listed(one, wanted) and _matches(one, _filters(call))]
     return _page(call, found, f"/v2/members/{member.id}/members")
 
 
@@ -82,6 +84,10 @@ def _member(call: Call) -> Member:
     if member is None:
         raise errors.not_accessible()
     return member
+
+
+def _filters(call: Call) -> dict[str, str]:
+    return {name: call.query[name].casefold() for name in _STARTS_WITH if call.query.get(name)}
 
 
 def _listed(member: Member, wanted: int | None) -> bool:
@@ -105,6 +111,7 @@ def _mentions(member: Member, query: str) -> bool:
 ENDPOINTS = (
     Endpoint("GET", "/v2/members", list_members),
     Endpoint("GET", "/v2/members/{id:int}", get_member),
+    Endpoint("GET", "/v2/members/memberof", member_of),
     Endpoint("GET", "/v2/members/{id:int}/memberof", member_of),
     Endpoint("GET", "/v2/members/{id:int}/members", members_of),
 )

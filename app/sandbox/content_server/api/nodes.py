@@ -7,7 +7,7 @@ from typing import Any
 from app.sandbox.content_server import categories, errors, nodes
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.api.category_answers import describe
-from app.sandbox.content_server.api.workspace_lists import sort_nodes
+from app.sandbox.content_server.api.workspace_lists import braced, sort_nodes
 from app.sandbox.content_server.model import Node
 from app.sandbox.content_server.render import (
     collection,
@@ -63,7 +63,7 @@ def _request(call: Call, node_type: int | None, parent_id: int) -> nodes.NodeReq
 def get_node(call: Call) -> Any:
     """``GET /v2/nodes/{id}`` with ``fields``, ``expand``, ``metadata`` and ``state``."""
     node = _node(call)
-    if node.workspace is not None and not node.workspace.is_template:
+    if node.parent_id != -1:
         call.store.mark_accessed(call.actor.id, node.id)
     return node_answer(call, node, f"/v2/nodes/{node.id}", "GET")
 
@@ -131,10 +131,7 @@ def _row(call: Call, node: Node) -> dict[str, Any]:
 
 def list_by_id(call: Call) -> Any:
     """``POST /v2/nodes/list`` with at most 250 ``ids``; what cannot be seen is left out."""
-    given = call.fields.get("ids", [])
-    ids = [to_int(i, "ids") for i in (given if isinstance(given, list) else [given])]
-    if not ids:
-        raise errors.missing_argument("ids")
+    ids = _ids(call)
     if len(ids) > LARGEST_ID_LIST:
         raise errors.ApiError(400, f"More than {LARGEST_ID_LIST} ids.")
     found = call.visible(call.store.nodes[i] for i in ids if i in call.store.nodes)
@@ -164,6 +161,26 @@ def list_ancestors(call: Call) -> Any:
     line = nodes.ancestors(call.store, _node(call))
     shown = [{"id": n.id, "name": n.name, "parent_id": n.parent_id, "type": n.type} for n in line]
     return {"ancestors": shown}
+
+
+def change_collection(call: Call) -> Any:
+    """``PUT /v2/nodes/{id}/collection`` with ``ids`` and ``operation`` add or remove."""
+    operation = call.text("operation")
+    if operation not in ("add", "remove"):
+        raise errors.invalid_datatype("operation")
+    nodes.collect(call.store, _node(call), _ids(call), call.actor, add=operation == "add")
+    return {"results": {}}
+
+
+def unique_names(call: Call) -> Any:
+    """``GET /v2/uniquenames?where_names={a,b}``: items by their nickname, whoever asks."""
+    wanted = braced(call.query.get("where_names", ""))
+    if not wanted:
+        raise errors.missing_argument("where_names")
+    ids = [call.store.nicknames.get(name.casefold()) for name in wanted]
+    found = call.visible(call.store.nodes[i] for i in ids if i is not None)
+    rows = [{"NodeId": n.id, "NodeName": n.name, "UniqueName": n.nickname} for n in found]
+    return {"links": links("/v2/uniquenames"), "results": rows}
 
 
 def set_nickname(call: Call) -> Any:
@@ -227,6 +244,15 @@ def _of_kind(node: Node, kinds: list[int | None]) -> bool:
     )
 
 
+def _ids(call: Call) -> list[int]:
+    given = call.fields.get("ids", [])
+    raw = [to_int(i, "ids") for i in (given if isinstance(given, list) else [given])]
+    ids = [i for i in raw if i is not None]
+    if not ids:
+        raise errors.missing_argument("ids")
+    return ids
+
+
 def _node(call: Call) -> Node:
     return call.node()
 
@@ -238,6 +264,8 @@ ENDPOINTS = (
     Endpoint("PUT", "/v2/nodes/{id:int}", update_node, "BF"),
     Endpoint("DELETE", "/v2/nodes/{id:int}", delete_node),
     Endpoint("GET", "/v2/nodes/{id:int}/nodes", list_children),
+    Endpoint("PUT", "/v2/nodes/{id:int}/collection", change_collection, "F"),
+    Endpoint("GET", "/v2/uniquenames", unique_names),
     Endpoint("PUT", "/v2/nodes/{id:int}/nicknames", set_nickname, "F"),
     Endpoint("GET", "/v2/nicknames/{name}/nodes", by_nickname),
     Endpoint("GET", "/v1/nodes/{id:int}/ancestors", list_ancestors),
