@@ -1,0 +1,204 @@
+"""The admin pages: fault switches at run time, and what the broker holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from kio.schema.errors import ErrorCode
+
+from app.sandbox.faults import ADMIN_PATH
+from app.sandbox.kafka import BrokerFault, EmbeddedBroker
+from app.sandbox.kafka.admin import admin_app
+from tests.sandbox.kafka.raw import (
+    eventually,
+    fetch_request,
+    fetched,
+    list_offsets_request,
+    produce_request,
+    produced,
+    raw_client,
+    record_batch,
+)
+
+
+@asynccontextmanager
+async def admin_of(broker: EmbeddedBroker) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(admin_app(broker))
+    async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(embedded: EmbeddedBroker) -> AsyncIterator[httpx.AsyncClient]:
+    async with admin_of(embedded) as client:
+        yield client
+
+
+async def post(admin: httpx.AsyncClient, *faults: dict[str, Any]) -> dict[str, Any]:
+    answer = await admin.post(ADMIN_PATH, json=list(faults))
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def assert_hung_up(raw: Any, request: Any) -> None:
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await raw.ask(request)
+
+
+async def test_not_leader_is_answered_as_often_as_asked_where_it_was_asked(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 2, {})
+    await post(admin, {"kind": "not_leader", "topic": "t", "partition": 1, "times": 2})
+    batch = record_batch([b"x"])
+    async with raw_client(embedded.bootstrap) as raw:
+        assert produced(await raw.ask(produce_request("t", batch))).error_code is ErrorCode.none
+        for expected in (ErrorCode.not_leader_or_follower, ErrorCode.not_leader_or_follower, 0):
+            found = produced(await raw.ask(produce_request("t", batch, partition=1)))
+            assert found.error_code == expected
+        await post(admin, {"kind": "not_leader"})
+        part = fetched(await raw.ask(fetch_request("t", 0)))
+        assert part.error_code is ErrorCode.not_leader_or_follower
+    told = (await admin.get(ADMIN_PATH)).json()
+    assert told == {"waiting": [], "struck": {"not_leader": 3}}
+
+
+async def test_a_lost_answer_a_hang_up_and_a_delay_strike_the_requests_they_name(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    log = embedded.state.create_topic("t", 1, {}).partitions[0]
+    await post(
+        admin,
+        {"kind": "lose_answer", "api": "produce"},
+        {"kind": "hang_up", "api": "fetch"},
+        {"kind": "latency", "api": "list_offsets", "seconds": 0.2},
+    )
+    async with raw_client(embedded.bootstrap) as raw:
+        await assert_hung_up(raw, produce_request("t", record_batch([b"x"])))
+    assert log.end_offset == 1
+    async with raw_client(embedded.bootstrap) as raw:
+        await assert_hung_up(raw, fetch_request("t", 0))
+    async with raw_client(embedded.bootstrap) as raw:
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        await raw.ask(list_offsets_request("t", -1))
+        assert clock.time() - began >= 0.19
+        fetched(await raw.ask(fetch_request("t", 0)))
+
+
+async def test_a_stall_of_any_request_ends_when_it_is_cleared(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 1, {})
+    told = await post(admin, {"kind": "stall", "api": "list_offsets", "times": None})
+    assert [fault["kind"] for fault in told["waiting"]] == ["stall"]
+    async with raw_client(embedded.bootstrap) as held, raw_client(embedded.bootstrap) as free:
+        request = list_offsets_request("t", -1)
+        held.send(request)
+        await free.ask(fetch_request("t", 0, wait=0))
+        await admin.delete(ADMIN_PATH)
+        await held.answer_to(request)
+
+
+async def test_connections_are_refused_until_all_is_cleared_and_dropped_once(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 1, {})
+    request = list_offsets_request("t", -1)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(request)
+        await post(admin, {"kind": "drop"})
+        await assert_hung_up(raw, request)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(request)
+        await post(admin, {"kind": "refuse"})
+        await assert_hung_up(raw, request)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        async with raw_client(embedded.bootstrap) as raw:
+            await raw.ask(request)
+    await admin.delete(ADMIN_PATH)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(request)
+
+
+async def test_a_restart_keeps_records_and_clients(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 1, {})
+    async with AIOKafkaProducer(
+        bootstrap_servers=embedded.bootstrap, enable_idempotence=True
+    ) as producer:
+        await producer.send_and_wait("t", b"before")
+        await post(admin, {"kind": "restart", "seconds": 0.1})
+        sent = await producer.send_and_wait("t", b"after")
+    assert sent.offset == 1
+
+
+async def test_members_expire_and_leaders_move_on_request(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 1, {})
+    async with AIOKafkaConsumer(
+        "t", bootstrap_servers=embedded.bootstrap, group_id="g", heartbeat_interval_ms=100
+    ):
+        group = embedded.groups.find("g")
+        assert group is not None
+        former = set(group.members)
+        await post(admin, {"kind": "expire_member", "group": "g"})
+
+        async def rejoined() -> bool:
+            return bool(group.members) and not former & set(group.members)
+
+        await eventually(rejoined)
+    await post(admin, {"kind": "move_leader", "topic": "t", "partition": 0})
+    assert embedded.state.topics["t"].partitions[0].epochs.current == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"kind": "rain"}, "There is no fault 'rain'"),
+        ({"times": 1}, 'A fault is an object with at least "kind".'),
+        ({"kind": "stall", "api": "prodcue"}, "There is no request 'prodcue'"),
+        ({"kind": "latency", "seconds": -1}, "seconds must not be negative."),
+        ({"kind": "hang_up", "times": 0}, "times must be at least 1"),
+        ({"kind": "drop", "times": 2}, "drop has no field times."),
+        ({"kind": "move_leader"}, "move_leader needs the field topic."),
+        ({"kind": "move_leader", "topic": "x"}, "there is no partition 0 of a topic 'x'"),
+        ({"kind": "expire_member", "group": "x"}, "there is no group 'x'"),
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(
+    admin: httpx.AsyncClient, embedded: EmbeddedBroker, fault: dict[str, Any], reason: str
+) -> None:
+    answer = await admin.post(ADMIN_PATH, json=[{"kind": "hang_up"}, fault])
+    assert answer.status_code == 400
+    assert reason in answer.json()["error"]
+
+
+async def test_none_of_several_faults_strikes_when_one_makes_no_sense(
+    admin: httpx.AsyncClient, embedded: EmbeddedBroker
+) -> None:
+    await admin.post(ADMIN_PATH, json=[{"kind": "hang_up"}, {"kind": "rain"}])
+    assert embedded.faults.waiting() == []
+    with pytest.raises(ValueError, match="There is no fault"):
+        embedded.faults.add(BrokerFault("rain"))
+
+
+async def test_the_page_tells_what_the_broker_holds(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("some.topic", 1, {})
+    embedded.transactions.init_producer("<b>", 60)
+    embedded.faults.lose_produce_answers(3)
+    page = (await admin.get("/")).text
+    assert embedded.bootstrap in page
+    for told in ("some.topic", "&lt;b&gt;", "lose_answer"):
+        assert f"<td>{told}</td>" in page
