@@ -9,13 +9,17 @@ from typing import Any, Self
 
 from starlette.types import ASGIApp
 
-from app.sandbox.dataverse.api import WebApi
+from app.sandbox.dataverse.api import Handler, RowHandlers, WebApi, encoded
 from app.sandbox.dataverse.front import Front, planned_status
-from app.sandbox.dataverse.operations.actions import Actions
+from app.sandbox.dataverse.metadata.api import Metadata
+from app.sandbox.dataverse.operations.actions import CLOSINGS, Closings
+from app.sandbox.dataverse.operations.batch import Batch
 from app.sandbox.dataverse.operations.bodies import Bodies
 from app.sandbox.dataverse.operations.bulk import Bulk
 from app.sandbox.dataverse.operations.bulk_delete import BulkDelete
+from app.sandbox.dataverse.operations.conversions import CONVERSIONS, Conversions
 from app.sandbox.dataverse.operations.files import Files
+from app.sandbox.dataverse.operations.functions import Functions, Organization
 from app.sandbox.dataverse.operations.lists import ListsApi
 from app.sandbox.dataverse.operations.properties import PropertiesApi
 from app.sandbox.dataverse.operations.rows import RowsApi
@@ -204,18 +208,26 @@ class DataverseSimulator:
         rows = RowsApi(store, registry, bodies, writes, self.privileges, self._now, self._race)
         lists = ListsApi(store, rows, self.tracking, self.privileges)
         files = Files(store, rows)
-        return WebApi(
-            registry,
-            store,
-            rows,
-            lists,
-            PropertiesApi(store, registry, bodies, writes, rows, lists, files),
-            Bulk(store, bodies, writes),
-            Actions(store, registry, bodies, self.writer, self._now),
-            BulkDelete(store, registry, writes, self.writer, self._now),
-            ORGANIZATION_ID,
-            BUSINESS_UNIT_ID,
-        )
+        properties = PropertiesApi(store, registry, bodies, writes, rows, lists, files)
+        on_rows = RowHandlers(rows, lists, properties, Bulk(store, bodies, writes))
+        api = WebApi(registry, on_rows, self._unbound(writes, rows))
+        api.add("$batch", Batch(store, api.answer, encoded).answer)
+        return api
+
+    def _unbound(self, writes: Writes, rows: RowsApi) -> dict[str, Handler]:
+        """What is asked for by name: functions, actions, metadata."""
+        store, registry, bodies = self._store, self.registry, self._bodies
+        closings = Closings(store, registry, bodies, self.writer, self._now)
+        conversions = Conversions(store, registry, bodies, writes, self.writer, rows)
+        organization = Organization(ORGANIZATION_ID, BUSINESS_UNIT_ID)
+        return {
+            **Functions(store, registry, organization).by_name(),
+            **Metadata(registry, store).by_name(),
+            **dict.fromkeys(CLOSINGS, closings.answer),
+            **dict.fromkeys(CONVERSIONS, conversions.convert),
+            "Merge": conversions.merge,
+            "BulkDelete": BulkDelete(store, registry, writes, self.writer, self._now).answer,
+        }
 
     def _existing(self, table: Table, row_id: str) -> Row:
         row = self._store.get(table.name, row_id.lower())

@@ -22,29 +22,48 @@ from app.sandbox.dataverse.web.urls import Answer, ApiRequest
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What one action closes: the table, the state it sets, and its activity."""
+    """What one action closes: the table, the state it sets, and its activity.
+
+    ``message`` is what events call the action; ``open_states`` are those that it can close.
+    """
 
     table: str
     lookup: str
     state: int
     parameter: str
     activity: str
+    message: str
+    open_states: tuple[int, ...] = (0,)
+
+
+def _opportunity(state: int, message: str) -> Closing:
+    return Closing(
+        "opportunity", "opportunityid", state, "OpportunityClose", "opportunityclose", message
+    )
+
+
+def _quote(state: int, message: str) -> Closing:
+    return Closing("quote", "quoteid", state, "QuoteClose", "quoteclose", message, (1,))
+
+
+def _order(state: int, message: str) -> Closing:
+    return Closing("salesorder", "salesorderid", state, "OrderClose", "orderclose", message, (0, 1))
 
 
 CLOSINGS = {
-    "WinOpportunity": Closing(
-        "opportunity", "opportunityid", 1, "OpportunityClose", "opportunityclose"
-    ),
-    "LoseOpportunity": Closing(
-        "opportunity", "opportunityid", 2, "OpportunityClose", "opportunityclose"
-    ),
+    "WinOpportunity": _opportunity(1, "Win"),
+    "LoseOpportunity": _opportunity(2, "Lose"),
     "CloseIncident": Closing(
-        "incident", "incidentid", 1, "IncidentResolution", "incidentresolution"
+        "incident", "incidentid", 1, "IncidentResolution", "incidentresolution", "Close"
     ),
+    "WinQuote": _quote(2, "Win"),
+    "CloseQuote": _quote(3, "Close"),
+    "FulfillSalesOrder": _order(3, "Fulfill"),
+    "CancelSalesOrder": _order(2, "Cancel"),
 }
 
 
-class Actions:
+class Closings:
     """Answers ``POST`` on the actions of `CLOSINGS`."""
 
     def __init__(
@@ -61,8 +80,9 @@ class Actions:
         self._writer = writer
         self._now = now
 
-    def answer(self, request: ApiRequest, name: str) -> Answer:
+    def answer(self, request: ApiRequest) -> Answer:
         """204 when done. Raises `Refusal` 400 for a closed record, a wrong status or body."""
+        name = request.segments[0].name
         if request.method != "POST":
             raise Refusal.method(request.method)
         closing, body = CLOSINGS[name], request.json()
@@ -81,9 +101,15 @@ class Actions:
             changes["actualvalue"] = activity.get("actualrevenue") or row.values.get(
                 "estimatedvalue"
             )
+        if name == "FulfillSalesOrder":
+            changes["datefulfilled"] = stamp(moment)[:10]
         with self._store.transaction():
-            self._writer.create(self._registry.table(closing.activity), activity, request.author)
-            self._writer.update(table, row, changes, request.author, trusted=True)
+            made = self._writer.create(
+                self._registry.table(closing.activity), activity, request.author
+            )
+            closed = self._writer.update(table, row, changes, request.author, trusted=True)
+            parameters = {closing.parameter: Reference(closing.activity, made.id), "Status": status}
+            self._writer.announce(closing.message, closed, parameters, request.author)
         return Answer(204)
 
     def _activity(self, closing: Closing, body: dict[str, Any]) -> Values:
@@ -101,8 +127,12 @@ class Actions:
         row = self._store.get(table.name, reference.id)
         if row is None:
             raise Refusal.missing_row(table.name, reference.id)
-        if row.values.get("statecode") != 0:
-            raise Refusal.invalid_argument(f"The {table.name} has already been closed.")
+        if row.values.get("statecode") not in closing.open_states:
+            labels = table.columns["statecode"].options
+            needed = " or ".join(labels[state] for state in closing.open_states)
+            raise Refusal.invalid_argument(
+                f"The {table.name} has already been closed, or is not {needed} yet."
+            )
         return row
 
 
@@ -111,6 +141,7 @@ def _status(table: Table, row: Row, closing: Closing, given: Any) -> int:
     belongs = table.columns["statuscode"].status_states
     if given == -1:
         return next(status for status, state in belongs.items() if state == closing.state)
-    if not isinstance(given, int) or belongs.get(given) != closing.state:
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if not whole or belongs.get(given) != closing.state:
         raise Refusal.status_pair(table.name, row.id, closing.state, given)
-    return given
+    return int(given)

@@ -48,7 +48,13 @@ from app.sandbox.dataverse.tables.schema import (
 Definitions = Mapping[str, Mapping[str, Any]]
 
 HERE = Path(__file__).parent
-BUILT_IN = ("tables.yaml", "tables_platform.yaml", "writeback_columns.yaml")
+BUILT_IN = (
+    "tables.yaml",
+    "tables_sales.yaml",
+    "tables_projects.yaml",
+    "tables_platform.yaml",
+    "writeback_columns.yaml",
+)
 
 TYPES = {
     "string": ColumnType.STRING,

@@ -1,0 +1,40 @@
+"""The addresses of metadata: reads go one way, changes another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from app.sandbox.dataverse.metadata.changes_query import MetadataChanges
+from app.sandbox.dataverse.metadata.changing import MetadataChanging
+from app.sandbox.dataverse.metadata.reading import MetadataReading
+from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.tables.schema import Registry
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest
+
+
+class Metadata:
+    """Answers requests on tables, columns, keys and relationships."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._reading = MetadataReading(registry)
+        self._changing = MetadataChanging(registry, store, self._reading)
+        self._changes = MetadataChanges(registry, store, self._reading)
+
+    def by_name(self) -> Mapping[str, Callable[[ApiRequest], Answer]]:
+        """What there is, by the name that stands in the address."""
+        return {
+            "EntityDefinitions": self._tables,
+            "RelationshipDefinitions": self._relationships,
+            "CreateEntities": self._changing.create_entities,
+            "RetrieveMetadataChanges": self._changes.answer,
+        }
+
+    def _tables(self, request: ApiRequest) -> Answer:
+        if request.method == "GET":
+            return self._reading.tables(request)
+        return self._changing.tables(request)
+
+    def _relationships(self, request: ApiRequest) -> Answer:
+        if request.method == "GET":
+            return self._reading.relationships(request)
+        return self._changing.relationships(request)
