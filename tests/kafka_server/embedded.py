@@ -25,7 +25,15 @@ class EmbeddedKafka:
     def open(self) -> None:
         """Start the process, read its address from its first line, wait until it answers."""
         self._process = LeashedProcess(
-            [sys.executable, "-m", "app.sandbox.kafka", "--port", "0"],
+            [
+                sys.executable,
+                "-m",
+                "app.sandbox.kafka",
+                "--port",
+                "0",
+                "--log-check-seconds",
+                "0.5",
+            ],
             folder=REPOSITORY,
             output=subprocess.PIPE,
             errors=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,

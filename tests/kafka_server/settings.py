@@ -30,6 +30,10 @@ BROKER_SETTINGS: Mapping[str, str] = {
     "num.io.threads": "4",
     "background.threads": "2",
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+    # Retention and compaction look at the logs while a test can wait for it.
+    "log.initial.task.delay.ms": "500",
+    "log.retention.check.interval.ms": "500",
+    "log.cleaner.backoff.ms": "500",
 }
 
 

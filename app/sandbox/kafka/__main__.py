@@ -45,6 +45,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="records in memory before the oldest go to temporary files (default: %(default)s)",
     )
     parser.add_argument(
+        "--log-check-seconds",
+        type=float,
+        default=BrokerSettings().log_check_interval,
+        help="how often retention and compaction look at the logs (default: %(default)s)",
+    )
+    parser.add_argument(
         "--auto-create-topics", action="store_true", help="create topics when they are first named"
     )
     return parser.parse_args(arguments)
@@ -59,6 +65,7 @@ async def _run(options: argparse.Namespace) -> None:
         settings=BrokerSettings(
             auto_create_topics=options.auto_create_topics,
             memory_max_bytes=options.memory_mib * 2**20,
+            log_check_interval=options.log_check_seconds,
         ),
     )
     stop = asyncio.Event()

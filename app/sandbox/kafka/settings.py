@@ -50,6 +50,13 @@ class BrokerSettings:
     def __post_init__(self) -> None:
         if self.default_partitions < 1:
             raise ValueError(f"default_partitions is {self.default_partitions}: give 1 or more")
+        if self.log_check_interval <= 0 or self.transaction_check_interval <= 0:
+            raise ValueError(
+                "log_check_interval and transaction_check_interval must be above 0 seconds, but "
+                f"they are {self.log_check_interval} and {self.transaction_check_interval}"
+            )
+        if self.memory_max_bytes < 0:
+            raise ValueError(f"memory_max_bytes is {self.memory_max_bytes}: give 0 or more")
         if not 0 < self.min_session_timeout <= self.max_session_timeout:
             raise ValueError(
                 "min_session_timeout must be above 0 and at most max_session_timeout, but they are "
