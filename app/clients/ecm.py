@@ -20,7 +20,7 @@ from app.clients.ecm_creation import WorkspaceCreation
 from app.clients.ecm_documents import WorkspaceDocument, WorkspaceDocuments
 from app.clients.ecm_folders import WorkspaceFolders
 from app.clients.ecm_members import Members
-from app.clients.ecm_records import Records
+from app.clients.ecm_records import Records, RecordStates
 from app.clients.ecm_relations import WorkspaceRelations
 from app.clients.ecm_renaming import WorkspaceNames
 from app.clients.ecm_roles import WorkspaceRoles, missing_workspace
@@ -41,7 +41,8 @@ class ContentServerGateway:
     """One Content Server. ``base_url`` is the address in front of ``/api``: ``https://host/cs/cs``.
 
     ``url_pattern`` opens a workspace for people; ``{cs}`` is the base url, ``{id}`` the node.
-    ``parent_id`` is where workspaces go whose type does not fix the place.
+    ``parent_id`` is where workspaces go whose type does not fix the place. ``record_states`` are
+    the codes of an open and a closed record, where a company has named its own.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ContentServerGateway:
         timeouts: Timeouts | None = None,
         url_pattern: str = SMART_VIEW,
         parent_id: int | None = None,
+        record_states: RecordStates | None = None,
     ) -> None:
         self._cs = base_url.rstrip("/")
         self._endpoint = Endpoint(
@@ -75,7 +77,7 @@ class ContentServerGateway:
         self._relations = WorkspaceRelations(self._endpoint)
         self._names = WorkspaceNames(self._endpoint, self._types)
         self._access = WorkspaceAccess(self._endpoint, self._roles)
-        self._records = Records(self._endpoint)
+        self._records = Records(self._endpoint, record_states)
         self._folders = WorkspaceFolders(self._endpoint)
         self._workflows = Workflows(self._endpoint, members)
         self._documents = WorkspaceDocuments(self._endpoint, self._url_of)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,6 +26,8 @@ from streams.errors import Retryable as RetryableError
 
 logger = logging.getLogger(__name__)
 
+#: A command is repeated within days, if at all; its ledger remembers it for longer.
+_LOOKS_BACK = timedelta(days=30)
 #: So much of the key is shown in the title.
 _KEY_CHARACTERS = 16
 #: The states of a workflow that is over.
@@ -34,9 +37,15 @@ _ENDED = frozenset({"completed", "stopped", "archived", "aborted"})
 class Workflows:
     """Starts and stops workflows; safe to repeat."""
 
-    def __init__(self, endpoint: Endpoint, members: Members) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        members: Members,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
         self._endpoint = endpoint
         self._members = members
+        self._today = today
         self._maps = WorkflowMaps(endpoint)
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -109,18 +118,23 @@ class Workflows:
     async def _find(self, map_id: int, workspace_id: int, mark: str) -> list[int]:
         """The processes whose title has the mark, oldest first.
 
-        Asked for the workspace first, which is cheap, then for the whole map: what a server counts
-        to a workspace is not documented.
+        Asked for the workspace, also among what was archived, then for the whole map as far back
+        as anything of ours may still be repeated: what a server counts to a workspace is not
+        documented, and a map may have had very many workflows.
         """
-        for where in ({"businessWorkspaceID": workspace_id}, {}):
-            for status in ("NOARCHIVE", "ARCHIVED"):
-                asked = query(mapObjId=map_id, **where, status=status, Kind="Both")
-                path = f"/v2/workflows/status/active{asked}"
-                body = (await self._endpoint.call("list_workflows", "GET", path)).body
-                numbers = [_process_id(row) for row in rows(body) if mark in _title(row)]
-                found = sorted({one for one in numbers if one is not None})
-                if found:
-                    return found
+        since = (self._today() - _LOOKS_BACK).isoformat()
+        places: tuple[dict[str, str | int], ...] = (
+            {"businessWorkspaceID": workspace_id, "status": "NOARCHIVE"},
+            {"businessWorkspaceID": workspace_id, "status": "ARCHIVED"},
+            {"fromDate": since, "status": "NOARCHIVE"},
+        )
+        for place in places:
+            path = f"/v2/workflows/status/active{query(mapObjId=map_id, Kind='Both', **place)}"
+            body = (await self._endpoint.call("list_workflows", "GET", path)).body
+            numbers = [_process_id(row) for row in rows(body) if mark in _title(row)]
+            found = sorted({one for one in numbers if one is not None})
+            if found:
+                return found
         return []
 
     async def _values(

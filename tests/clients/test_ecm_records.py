@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.clients.ecm import ContentServerGateway
+from app.clients.ecm_records import RecordStates
 from app.sandbox.content_server import access, records
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.faults import Fault
@@ -159,6 +160,20 @@ async def test_a_server_that_takes_the_call_but_not_the_value_is_found_out() -> 
         "status_date": "2026-01-31",
         "file_status": "CLOSED",
     }
+
+
+async def test_a_company_may_have_named_its_own_states() -> None:
+    before, after = (
+        details(file_status="OPEN"),
+        details(
+            file_status="Inactive", record_date="2026-01-31", status_date="2026-01-31T00:00:00"
+        ),
+    )
+    talk = server().on("GET", "/rmclassifications", before, after)
+    talk.on("PUT", "/rmclassifications", ok({}))
+    ours = gateway(talk, record_states=RecordStates(open="OPEN", closed="INACTIVE"))
+    await ours.set_retention(42, classification="7", starts_on="2026-01-31")
+    assert body_of(talk.asked("PUT")[0])["file_status"] == "INACTIVE"
 
 
 async def test_a_server_that_ignores_the_classification_is_found_out() -> None:

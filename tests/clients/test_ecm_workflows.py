@@ -132,7 +132,7 @@ async def test_a_start_whose_answer_is_lost_is_found_at_once() -> None:
     row = {"Work_WorkID": 900, "SubWork_Title": f"T {MARK}"}
     nothing: dict[str, Any] = {"results": {"data": []}}
     found = ok({"results": {"data": [row]}})
-    talk.on("GET", "/v2/workflows/status/active", *[ok(nothing)] * 4, found)
+    talk.on("GET", "/v2/workflows/status/active", *[ok(nothing)] * 3, found)
     talk.on("POST", "/v2/draftprocesses", ok({"results": {"draftprocess_id": 800}}))
     lost = error(504, "gateway time-out")
     talk.on("PUT", "/v2/draftprocesses/800", ok({"results": {}}), lost)
@@ -142,6 +142,22 @@ async def test_a_start_whose_answer_is_lost_is_found_at_once() -> None:
     assert made == 900
     assert len(talk.asked("PUT")) == 2
     assert body_of(talk.asked("POST")[0])["doc_ids"] == "5,6"
+
+
+async def test_it_is_looked_for_in_the_workspace_and_among_the_newer_ones_of_the_map(
+    ecm: Ecm,
+) -> None:
+    workspace = await ecm.ensure()
+    process = await start(ecm, workspace.id)
+    # A server that counts it to no workspace.
+    ecm.simulator.store.workflows.processes[process].workspace_id = None
+    assert await start(ecm, workspace.id) == process
+    asked = [r.query for r in ecm.simulator.requests if r.path.endswith("/status/active")]
+    assert [("businessWorkspaceID" in query, "fromDate" in query) for query in asked[-3:]] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 async def test_started_from_many_sides_at_once_one_workflow_runs(ecm: Ecm) -> None:
