@@ -99,6 +99,14 @@ class BusinessReference:
         return (self.external_system, self.bo_type, self.bo_id)
 
 
+@dataclass(frozen=True)
+class Icon:
+    """The picture of a workspace."""
+
+    mime_type: str
+    content: bytes
+
+
 @dataclass
 class Workspace:
     """What makes a node of type 848 a business workspace, or a template of one."""
@@ -108,6 +116,7 @@ class Workspace:
     is_template: bool = False
     references: list[BusinessReference] = field(default_factory=list)
     role_ids: list[int] = field(default_factory=list)
+    icon: Icon | None = None
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ async def test_types_systems_and_property_mappings_are_described(
     half = await api.get("/v2/businessworkspacetypes", bo_type="incident")
     assert half.status_code == 400
     systems = (await api.get("/v2/externalsystems", where_name="{D365,SAP}")).json()["results"]
-    assert [row["data"]["properties"]["id_extsystem"] for row in systems] == ["D365"]
+    assert [row["id_extsystem"] for row in systems] == ["D365"]
     config = (await api.get("/v2/externalsystems/D365/config")).json()
     assert config["enabled"] is True
     one = (await api.get("/v2/externalsystems/D365/botypes/account")).json()

@@ -12,7 +12,6 @@ from app.sandbox.content_server.api.call import Call, Endpoint, to_int
 from app.sandbox.content_server.api.workspace_lists import sort_nodes
 from app.sandbox.content_server.model import TYPE_NAMES, Node
 from app.sandbox.content_server.render import (
-    collection,
     columns,
     links,
     node_properties,
@@ -49,19 +48,24 @@ def facets_of(store: Store) -> dict[int, Facet]:
 
 
 def list_container(call: Call) -> Any:
-    """``GET /v3/app/container/{id}``: children, narrowed by ``where_facet=id:a|b``."""
+    """``GET /v3/app/container/{id}``: children, narrowed by ``where_facet=id:a|b``.
+
+    A shape of its own: ``paging`` at the top and flat items in ``results.contents``.
+    """
     found = _children(call)
     wanted = call.query.get("where_name", "").casefold()
     found = [node for node in found if wanted in node.name.casefold()]
     sort = call.query.get("sort", "asc_name")
     limit = call.query_number("page_size", 0) or call.query_number("limit", 100)
     page = paginate(sort_nodes(found, sort), limit, call.query_number("page", 1), LARGEST_PAGE)
-    page.items[:] = [
-        {"data": {"properties": node_properties(call.store, node) | columns(call.store, node)}}
-        for node in page.items
+    contents = [
+        node_properties(call.store, node) | columns(call.store, node) for node in page.items
     ]
-    path = f"/v3/app/container/{call.path['id']}"
-    return collection(page, path, call.query.multi_items(), sort)
+    return {
+        "links": links(f"/v3/app/container/{call.path['id']}"),
+        "paging": page.block(),
+        "results": {"contents": contents},
+    }
 
 
 def list_facets(call: Call) -> Any:

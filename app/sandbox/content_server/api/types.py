@@ -108,7 +108,7 @@ def list_systems(call: Call) -> Any:
     names = braced(call.query.get("where_name", ""))
     kinds = braced(call.query.get("where_conntype", ""))
     found = [
-        {"data": {"properties": _system(system)}}
+        _system(system)
         for system in call.store.external_systems.values()
         if (not names or system.name in names) and (not kinds or system.conn_type in kinds)
     ]
