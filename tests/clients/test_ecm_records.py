@@ -46,11 +46,13 @@ async def test_a_workspace_is_classified_and_its_retention_starts_later(ecm: Ecm
     held = ecm.simulator.people.record(workspace.id)
     assert held is not None
     assert (held.classification, held.rsi, held.status) == (CASES, "CASE-7Y", "ACTIVE")
+    assert held.kept_until is None
     await retain(ecm, workspace.id, "2026-03-31")
     held = ecm.simulator.people.record(workspace.id)
     assert held is not None
     assert held.status == "CLOSED"
     assert held.record_date == held.status_date == date(2026, 3, 31)
+    assert held.kept_until == date(2033, 3, 31)
 
 
 async def test_the_same_again_writes_nothing(ecm: Ecm) -> None:
@@ -67,7 +69,7 @@ async def test_a_record_that_is_opened_again_stops_running_out(ecm: Ecm) -> None
         await retain(ecm, workspace.id, None)
     held = ecm.simulator.people.record(workspace.id)
     assert held is not None
-    assert held.status == "ACTIVE"
+    assert (held.status, held.kept_until) == ("ACTIVE", None)
     assert writes(ecm) == ["POST", "PUT", "PUT"]
 
 

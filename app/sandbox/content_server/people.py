@@ -37,7 +37,10 @@ class WorkflowView:
 
 @dataclass(frozen=True)
 class RecordView:
-    """Records details of an item: where it is in the file plan, since when, and its status."""
+    """Records details of an item: where it is in the file plan, since when, and its status.
+
+    ``kept_until`` is None while its retention does not run.
+    """
 
     classification: str
     rsi: str
@@ -45,6 +48,7 @@ class RecordView:
     record_date: date
     status_date: date
     finalized: bool
+    kept_until: date | None
 
 
 class People:
@@ -120,6 +124,7 @@ class People:
             held.record_date,
             held.status_date,
             held.finalized,
+            records.kept_until(self._store, held),
         )
 
     def _approver(self, process: Process, login: str) -> Member:

@@ -7,8 +7,9 @@ are not deleted, final ones not changed either; neither is what is on hold delet
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import date, datetime
+from calendar import monthrange
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.sandbox.content_server import errors, holds
@@ -110,6 +111,24 @@ def finalize(store: Store, node: Node, actor: Member) -> None:
     happened(store, "record.finalized", node, actor.id, {"file_number": held.file_number})
 
 
+def kept_until(store: Store, held: RecordDetails) -> date | None:
+    """When the schedule's last stage ends; None while its rule does not apply, or without one.
+
+    A stage with a rule code runs only for records of that file status; it counts from the status
+    date (94) or the record date (95).
+    """
+    rsi = next((r for r in store.records.rsis.values() if r.name == held.rsi), None)
+    end: date | None = None
+    for stage in rsi.stages if rsi else ():
+        rule = str(stage.get("RSIRuleCode") or "")
+        if rule and rule.casefold() != held.file_status.casefold():
+            return None
+        begin = end or _BASES.get(_whole(stage, "DateToUse"), _status_date)(held)
+        months = 12 * _whole(stage, "RetYears") + _whole(stage, "RetMonths")
+        end = _later(begin, months) + timedelta(days=_whole(stage, "RetDays"))
+    return end
+
+
 def check_deletable(store: Store, item: Node) -> None:
     """Refuse (500) to delete what is on hold, a final or an official record."""
     if holds.active_on(store, item):
@@ -125,6 +144,31 @@ def check_editable(store: Store, item: Node) -> None:
     held = store.records.details.get(item.id)
     if held is not None and held.finalized:
         raise errors.ApiError(500, f"The item '{item.name}' is a final record.")
+
+
+def _status_date(held: RecordDetails) -> date:
+    return held.status_date
+
+
+_BASES: Mapping[int, Callable[[RecordDetails], date]] = {
+    94: _status_date,
+    95: lambda held: held.record_date,
+}
+
+
+def _whole(stage: Mapping[str, Any], name: str) -> int:
+    """A number of a stage: forms bring it as text."""
+    try:
+        return int(stage.get(name) or 0)
+    except ValueError:
+        return 0
+
+
+def _later(begin: date, months: int) -> date:
+    """The same day some months on, or the last one of a shorter month."""
+    year, month = divmod(begin.year * 12 + begin.month - 1 + months, 12)
+    month += 1
+    return date(year, month, min(begin.day, monthrange(year, month)[1]))
 
 
 def _classification(store: Store, class_id: int) -> RmClassification:

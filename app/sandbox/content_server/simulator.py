@@ -17,6 +17,7 @@ from app.sandbox.content_server.definition import ClientSpec, Definition, UserSp
 from app.sandbox.content_server.happenings import Listener
 from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
 from app.sandbox.content_server.people import People
+from app.sandbox.content_server.people_admin import PeopleAdmin
 from app.sandbox.content_server.seeding import category_named, fill
 from app.sandbox.content_server.sessions import Sessions
 from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now
@@ -54,7 +55,8 @@ class ContentServerSimulator:
         self.faults = Faults(OWN_FAULTS)
         clients = {client.client_id: client for client in self.definition.clients}
         self._application = Application(self.store, self.sessions, clients, self.faults)
-        self.served = ServedApp(FaultInjection(self._application, self.faults), port=port, ca=ca)
+        inner = FaultInjection(self._application, self.faults)
+        self.served = ServedApp(PeopleAdmin(inner, self.store, self.people), port=port, ca=ca)
 
     async def __aenter__(self) -> Self:
         await self.served.start()

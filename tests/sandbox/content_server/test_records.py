@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any
 
 import httpx
@@ -229,6 +230,19 @@ async def test_schedules_are_made_stage_by_stage(api: Api) -> None:
     page = (await api.get("/v2/rsis", limit=2)).json()
     assert len(page["results"]["data"]["rsis"]) == 2
     assert page["collection"]["paging"]["total_count"] == 5
+
+
+async def test_stages_of_a_schedule_follow_each_other_from_the_record_date(
+    server: ContentServerSimulator, api: Api, workspace: int
+) -> None:
+    made = await api.form("POST", "/v2/rsischedules", name="TWO-STAGES")
+    path = f"/v2/rsischedules/{made.json()['results']['data']['rsiID']}/stages"
+    await api.form("POST", path, stage="Archive", dateToUse=95, retentionMonths=1)
+    await api.form("POST", path, stage="Destroy", retentionYears=2, retentionDays=3)
+    await classify(api, server, workspace, rsi="TWO-STAGES", record_date="2024-01-31")
+    held = server.people.record(workspace)
+    assert held is not None
+    assert held.kept_until == date(2026, 3, 3)
 
 
 @asynccontextmanager
