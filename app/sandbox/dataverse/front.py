@@ -80,7 +80,7 @@ class Front:
             answer = Answer(429, throttled.body(), headers | self._protection.headers(user.id))
             await _response(answer)(scope, receive, send)
             return
-        scope["state"][USER] = user
+        scope.setdefault("state", {})[USER] = user
 
         async def with_rate(message: Message) -> None:
             if message["type"] == "http.response.start":

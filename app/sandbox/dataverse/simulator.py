@@ -59,6 +59,9 @@ class DataverseSimulator:
     the one it is served at. ``tables`` and ``columns`` add to the built-in definitions, in the
     shape of `definitions`. ``limits`` are the service-protection limits, off unless enabled.
 
+    ``application`` is the organisation as an ASGI application, which needs no `start` where
+    ``resource`` is given.
+
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
     (before an If-Match is checked, somebody else writes the row) and ``token_expired`` (401).
     """
@@ -93,7 +96,9 @@ class DataverseSimulator:
         self._bodies = Bodies(self._store, self.registry)
         api = self._api()
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
-        self._served = ServedApp(self._injected(self._front), port=port, ca=ca)
+        self.application = self._injected(self._front)
+        self._served = ServedApp(self.application, port=port, ca=ca)
+        self._accept(resource)
         self._found(application_users)
 
     @property
@@ -178,12 +183,7 @@ class DataverseSimulator:
 
     async def start(self) -> None:
         await self._served.start()
-        self._front.resource = self._resource or self.url
-        self._callers.audiences = [
-            f"{address}{slash}"
-            for address in {self._front.resource, self.url}
-            for slash in ("", "/")
-        ]
+        self._accept(self._resource, self.url)
 
     async def stop(self, *, abort: bool = False) -> None:
         """Stop serving, rows and address kept; ``abort`` resets the connections."""
@@ -195,6 +195,12 @@ class DataverseSimulator:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def _accept(self, *addresses: str | None) -> None:
+        """Take tokens that were issued for these addresses, the first being our own."""
+        known = [address for address in addresses if address]
+        self._front.resource = next(iter(known), "")
+        self._callers.audiences = [f"{a}{end}" for a in dict.fromkeys(known) for end in ("", "/")]
 
     def _injected(self, front: Front) -> ASGIApp:
         """Sign-in and limits stand before the faults, so that a slow answer counts as running."""

@@ -65,7 +65,8 @@ class Batch:
         """
         if request.method != "POST":
             raise Refusal.method(request.method)
-        items = _parse(request.body.decode(), request.headers.get("content-type", ""))
+        text = request.body.decode("utf-8", "replace")
+        items = _parse(text, request.headers.get("content-type", ""))
         if sum(len(item) if isinstance(item, list) else 1 for item in items) > MAX_OPERATIONS:
             raise Refusal.invalid_argument(
                 f"The batch has more than {MAX_OPERATIONS} operations; send several."

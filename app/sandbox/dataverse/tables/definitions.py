@@ -118,6 +118,18 @@ def read_tables(*more: Definitions, extend: Definitions | None = None) -> list[T
 
     Raises ValueError naming table and column where a definition cannot be understood.
     """
+    if not more and not extend:
+        return list(_built_in())
+    return _read(*more, extend=extend)
+
+
+@functools.cache
+def _built_in() -> tuple[Table, ...]:
+    """Tables are immutable, so one reading serves every organisation of a process."""
+    return tuple(_read())
+
+
+def _read(*more: Definitions, extend: Definitions | None = None) -> list[Table]:
     defined: dict[str, dict[str, Any]] = {}
     for source in [*(_load(name) for name in BUILT_IN), *more, {"extend": extend or {}}]:
         for name, definition in source.items():
