@@ -142,6 +142,18 @@ class Refusal(Exception):
         return cls(403, "0x80040220", text)
 
     @classmethod
+    def secured_column(cls, user_id: str, column: str, table: str) -> Self:
+        text = (
+            f"Caller user with Id {user_id} does not have update permissions to the '{column}' "
+            f"secured attribute on the '{table}' entity."
+        )
+        return cls(403, "0x8004f507", text)
+
+    @classmethod
+    def too_large(cls, limit: int) -> Self:
+        return cls(413, "0x0", f"The request body is larger than {limit} bytes.")
+
+    @classmethod
     def duplicate_detected(cls) -> Self:
         text = (
             "A record was not created or updated because a duplicate of the current record already "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.sandbox.dataverse.api import WebApi, encoded
@@ -13,6 +13,7 @@ from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.web.callers import Callers, Unauthorized
 from app.sandbox.dataverse.web.protection import ServiceProtection, Throttled
+from app.sandbox.dataverse.web.service_errors import SERVICE_ERRORS, ServiceError
 from app.sandbox.dataverse.web.urls import (
     API_PATH,
     Answer,
@@ -21,9 +22,13 @@ from app.sandbox.dataverse.web.urls import (
     parse_prefer,
     parse_query,
 )
-from app.sandbox.faults import ADMIN_PATH, Fault, Faults
+from app.sandbox.faults import ADMIN_PATH, Faults
 
 USER = "dovetail.user"
+MAX_BODY = 128 * 1024 * 1024
+"""Bytes; content of a file column may be as large (reference/dataverse.md 2.3)."""
+AFFINITY = "ARRAffinity=5b1f0c; Path=/; HttpOnly; Secure"
+"""The cookie that would bind a client to one web server (reference/dataverse.md 2.2)."""
 
 
 class Front:
@@ -65,9 +70,12 @@ class Front:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request itself, once nothing stands against it."""
         request = Request(scope, receive)
-        body = await request.body()
         try:
+            body = await _body(request)
+            self._fail_on_purpose(request)
             answer = self._api.answer(self._read(request, scope, body))
+        except ServiceError as error:
+            answer = Answer(error.status, error.body)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.body())
         await _response(answer)(scope, receive, send)
@@ -86,6 +94,7 @@ class Front:
             if message["type"] == "http.response.start":
                 rate = self._protection.headers(user.id)
                 pairs = [(name.encode(), value.encode()) for name, value in rate.items()]
+                pairs.append((b"set-cookie", AFFINITY.encode()))
                 message = {**message, "headers": [*message["headers"], *pairs]}
             await send(message)
 
@@ -118,6 +127,11 @@ class Front:
         if self._faults.take("token_expired", request.method, request.url.path):
             raise Unauthorized("The token has expired (on purpose).")
 
+    def _fail_on_purpose(self, request: Request) -> None:
+        for kind, error in SERVICE_ERRORS.items():
+            if self._faults.take(kind, request.method, request.url.path):
+                raise ServiceError(error)
+
     def _challenge(self, reason: str) -> Response:
         authority = f"https://login.microsoftonline.com/{self._tenant}/oauth2/authorize"
         challenge = f"Bearer authorization_uri={authority}, resource_id={self.resource}/"
@@ -125,14 +139,14 @@ class Front:
         return Response(status_code=401, headers=headers)
 
 
-def planned_status(fault: Fault) -> Response:
-    """A status that was asked for, in the service's words."""
-    if fault.status == 429:
-        text = "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
-        refusal = Refusal(429, "0x80072322", text)
-    else:
-        refusal = Refusal(fault.status, "0x80040216", "An unexpected error occurred.")
-    return JSONResponse(refusal.body(), refusal.status)
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises `Refusal` 413 for one that is too large."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise Refusal.too_large(MAX_BODY)
+    return bytes(content)
 
 
 def _response(answer: Answer) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from starlette.types import ASGIApp
 
 from app.sandbox.dataverse.api import Handler, RowHandlers, WebApi, encoded
-from app.sandbox.dataverse.front import Front, planned_status
+from app.sandbox.dataverse.front import Front
 from app.sandbox.dataverse.metadata.api import Metadata
 from app.sandbox.dataverse.operations.actions import CLOSINGS, Closings
 from app.sandbox.dataverse.operations.batch import Batch
@@ -34,6 +34,7 @@ from app.sandbox.dataverse.tables.schema import Registry, Table
 from app.sandbox.dataverse.web.callers import Callers
 from app.sandbox.dataverse.web.privileges import Privileges
 from app.sandbox.dataverse.web.protection import Limits, ServiceProtection
+from app.sandbox.dataverse.web.service_errors import SERVICE_ERRORS, planned_status
 from app.sandbox.dataverse.web.urls import API_PATH, ApiRequest
 from app.sandbox.entra.tokens import TokenTrust
 from app.sandbox.faults import FaultInjection, Faults
@@ -63,7 +64,8 @@ class DataverseSimulator:
     ``resource`` is given.
 
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
-    (before an If-Match is checked, somebody else writes the row) and ``token_expired`` (401).
+    (before an If-Match is checked, somebody else writes the row), ``token_expired`` (401), and
+    those of `web.service_errors`, such as ``plugin_error``.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class DataverseSimulator:
     ) -> None:
         self.state = _founded(read_tables(*tables, extend=columns))
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
-        self.faults = Faults(kinds=("etag_race", "token_expired"))
+        self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS))
         self.protection = ServiceProtection(limits or Limits())
         self._resource = resource
         self._now = now
@@ -92,7 +94,8 @@ class DataverseSimulator:
         )
         self.tracking = ChangeTracking(self._store)
         self.privileges = Privileges(self.state)
-        self._callers = Callers(entra, self._store, self.registry.table("systemuser"))
+        users = self.registry.table("systemuser")
+        self._callers = Callers(entra, self._store, users, self.privileges)
         self._bodies = Bodies(self._store, self.registry)
         api = self._api()
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)

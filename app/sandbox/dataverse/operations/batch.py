@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.store import Store
+from app.sandbox.dataverse.web.callers import marked
 from app.sandbox.dataverse.web.urls import (
     API_PATH,
     Answer,
@@ -155,7 +156,9 @@ def _inner(outer: ApiRequest, operation: Operation, known: Mapping[str, str]) ->
         query=options,
         headers=operation.headers,
         body=_resolved(IN_BODY, operation.body, known).encode(),
-        author=replace(outer.author, tag=options.get("tag", outer.author.tag)),
+        author=marked(
+            replace(outer.author, tag=options.get("tag", outer.author.tag)), operation.headers
+        ),
         prefer=prefer,
         target=url,
     )

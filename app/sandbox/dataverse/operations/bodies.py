@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.queries.rendering import PRINCIPALS
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
@@ -185,7 +186,7 @@ class Bodies:
 
 def principal_id(table: Table) -> str:
     """The second name of the primary id that users and teams have in addresses."""
-    return "ownerid" if table.name in ("systemuser", "team") else table.primary_id
+    return "ownerid" if table.name in PRINCIPALS else table.primary_id
 
 
 def _reference(column: Column, value: Any) -> Reference:

@@ -39,6 +39,7 @@ class Writes:
     ) -> Row:
         """Raises `Refusal`: 412 for an id, key or duplicate that exists, 403, 400."""
         self._privileges.check(author, "Create", table)
+        self._privileges.check_columns(author, table, given.values)
         with self._store.transaction():
             values = dict(given.values)
             for column, (target, inner) in given.before.items():
@@ -64,6 +65,7 @@ class Writes:
     ) -> Row:
         """Raises `Refusal`: 412 for a key or duplicate that exists, 403, 400."""
         self._privileges.check(author, "Write", table)
+        self._privileges.check_columns(author, table, values)
         if find_duplicates:
             self._refuse_duplicates(table, {**row.values, **values}, row.id)
         return self._writer.update(table, row, values, author)

@@ -13,6 +13,8 @@ from app.sandbox.dataverse.tables.schema import Column, ColumnType, Table
 from app.sandbox.dataverse.tables.values import Reference, Value
 from app.sandbox.dataverse.web.urls import Prefer
 
+PRINCIPALS = ("systemuser", "team")
+"""Tables whose primary id is also called ``ownerid`` (reference/dataverse.md 2.3)."""
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
@@ -33,6 +35,8 @@ class Renderer:
         for column in self._columns(selection):
             self._property(rendered, row, column, table, prefer)
         rendered[table.primary_id] = row.id
+        if table.name in PRINCIPALS and selection.columns is None:
+            rendered["ownerid"] = row.id
         for navigation, expansion in selection.expand.items():
             rendered[navigation] = self._expanded(row, navigation, expansion, table, prefer)
         return rendered

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.commits import Author, Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.tables.values import as_guid, comparable
+from app.sandbox.dataverse.web.privileges import BYPASS as BYPASS_PRIVILEGE
+from app.sandbox.dataverse.web.privileges import IMPERSONATE, Privileges
 from app.sandbox.entra.tokens import InvalidToken, TokenTrust
 
 BYPASS = "mscrm.bypassbusinesslogicexecution"
@@ -23,11 +26,14 @@ class Unauthorized(Exception):
 class Callers:
     """Checks tokens and finds users, in the table of users itself."""
 
-    def __init__(self, trust: TokenTrust, store: Store, users: Table) -> None:
+    def __init__(
+        self, trust: TokenTrust, store: Store, users: Table, privileges: Privileges
+    ) -> None:
         self.audiences: Sequence[str] = ()
         self._trust = trust
         self._store = store
         self._users = users
+        self._privileges = privileges
 
     async def application_user(self, headers: Mapping[str, str]) -> Row:
         """The user of the request's token. Raises `Unauthorized`, or `Refusal` 403 if unknown."""
@@ -46,6 +52,10 @@ class Callers:
     def author(self, user: Row, headers: Mapping[str, str], tag: str | None) -> Author:
         """As whom a request acts: the caller, or whom it impersonates. Raises `Refusal` 403."""
         acting = self._impersonated(headers) or user
+        if acting is not user:
+            self._privileges.require(user.id, IMPERSONATE)
+        if headers.get(BYPASS) or headers.get(BYPASS_STEPS):
+            self._privileges.require(user.id, BYPASS_PRIVILEGE)
         correlation = headers.get("x-ms-correlation-id") or str(uuid.uuid4())
         return Author(
             user_id=acting.id,
@@ -73,6 +83,15 @@ class Callers:
         wanted = comparable(value)
         rows = self._store.rows(self._users.name)
         return next((r for r in rows if comparable(r.values.get(column)) == wanted), None)
+
+
+def marked(author: Author, headers: Mapping[str, str]) -> Author:
+    """The author with the marks that an inner request of a batch has of its own."""
+    return replace(
+        author,
+        bypass=author.bypass | _listed(headers.get(BYPASS, "")),
+        bypass_steps=author.bypass_steps | _listed(headers.get(BYPASS_STEPS, "").lower()),
+    )
 
 
 def _listed(text: str) -> frozenset[str]:

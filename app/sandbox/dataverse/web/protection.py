@@ -23,7 +23,7 @@ class Limits:
 
 
 class Throttled(Refusal):
-    """429; ``retry_after`` in whole seconds."""
+    """429; ``retry_after`` in whole seconds, one more for each time that it was not obeyed."""
 
     def __init__(self, code: str, message: str, retry_after: int) -> None:
         super().__init__(429, code, message)
@@ -35,6 +35,8 @@ class _Usage:
     running: int = 0
     finished: deque[tuple[float, float]] = field(default_factory=deque)
     spent: float = 0.0
+    ignored: int = 0
+    wait_until: float = 0.0
 
 
 class ServiceProtection:
@@ -53,8 +55,11 @@ class ServiceProtection:
         if self.limits.enabled:
             try:
                 self._check(usage, now)
-            except Throttled:
+            except Throttled as throttled:
                 self.throttled += 1
+                usage.ignored = usage.ignored + 1 if now < usage.wait_until else 0
+                throttled.retry_after += usage.ignored
+                usage.wait_until = now + throttled.retry_after
                 raise
         usage.running += 1
         return now
