@@ -115,6 +115,8 @@ class Binder:
     def _comparison(self, node: Comparison, table: Table) -> Predicate:
         column, get = self.getter(node.path, table)
         if (other := table.columns.get(node.operand)) and other.type is not ColumnType.LOOKUP:
+            if _family(other) != _family(column):
+                raise _incompatible(column, node.operand)
             return _between_columns(node.operator, get, lambda row: value_of(row, other, table))
         wanted = _literal(column, node.operand, table.name)
         if node.operator in ("eq", "ne"):
@@ -216,12 +218,16 @@ def _between_columns(name: str, one: Getter, other: Getter) -> Predicate:
 
     def holds(row: Row) -> bool:
         mine, theirs = comparable(one(row)), comparable(other(row))
-        try:
-            return mine is not None and theirs is not None and bool(compare(mine, theirs))
-        except TypeError:
-            raise Refusal.bad_query("The two columns cannot be compared with each other.") from None
+        return mine is not None and theirs is not None and bool(compare(mine, theirs))
 
     return holds
+
+
+def _family(column: Column) -> str:
+    """Columns of one family can be compared with each other."""
+    if column.type in _NUMBERS:
+        return "number"
+    return "text" if column.type in _TEXTS else column.type.value
 
 
 def _unquoted(token: str) -> str:
