@@ -4,7 +4,8 @@
         ...  # requests to server.url and server.otds_url
 
 Built after reference/extended-ecm.md: sign-in and tickets, business workspaces from templates,
-relations, roles, categories, documents and audit, with the errors, encodings and paging shapes of
+relations, roles, categories, documents and audit, workflows, records management, holds, clearance
+and signature requests, with the errors, encodings and paging shapes of
 the real product. `api/` has one module per family of calls over one `Store`.
 """
 

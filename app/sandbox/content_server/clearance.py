@@ -41,6 +41,14 @@ def cleared(store: Store, node: Node, member: Member) -> bool:
     return given.level >= wanted.level and set(wanted.markings) <= set(given.markings)
 
 
+def require_own(store: Store, wanted: Clearance, member: Member) -> None:
+    """Refuse (400) to ask for more than the member is cleared for: he would not see the item."""
+    own = held(store, member)
+    beyond = wanted.level > own.level or not set(wanted.markings) <= set(own.markings)
+    if beyond and member.id != ADMIN_ID:
+        raise errors.ApiError(400, errors.INSUFFICIENT_PERMISSIONS)
+
+
 def checked(
     store: Store, present: Clearance, level: int | None, markings: Sequence[str] | None
 ) -> Clearance:
@@ -48,7 +56,8 @@ def checked(
     records = store.records
     if level is not None and level not in records.levels:
         raise errors.ApiError(400, f"The security clearance level {level} does not exist.")
-    unknown = [marking for marking in markings or () if marking not in records.markings]
+    known = records.markings
+    unknown = [m for m in markings or () if not isinstance(m, str) or m not in known]
     if unknown:
         raise errors.ApiError(400, f"The supplemental marking '{unknown[0]}' does not exist.")
     return Clearance(

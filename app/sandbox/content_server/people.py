@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from app.sandbox.content_server import records, signatures, workflows
+from app.sandbox.content_server import records, signatures, workflow_steps, workflows
 from app.sandbox.content_server.attributes import labelled_values
 from app.sandbox.content_server.model import AttributeValue, Member, MemberType, NodeType
 from app.sandbox.content_server.store import ADMIN_ID, Store
@@ -93,8 +93,10 @@ class People:
         number = task.id if task else 0
         actor = self._approver(process, by)
         if task and self._store.members[task.assignee_id].type == MemberType.GROUP:
-            workflows.accept(self._store, process, number, actor)
-        workflows.decide(self._store, process, number, disposition, comment, actor, actor.password)
+            workflow_steps.accept(self._store, process, number, actor)
+        workflow_steps.decide(
+            self._store, process, number, disposition, comment, actor, actor.password
+        )
         return self.workflow(process_id)
 
     def send_for_signature(self, request_id: int) -> None:

@@ -69,6 +69,12 @@ def classify(
     _apply(store, store.records.details[node.id], given)
 
 
+def check(store: Store, class_id: int, given: Mapping[str, Any]) -> None:
+    """Refuse (400) a class that is not there, and details that it cannot have."""
+    _classification(store, class_id)
+    _changes(store, given)
+
+
 def change(store: Store, node: Node, given: Mapping[str, Any], actor: Member) -> None:
     """Change details; the token has to be the present one (409 else)."""
     held = _own(store, node)
@@ -204,7 +210,17 @@ def _check_rsi(store: Store, name: str) -> None:
 
 
 def _apply(store: Store, held: RecordDetails, given: Mapping[str, Any]) -> None:
-    """Everything is checked before anything is kept; the status goes by this version's name."""
+    """Everything is checked before anything is kept."""
+    changes = _changes(store, given)
+    if changes.get("file_status", held.file_status) != held.file_status:
+        changes.setdefault("status_date", store.clock().date())
+    for name, value in changes.items():
+        setattr(held, name, value)
+    held.revision += bool(changes)
+
+
+def _changes(store: Store, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The details in a call, checked; the status goes by this version's name."""
     status_key = store.behaviour.rm_status_key
     changes: dict[str, Any] = {}
     for name in _DATES:
@@ -221,11 +237,7 @@ def _apply(store: Store, held: RecordDetails, given: Mapping[str, Any]) -> None:
         changes["official"] = str(given["official"]).lower() in ("true", "1")
     if given.get("cycle_period") not in (None, ""):
         changes["cycle_period"] = _cycle(given["cycle_period"])
-    if changes.get("file_status", held.file_status) != held.file_status:
-        changes.setdefault("status_date", store.clock().date())
-    for name, value in changes.items():
-        setattr(held, name, value)
-    held.revision += bool(changes)
+    return changes
 
 
 def _code(store: Store, kind: str, value: str) -> str:

@@ -1,8 +1,7 @@
-"""What the workflow calls do: draft, start, accept, decide, forward, suspend, stop.
+"""Workflows from the draft to the end: draft, start, look, suspend, stop, delete.
 
-reference/extended-ecm.md 6. A workflow walks through the steps of its map. A step ends by one of
-its dispositions; a rejecting one ends the workflow, the last step's approves it. Who may see a
-workflow: its initiator, its manager, the assignees of its steps, and Admin.
+reference/extended-ecm.md 6; what happens on the way is in `workflow_steps`. Who may see a workflow:
+its initiator, its manager, the assignees of its steps, and Admin.
 """
 
 from __future__ import annotations
@@ -10,37 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.sandbox.content_server import errors
-from app.sandbox.content_server.attributes import initial_values, update_values
-from app.sandbox.content_server.happenings import Attributes, happened
-from app.sandbox.content_server.model import Member, MemberType, Node, NodeType
+from app.sandbox.content_server import access, errors
+from app.sandbox.content_server.attributes import initial_values
+from app.sandbox.content_server.model import Member, Node, NodeType
 from app.sandbox.content_server.store import ADMIN_ID, Store
-from app.sandbox.content_server.workflow_model import (
-    Activity,
-    Draft,
-    Process,
-    Task,
-    WorkflowMap,
+from app.sandbox.content_server.workflow_model import Draft, Process
+from app.sandbox.content_server.workflow_steps import (
+    FORM,
+    changed,
+    is_for,
+    map_of,
+    note,
+    open_step,
+    tell,
 )
 
-FORM = "WorkflowForm_"
 NO_STATUS = "Could not access task status"
-_STATUS_STATES = {"suspend": "suspended", "resume": "running", "stop": "stopped"}
-
-
-def map_of(store: Store, map_id: int) -> WorkflowMap:
-    """The workflow map; 400 for another kind of node or none."""
-    found = store.workflows.maps.get(map_id)
-    if found is None or map_id not in store.nodes:
-        raise errors.not_accessible()
-    return found
 
 
 def draft(store: Store, map_id: int, documents: Sequence[int], actor: Member) -> Draft:
     """Prepare a workflow with its documents; it does not run yet."""
     kind = map_of(store, map_id)
     for document in documents:
-        store.node(document)
+        if not access.visible(store, store.node(document), actor):
+            raise errors.not_accessible()
     made = Draft(
         store.new_id(),
         map_id,
@@ -66,7 +58,7 @@ def fill(store: Store, held: Draft, values: Mapping[str, Any]) -> None:
     rest = dict(values)
     title = rest.pop(f"{FORM}Title", None)
     due = rest.pop(f"{FORM}WorkflowDueDate", None)
-    held.values = _changed(store, map_of(store, held.map_id), held.values, rest)
+    held.values = changed(store, map_of(store, held.map_id), held.values, rest)
     held.title = str(title) if title else held.title
     held.due = str(due) if due else held.due
 
@@ -91,11 +83,11 @@ def start(store: Store, held: Draft, comment: str, actor: Member) -> Process:
     )
     store.workflows.processes[process_id] = process
     del store.workflows.drafts[held.id]
-    _note(store, process, "start", "Start", comment, actor)
+    note(store, process, "start", "Start", comment, actor)
     for document in held.documents:
-        _note(store, process, "attachment", "", "", actor, document)
-    _open_step(store, process, kind, 0)
-    _tell(store, process, "workflow.started", actor, {"comment": comment})
+        note(store, process, "attachment", "", "", actor, document)
+    open_step(store, process, kind, 0)
+    tell(store, process, "workflow.started", actor, {"comment": comment})
     return process
 
 
@@ -111,93 +103,7 @@ def may_see(store: Store, process: Process, actor: Member) -> bool:
     """Whether the user has a part in the workflow."""
     if actor.id in (process.initiator_id, process.manager_id, ADMIN_ID):
         return True
-    return any(_is_for(store, task, actor) for task in process.tasks)
-
-
-def assigned_to(store: Store, actor: Member) -> list[tuple[Process, Task]]:
-    """The open steps that wait for this user, oldest first."""
-    return [
-        (process, task)
-        for process in store.workflows.processes.values()
-        if (task := process.open_task) is not None and _is_for(store, task, actor)
-    ]
-
-
-def task_of(store: Store, process: Process, task_id: int, actor: Member) -> Task:
-    """The open step, asked for by its assignee; 400 for anybody else and any other step."""
-    task = process.open_task
-    if task is None or task.id != task_id or not _is_for(store, task, actor):
-        raise errors.ApiError(400, "Could not get the task. It is not assigned to you.")
-    return task
-
-
-def accept(store: Store, process: Process, task_id: int, actor: Member) -> None:
-    """Take a step that waits for a group; who comes second is told so."""
-    task = task_of(store, process, task_id, actor)
-    if task.accepted_by not in (None, actor.id):
-        raise errors.ApiError(400, "The task has been accepted by another member of the group.")
-    task.accepted_by = actor.id
-
-
-def save(
-    store: Store, process: Process, task_id: int, values: Mapping[str, Any], actor: Member
-) -> None:
-    """Keep what the assignee filled in, without ending the step."""
-    task_of(store, process, task_id, actor)
-    process.values = _changed(store, map_of(store, process.map_id), process.values, values)
-
-
-def decide(
-    store: Store,
-    process: Process,
-    task_id: int,
-    disposition: str,
-    comment: str,
-    actor: Member,
-    password: str = "",
-) -> None:
-    """End a step by one of its dispositions; the next one opens, or the workflow is over."""
-    kind = map_of(store, process.map_id)
-    task = task_of(store, process, task_id, actor)
-    step = kind.steps[task_id - 1]
-    _check_taken(store, task)
-    if step.signing and password != actor.password:
-        raise errors.ApiError(400, "The authentication has failed.", "662306821")
-    named = {label.casefold(): label for label in step.dispositions}
-    label = named.get(disposition.casefold())
-    if label is None:
-        raise errors.ApiError(400, f"The action '{disposition}' is not valid for this task.")
-    task.ended, task.disposition, task.comment = store.clock(), label, comment
-    _note(store, process, "disposition", label, comment, actor)
-    _go_on(store, process, kind, task, label in step.rejecting, actor)
-
-
-def send_on(store: Store, process: Process, task_id: int, comment: str, actor: Member) -> None:
-    """End a step that has no dispositions."""
-    kind = map_of(store, process.map_id)
-    task = task_of(store, process, task_id, actor)
-    _check_taken(store, task)
-    if kind.steps[task_id - 1].dispositions:
-        raise errors.ApiError(400, "The action 'SendOn' is not valid for this task.")
-    task.ended, task.comment = store.clock(), comment
-    _note(store, process, "sendon", "", comment, actor)
-    _go_on(store, process, kind, task, False, actor)
-
-
-def forward(
-    store: Store,
-    process: Process,
-    task_id: int,
-    assignee_id: int | None,
-    comment: str,
-    actor: Member,
-) -> None:
-    """Hand a step to somebody else."""
-    task = task_of(store, process, task_id, actor)
-    if assignee_id is None or assignee_id not in store.members:
-        raise errors.missing_argument("assignee")
-    task.assignee_id, task.accepted_by = assignee_id, None
-    _note(store, process, "forward", "", comment, actor)
+    return any(is_for(store, task, actor) for task in process.tasks)
 
 
 def set_status(store: Store, process: Process, status: str, actor: Member) -> None:
@@ -210,7 +116,7 @@ def set_status(store: Store, process: Process, status: str, actor: Member) -> No
             raise errors.ApiError(400, "Only a workflow that has ended can be archived.")
         process.archived = True
         return
-    if status not in _STATUS_STATES:
+    if status not in ("suspend", "resume", "stop"):
         raise errors.ApiError(400, f"Invalid status '{status}'.")
     if over:
         raise errors.ApiError(400, f"The workflow is already {process.state}.")
@@ -221,8 +127,8 @@ def set_status(store: Store, process: Process, status: str, actor: Member) -> No
             process.state = "running"
         case _:
             process.state, process.ended = "stopped", store.clock()
-            _note(store, process, "stop", "Stop", "", actor)
-            _tell(store, process, "workflow.stopped", actor, {})
+            note(store, process, "stop", "Stop", "", actor)
+            tell(store, process, "workflow.stopped", actor, {})
 
 
 def delete(store: Store, process: Process, actor: Member) -> None:
@@ -233,51 +139,6 @@ def delete(store: Store, process: Process, actor: Member) -> None:
     folder = store.nodes.get(process.attachment_folder_id)
     if folder is not None:
         store.remove(folder)
-
-
-def _go_on(
-    store: Store, process: Process, kind: WorkflowMap, task: Task, rejected: bool, actor: Member
-) -> None:
-    told = {"step": task.name, "disposition": task.disposition, "comment": task.comment}
-    if rejected or task.id == len(kind.steps):
-        process.state, process.ended = "completed", store.clock()
-        outcome = "rejected" if rejected else "approved"
-        _tell(store, process, f"workflow.{outcome}", actor, told)
-        about: Attributes = {"workflow_id": process.id, "comment": task.comment}
-        for node in _documents_of(store, process):
-            happened(store, f"document.{outcome}", node, actor.id, about)
-        return
-    _open_step(store, process, kind, task.id)
-    _tell(store, process, "workflow.step", actor, told)
-
-
-def _open_step(store: Store, process: Process, kind: WorkflowMap, index: int) -> None:
-    step = kind.steps[index]
-    chosen = process.values.values.get(step.assignee_attribute or 0)
-    assignee = chosen if isinstance(chosen, int) and chosen in store.members else step.assignee_id
-    process.tasks.append(Task(index + 1, step.name, assignee, store.clock()))
-
-
-def _check_taken(store: Store, task: Task) -> None:
-    group = store.members[task.assignee_id].type == MemberType.GROUP
-    if group and task.accepted_by is None:
-        raise errors.ApiError(400, "The task has to be accepted first.", "ErrCode_Accept_Task")
-
-
-def _is_for(store: Store, task: Task, actor: Member) -> bool:
-    if actor.id in (task.assignee_id, task.accepted_by):
-        return True
-    assignee = store.members.get(task.assignee_id)
-    return assignee is not None and task.accepted_by is None and actor.id in assignee.members
-
-
-def _changed(store: Store, kind: WorkflowMap, held: Any, values: Mapping[str, Any]) -> Any:
-    keys = {
-        f"{kind.id}_{name.removeprefix(FORM)}": value
-        for name, value in values.items()
-        if name.startswith(FORM)
-    }
-    return update_values(kind.attributes, held, keys, lambda member: member in store.members)
 
 
 def _workspace_of(store: Store, documents: Sequence[int]) -> Node | None:
@@ -295,39 +156,3 @@ def _attach(store: Store, process_id: int, documents: Sequence[int], actor: Memb
             name = f"{name} ({original.id})"
         store.new_node(folder.id, name, NodeType.SHORTCUT, actor.id, original_id=original.id)
     return folder.id
-
-
-def _note(
-    store: Store,
-    process: Process,
-    action: str,
-    label: str,
-    comment: str,
-    actor: Member,
-    node_id: int | None = None,
-) -> None:
-    process.activities.append(Activity(action, label, comment, store.clock(), actor.id, node_id))
-
-
-def _documents_of(store: Store, process: Process) -> list[Node]:
-    """The attached documents that are still there; attached workspaces and folders left out."""
-    attached = (store.nodes[i] for i in process.documents if i in store.nodes)
-    return [node for node in attached if node.type == NodeType.DOCUMENT]
-
-
-def _tell(
-    store: Store, process: Process, event: str, actor: Member, told: Mapping[str, Any]
-) -> None:
-    """Tell of the workflow in the workspace that it belongs to, with its first document."""
-    documents = _documents_of(store, process)
-    node = documents[0] if documents else store.nodes.get(process.workspace_id or 0)
-    if node is None:
-        return
-    kind = store.workflows.maps[process.map_id]
-    attributes = {
-        "workflow_id": process.id,
-        "workflow_map": kind.name,
-        "title": process.title,
-        **told,
-    }
-    happened(store, event, node, actor.id, attributes)

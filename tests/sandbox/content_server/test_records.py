@@ -1,14 +1,10 @@
-"""Records, holds, clearance and signatures as calls see them (reference/extended-ecm.md 7, 8.4)."""
+"""Records and holds as calls see them (reference/extended-ecm.md 7)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
-import httpx
 import pytest
 
 from app.sandbox.content_server import ContentServerSimulator
@@ -245,143 +241,38 @@ async def test_stages_of_a_schedule_follow_each_other_from_the_record_date(
     assert held.kept_until == date(2026, 3, 3)
 
 
-@asynccontextmanager
-async def signed_in(server: ContentServerSimulator, login: str) -> AsyncIterator[Api]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as http:
-        fields = {"username": login, "password": "contoso-password"}
-        http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=fields)).json()["ticket"]
-        yield Api(http)
-
-
-async def test_who_is_not_cleared_does_not_find_a_thing(
+async def test_a_create_call_brings_classes_and_clearance_or_leaves_nothing(
     server: ContentServerSimulator, api: Api, workspace: int
 ) -> None:
-    inside = await document(api, workspace)
-    body = {"clearance_level": 50, "supplemental_markings": ["LEGAL"]}
-    path = f"/v1/nodes/{workspace}/securityclearances"
-    assert (await api.body("PUT", path, body)).status_code == 200
-    shown = (await api.get(f"/v1/nodes/{inside}/securityclearances")).json()["data"]
-    assert (shown["clearance_level"], shown["inherit_from"]) == (50, workspace)
-    async with signed_in(server, "bob.broker") as bob, signed_in(server, "eve.counsel") as eve:
-        assert (await bob.get(f"/v2/nodes/{inside}")).status_code == 400
-        assert (await bob.get(f"/v2/businessworkspaces/{workspace}")).status_code == 404
-        listed = (await bob.get("/v2/businessworkspaces", expanded_view="true")).json()
-        assert listed["results"] == []
-        assert (await bob.get(f"/v2/nodes/{inside}/content")).status_code == 500
-        assert (await eve.get(f"/v2/nodes/{inside}")).status_code == 200
-        # She may not set more than she is cleared for herself.
-        beyond = await eve.body("PUT", path, {"clearance_level": 90})
-        assert beyond.status_code == 400
-
-
-async def test_levels_and_markings_that_there_are_not_are_refused(
-    server: ContentServerSimulator, api: Api, workspace: int
-) -> None:
-    path = f"/v1/nodes/{workspace}/securityclearances"
-    for wrong in ({"clearance_level": 7}, {"supplemental_markings": ["X"]}):
-        assert (await api.body("PUT", path, wrong)).status_code == 400
-    user = f"/v2/members/usersecurity/{server.member('bob.broker').id}"
-    assert (await api.form("POST", f"{user}/securityclearancelevel")).status_code == 400
-    await api.form("POST", f"{user}/securityclearancelevel", securityLevel=10)
-    await api.form("POST", f"{user}/supplementalmarkings", suppMarks=["HR", "LEGAL"])
-    level = (await api.get(f"{user}/securityclearancelevel")).json()["results"]["data"]
-    markings = (await api.get(f"{user}/supplementalmarkings")).json()["results"]["data"]
-    assert (level, markings) == ({"securityLevel": 10}, {"suppMarks": ["HR", "LEGAL"]})
-    assert (await api.get("/v2/members/usersecurity/999/supplementalmarkings")).is_error
-    known = (await api.get("/v1/securityclearances")).json()["data"]
-    assert [row["level"] for row in known["security_clearances"]] == [0, 10, 50, 90]
-    assert known["user_clearance_level"] == 90
-
-
-def signers(*emails: str) -> str:
-    people = [
-        {"full_name": e, "email_id": e, "signing_order": n} for n, e in enumerate(emails, start=1)
-    ]
-    return json.dumps(people)
-
-
-async def test_a_signature_request_moves_from_created_over_sent_to_signed(
-    server: ContentServerSimulator, api: Api, workspace: int
-) -> None:
-    path = "/v2/signaturerequests"
-    paper = await document(api, workspace)
-    made = await api.form(
-        "POST", path, doc_id=paper, provider_id="docusign", signer=signers("a@x", "b@x")
-    )
-    request = made.json()["results"]["data"]["properties"]
-    number = request["request_id"]
-    assert (request["status"], request["total_documents"]) == ("created", 1)
-    assert isinstance(request["created_date"], int)
-    assert (await api.form("POST", f"{path}/{number}/reminder/")).status_code == 400
-    server.people.send_for_signature(number)
-    assert (await api.form("POST", f"{path}/{number}/reminder/")).status_code == 200
-    with pytest.raises(Exception, match="turn of 'b@x'"):
-        server.people.sign(number, "b@x")
-    assert server.people.sign(number) == "sent"
-    assert server.people.sign(number, "b@x") == "signed"
-    data = (await api.get(f"{path}/{number}", include_activities="")).json()["results"]["data"]
-    assert [s["cssigner_status"] for s in data["signers"]] == ["signed", "signed"]
-    assert [a["action"] for a in data["activities"]] == [
-        "created", "sent", "reminder", "signed", "signed", "signed",
-    ]  # fmt: skip
-    assert server.node(paper).versions[-1].description == "Signed"
-    assert (await api.form("POST", f"{path}/{number}/cancel")).status_code == 400
-    events = [h for h in server.happenings if h.event.startswith("signature.")]
-    assert [h.event for h in events] == ["signature.sent", "signature.signed"]
-    assert events[1].document is not None
-    assert events[1].document[:2] == (paper, 2)
-
-
-async def test_signature_requests_are_listed_by_provider_and_status(
-    server: ContentServerSimulator, api: Api, workspace: int
-) -> None:
-    path = "/v2/signaturerequests"
-    paper = await document(api, workspace)
-    for provider in ("docusign", "coresignature"):
-        await api.form("POST", path, doc_id=paper, provider_id=provider, signer=signers("a@x"))
-    newest = (await api.get(path)).json()["results"]
-    assert newest[0]["data"]["properties"]["provider_name"] == "coresignature"
-    one = newest[1]["data"]["properties"]["request_id"]
-    assert (await api.form("POST", f"{path}/{one}/cancel")).status_code == 200
-    voided = (await api.get(path, where_status="voided")).json()["results"]
-    assert [r["data"]["properties"]["request_id"] for r in voided] == [one]
-    created = (await api.get(path, where_provider_name="docusign", where_status="created")).json()
-    assert created["results"] == []
-    assert (await api.get(path, sort="beauty")).status_code == 400
-    assert (await api.get(f"{path}/999")).status_code == 404
+    named = {n.name: n.id for n in server.store.nodes.values() if n.type == 199}
+    roles: dict[str, Any] = {
+        "classifications": {"create_id": [named["Evidence"]], "id": [named["Invoices"]]},
+        "rmclassifications": {"class_id": class_id(server), "record_date": "2026-01-31"},
+        "securityclearances": {"clearance_level": 50, "supplemental_markings": ["HR"]},
+    }
+    made = (await api.upload(workspace, "a.txt", b"x", roles=roles)).json()
+    node = made["results"]["data"]["properties"]["id"]
+    shown = (await api.get(f"/v1/nodes/{node}/classifications")).json()["data"]
+    assert [row["name"] for row in shown] == ["Evidence", "Invoices"]
+    held = server.people.record(node)
+    assert held is not None
+    assert held.record_date == date(2026, 1, 31)
+    needed = (await api.get(f"/v1/nodes/{node}/securityclearances")).json()["data"]
+    assert needed["clearance_level"] == 50
+    answer = await api.make_workspace(server, "Case", "Leak", "c-9", roles=roles)
+    case = answer.json()["results"]["id"]
+    assert server.people.record(case) == held
     for wrong in (
-        {"doc_id": workspace, "signer": signers("a@x")},
-        {"doc_id": paper, "signer": "[]"},
-        {"doc_id": paper, "signer": "{"},
-        {"doc_id": paper, "signer": '["x"]'},
-        {"doc_id": paper, "signer": signers("a@x"), "provider_id": "pigeon"},
-        {"signer": signers("a@x")},
+        {"rmclassifications": {"class_id": 999}},
+        {"rmclassifications": {"class_id": class_id(server), "essential": "X"}},
+        {"rmclassifications": [1]},
+        {"classifications": {"id": [workspace]}},
+        {"securityclearances": {"clearance_level": 7}},
+        {"securityclearances": {"supplemental_markings": "HR"}},
+        {"securityclearances": {"supplemental_markings": [["HR"]]}},
     ):
-        assert (await api.form("POST", path, **wrong)).status_code == 400, wrong
-
-
-async def test_changes_of_nodes_are_told_with_their_attributes(
-    server: ContentServerSimulator, api: Api
-) -> None:
-    made = await api.make_workspace(server, "Contract", "Frame", "c-1")
-    workspace = made.json()["results"]["id"]
-    category = server.category_id("Contract")
-    keys = server.attribute_keys("Contract", {"Expires On": "2027-01-31", "Value": 12.5})
-    await api.form("PUT", f"/v2/nodes/{workspace}/categories/{category}/", **keys)
-    paper = await document(api, workspace)
-    await api.body("PUT", f"/v2/nodes/{paper}", {"name": "b.txt"})
-    await api.http.delete(f"/v2/nodes/{paper}")
-    told = [h.event for h in server.happenings]
-    assert told == [
-        "workspace.created",
-        "attribute.changed",
-        "document.added",
-        "document.renamed",
-        "document.deleted",
-    ]
-    changed = server.happenings[1]
-    assert changed.business_object == ("D365", "contract", "c-1")
-    assert changed.attributes["status"] == "Draft"
-    assert changed.attributes["value"] == "12.5"
-    assert str(changed.attributes["expires_on"]).startswith("2027-01-31")
-    assert len({h.event_id for h in server.happenings}) == 5
+        assert (await api.upload(workspace, "b.txt", b"x", roles=wrong)).status_code == 400, wrong
+        refused = await api.make_workspace(server, "Case", "B", "c-10", roles=wrong)
+        assert refused.status_code == 400
+    assert server.store.child_by_name(workspace, "b.txt") is None
+    assert server.find_by_business_object("D365", "incident", "c-10") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.sandbox.content_server import categories, errors, nodes
+from app.sandbox.content_server import categories, creation_roles, errors, nodes
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.api.category_answers import describe
 from app.sandbox.content_server.api.workspace_lists import braced, sort_nodes
@@ -35,7 +35,9 @@ def create_node(call: Call) -> Any:
         name = call.text("name") or call.node(original_id).name
         node = nodes.copy(call.store, original_id, parent_id, name, call.actor)
     else:
+        more = creation_roles.read(call.store, call.fields.get("roles"), call.actor)
         node = nodes.create(call.store, _request(call, node_type, parent_id), call.actor)
+        creation_roles.put(call.store, node, more, call.actor)
     return node_answer(call, node, "/v2/nodes", "POST")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from app.sandbox.content_server import errors, workflows
+from app.sandbox.content_server import errors, workflow_steps, workflows
 from app.sandbox.content_server.api.call import Call, Endpoint
 from app.sandbox.content_server.model import Member
 from app.sandbox.content_server.render import links, stamp
@@ -57,7 +57,7 @@ def active(call: Call) -> Any:
 def one(call: Call) -> Any:
     """``GET /v2/workflows/status/processes/{p}``: steps and details of one workflow."""
     process = workflows.find(call.store, call.path["id"], call.actor)
-    kind = workflows.map_of(call.store, process.map_id)
+    kind = workflow_steps.map_of(call.store, process.map_id)
     done = [task for task in process.tasks if task.ended is not None]
     waiting = [task for task in process.tasks if task is process.open_task]
     following = kind.steps[len(process.tasks) :] if process.ended is None else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.sandbox.content_server import errors, workflows
+from app.sandbox.content_server import errors, workflow_steps, workflows
 from app.sandbox.content_server.api.call import Call, Endpoint
 from app.sandbox.content_server.api.workflows import attribute_form, data_packages, values_of
 from app.sandbox.content_server.model import MemberType, NodeType
@@ -16,7 +16,7 @@ _LARGEST_PAGE = 500
 
 def my_tasks(call: Call) -> Any:
     """``GET /v2/members/assignments``: the steps that wait for the caller."""
-    found = workflows.assigned_to(call.store, call.actor)
+    found = workflow_steps.assigned_to(call.store, call.actor)
     limit, number = call.query_number("limit", 25), call.query_number("page", 1)
     page = paginate(found, limit, number, _LARGEST_PAGE)
     page.items[:] = [{"data": {"assignments": _assignment(call, *one)}} for one in page.items]
@@ -25,7 +25,7 @@ def my_tasks(call: Call) -> Any:
 
 def my_workflow_tasks(call: Call) -> Any:
     """``GET .../moduleassignments/ExpandAssignments/workflow``: the same since version 24."""
-    found = [_assignment(call, *one) for one in workflows.assigned_to(call.store, call.actor)]
+    found = [_assignment(call, *one) for one in workflow_steps.assigned_to(call.store, call.actor)]
     path = "/v2/members/moduleassignments/ExpandAssignments/workflow"
     return {"links": links(path), "results": {"data": found}}
 
@@ -33,8 +33,8 @@ def my_workflow_tasks(call: Call) -> Any:
 def task_form(call: Call) -> Any:
     """``GET /v1/forms/processes/tasks/update`` for the assignee."""
     process = workflows.find(call.store, call.query_number("process_id", 0), call.actor)
-    task = workflows.task_of(call.store, process, call.query_number("task_id", 1), call.actor)
-    kind = workflows.map_of(call.store, process.map_id)
+    task = workflow_steps.task_of(call.store, process, call.query_number("task_id", 1), call.actor)
+    kind = workflow_steps.map_of(call.store, process.map_id)
     step = kind.steps[task.id - 1]
     actions = [{"key": "Delegate", "label": "Forward"}]
     if not step.dispositions:
@@ -67,14 +67,14 @@ def act(call: Call) -> Any:
         raise errors.ApiError(400, "Either 'action' or 'custom_action' is required, not both.")
     if custom:
         password = _password(call)
-        workflows.decide(call.store, process, task_id, custom, comment, call.actor, password)
+        workflow_steps.decide(call.store, process, task_id, custom, comment, call.actor, password)
     elif action == "formUpdate":
-        workflows.save(call.store, process, task_id, values_of(call), call.actor)
+        workflow_steps.save(call.store, process, task_id, values_of(call), call.actor)
     elif action == "SendOn":
-        workflows.send_on(call.store, process, task_id, comment, call.actor)
+        workflow_steps.send_on(call.store, process, task_id, comment, call.actor)
     elif action == "Delegate":
         assignee = call.number("assignee")
-        workflows.forward(call.store, process, task_id, assignee, comment, call.actor)
+        workflow_steps.forward(call.store, process, task_id, assignee, comment, call.actor)
     else:
         raise errors.ApiError(400, f"Invalid action '{action}'.")
     path = f"/v2/processes/{process.id}/subprocesses/{process.id}/tasks/{task_id}"
@@ -84,14 +84,14 @@ def act(call: Call) -> Any:
 def check_group_task(call: Call) -> Any:
     """``GET /v2/mobilegroupassignment/check/...``: whether the step still has to be accepted."""
     process = _process(call)
-    task = workflows.task_of(call.store, process, call.path["task_id"], call.actor)
+    task = workflow_steps.task_of(call.store, process, call.path["task_id"], call.actor)
     group = call.store.members[task.assignee_id].type == MemberType.GROUP
     return {"results": {"data": {"needs_accept": group and task.accepted_by is None}}}
 
 
 def accept(call: Call) -> Any:
     """``POST /v2/mobilegroupassignment/accept/...``: take a step that waits for a group."""
-    workflows.accept(call.store, _process(call), call.path["task_id"], call.actor)
+    workflow_steps.accept(call.store, _process(call), call.path["task_id"], call.actor)
     return {"results": {}}
 
 
@@ -105,7 +105,7 @@ def _process(call: Call) -> Process:
 
 
 def _assignment(call: Call, process: Process, task: Task) -> dict[str, Any]:
-    kind = workflows.map_of(call.store, process.map_id)
+    kind = workflow_steps.map_of(call.store, process.map_id)
     return {
         "date_due": process.due or None,
         "favorite": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.sandbox.content_server import errors, workflows
+from app.sandbox.content_server import errors, workflow_steps, workflows
 from app.sandbox.content_server.access import visible
 from app.sandbox.content_server.api.call import Call, Endpoint, to_int
 from app.sandbox.content_server.api.category_answers import describe, form
@@ -25,7 +25,7 @@ def list_for_documents(call: Call) -> Any:
         for given in (*call.query.getlist("doc_id"), call.query.get("parent_id")):
             node_id = to_int(given, "doc_id")
             if node_id is not None:
-                call.store.node(node_id)
+                call.node(node_id)
     except errors.ApiError as refusal:
         failure = refusal.text
     offered = [
@@ -45,7 +45,7 @@ def list_for_documents(call: Call) -> Any:
 
 def definition(call: Call) -> Any:
     """``GET /v2/workflows/{map}/definition``, also under ``/v2/processes``."""
-    kind = workflows.map_of(call.store, call.path["id"])
+    kind = workflow_steps.map_of(call.store, call.path["id"])
     tasks = [
         {"task_id": number, "title": step.name, "instructions": step.instructions, "type": 1}
         for number, step in enumerate(kind.steps, start=1)
@@ -97,7 +97,7 @@ def create_draft(call: Call) -> Any:
 
 def start_at_once(call: Call) -> Any:
     """``POST /v2/draftprocesses/startwf``: for maps whose start step is disabled."""
-    kind = workflows.map_of(call.store, _map_id(call))
+    kind = workflow_steps.map_of(call.store, _map_id(call))
     if not kind.skips_start:
         raise errors.ApiError(400, f"The start step of the workflow '{kind.name}' is not disabled.")
     draft = workflows.draft(call.store, kind.id, _documents(call), call.actor)
@@ -121,7 +121,7 @@ def draft_form(call: Call) -> Any:
     """``GET /v1/forms/draftprocesses/update?draftprocess_id=``."""
     draft_id = call.query_number("draftprocess_id", 0)
     draft = workflows.find_draft(call.store, draft_id, call.actor)
-    kind = workflows.map_of(call.store, draft.map_id)
+    kind = workflow_steps.map_of(call.store, draft.map_id)
     data = {
         "actions": [{"key": "Initiate", "label": "Start"}],
         "attachment_centric_default_mode": "properties",
@@ -147,13 +147,13 @@ def attribute_form(
     blocks = (made["data"], made["schema"]["properties"], made["options"]["fields"])
     data, schema, options = (
         {
-            f"{workflows.FORM}{key.removeprefix(own)}": entry
+            f"{workflow_steps.FORM}{key.removeprefix(own)}": entry
             for key, entry in block.items()
             if key != f"{own}1"
         }
         for block in blocks
     )
-    data |= {f"{workflows.FORM}{name}": value for name, value in more.items()}
+    data |= {f"{workflow_steps.FORM}{name}": value for name, value in more.items()}
     return {
         "data": data,
         "options": {"fields": options, "form": {}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.sandbox.content_server import categories, errors, workspaces
+from app.sandbox.content_server import categories, creation_roles, errors, workspaces
 from app.sandbox.content_server.api import workspace_requests
 from app.sandbox.content_server.api.call import Call, Endpoint
 from app.sandbox.content_server.api.category_answers import metadata
@@ -24,7 +24,10 @@ from app.sandbox.content_server.store import Store
 def create(call: Call) -> Any:
     """``POST /v2/businessworkspaces``."""
     request = workspace_requests.parse(call.store, call.fields)
+    more = creation_roles.read(call.store, call.fields.get("roles"), call.actor)
     node = workspaces.create(call.store, request, call.actor)
+    if request.shared_workspace_id is None:
+        creation_roles.put(call.store, node, more, call.actor)
     return {
         "links": links("/v2/businessworkspaces", "POST"),
         "results": {"direct_open": True, "id": node.id, "sub_folder_id": 0},
