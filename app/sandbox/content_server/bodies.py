@@ -60,7 +60,8 @@ async def read_body(request: Request, accepted: str, *, lenient: bool) -> Body:
     if not raw:
         return Body()
     if content_type == FORM:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True)
+        # What is not UTF-8 becomes a replacement character, as the product shows it too.
+        pairs = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)
         return Body(_fields(pairs, allowed))
     if content_type == "application/json" and "J" in allowed:
         return Body(_json_object(raw))
@@ -72,6 +73,8 @@ async def _multipart(request: Request, allowed: str) -> Body:
         raise _refused(allowed, MULTIPART)
     body = Body()
     pairs: list[tuple[str, str]] = []
+    if "boundary=" not in request.headers.get("content-type", ""):
+        raise errors.ApiError(400, "The multipart request cannot be parsed.")
     async with request.form(max_part_size=LARGEST_FIELD) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
@@ -101,8 +104,9 @@ def _fields(pairs: Iterable[tuple[str, str]], allowed: str) -> dict[str, Any]:
 
 def _json_object(raw: str | bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(raw)
-    except ValueError as broken:
+        # Half of a surrogate pair is no text that an answer could hold.
+        parsed = _whole(json.loads(raw))
+    except (ValueError, RecursionError) as broken:
         raise errors.ApiError(400, "The JSON of the request cannot be parsed.") from broken
     if not isinstance(parsed, dict):
         raise errors.ApiError(400, "The JSON of the request is not an object.")
@@ -114,3 +118,14 @@ def _refused(allowed: str, content_type: str) -> errors.ApiError:
     return errors.ApiError(
         400, "Invalid request body.", f"This call takes {wanted}, not '{content_type}'."
     )
+
+
+def _whole(value: Any) -> Any:
+    """The value with each text made valid Unicode."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return value

@@ -33,7 +33,8 @@ class ContentServerSimulator:
 
     ``seed`` decides ids and tickets, ``data`` what the server starts with (`default_definition`
     when None), ``clock`` what time it is for tickets and dates. `faults` and `behaviour` may be
-    changed at any time; everything else about the server is in `store`.
+    changed at any time; everything else about the server is in `store`. `app` is the ASGI
+    application itself, for those who need no socket.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class ContentServerSimulator:
         clients = {client.client_id: client for client in self.definition.clients}
         self._application = Application(self.store, self.sessions, clients, self.faults)
         inner = FaultInjection(self._application, self.faults)
-        self.served = ServedApp(PeopleAdmin(inner, self.store, self.people), port=port, ca=ca)
+        self.app = PeopleAdmin(inner, self.store, self.people)
+        self.served = ServedApp(self.app, port=port, ca=ca)
 
     async def __aenter__(self) -> Self:
         await self.served.start()

@@ -54,24 +54,29 @@ def reference(store: Store, fields: Mapping[str, Any]) -> BusinessReference | No
 
 def _properties(given: Any) -> dict[str, Any]:
     """``[{name, values}]``: one value as it is, several as a list."""
-    return {item["name"]: _single(item) for item in _objects(given, "bo_properties")}
+    argument = "bo_properties"
+    return {_name(item, argument): _single(item) for item in _objects(given, argument)}
 
 
 def _groups(given: Any) -> dict[str, list[Mapping[str, Any]]]:
     """``[{name, rows: [{columns: [{name, values}]}]}]``."""
+    argument = "bo_property_groups"
     return {
-        group["name"]: [
-            {column["name"]: _single(column) for column in row.get("columns", [])}
-            for row in group.get("rows", [])
+        _name(group, argument): [
+            {
+                _name(column, argument): _single(column)
+                for column in _objects(row.get("columns"), argument)
+            }
+            for row in _objects(group.get("rows"), argument)
         ]
-        for group in _objects(given, "bo_property_groups")
+        for group in _objects(given, argument)
     }
 
 
 def _relations(store: Store, given: Any) -> list[tuple[str, BusinessReference]]:
     found: list[tuple[str, BusinessReference]] = []
     for item in _objects(given, "bo_relations"):
-        for target in item.get("business_objects", []):
+        for target in _objects(item.get("business_objects"), "bo_relations"):
             named = reference(store, target)
             if named is not None:
                 found.append((str(item.get("relation_type")), named))
@@ -79,14 +84,26 @@ def _relations(store: Store, given: Any) -> list[tuple[str, BusinessReference]]:
 
 
 def _role_users(given: Any) -> dict[str, list[str]]:
-    return {
-        str(item.get("role")): [str(user) for user in item.get("users", [])]
-        for item in _objects(given, "bo_roles_users")
-    }
+    users: dict[str, list[str]] = {}
+    for item in _objects(given, "bo_roles_users"):
+        named = item.get("users") or []
+        if not isinstance(named, list):
+            raise errors.invalid_datatype("bo_roles_users")
+        users[str(item.get("role"))] = [str(user) for user in named]
+    return users
+
+
+def _name(item: Mapping[str, Any], argument: str) -> str:
+    name = item.get("name")
+    if not isinstance(name, str):
+        raise errors.invalid_datatype(argument)
+    return name
 
 
 def _single(item: Mapping[str, Any]) -> Any:
     values = item.get("values") or []
+    if not isinstance(values, list):
+        raise errors.invalid_datatype("values")
     return values[0] if len(values) == 1 else values or None
 
 
