@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from app.rule_files.cases import SUFFIX as CASES
 from app.settings.model import fields, variable
 from tests.k8s import validator
 from tests.k8s.kustomize import Manifest, build, kustomization_of, load, of_kind
@@ -46,6 +47,8 @@ def test_a_kustomization_names_every_file_beside_it_and_no_other(folder: Path) -
         named |= {*generator.get("files", ()), *generator.get("envs", ())}
     named |= {patch["path"] for patch in kustomization.get("patches", ()) if "path" in patch}
     there = {path.name for path in folder.iterdir() if path.suffix in (".yaml", ".env")}
+    # The cases that prove the rules stay in the repository: a pod never reads them.
+    there = {name for name in there if not name.endswith(CASES)}
 
     assert named == there - {file.name}, f"list in {file.relative_to(REPOSITORY)} what is beside it"
 
@@ -123,7 +126,8 @@ def test_secrets_are_files_of_the_mounted_secret(overlay: list[Manifest]) -> Non
 def test_the_rules_of_the_repository_are_the_rules_of_the_pod(overlay: list[Manifest]) -> None:
     rules = of_kind(overlay, "ConfigMap", "dovetail-rules")["data"]
 
-    assert rules == {path.name: path.read_text() for path in RULES.glob("*.yaml")}
+    files = [path for path in RULES.glob("*.yaml") if not path.name.endswith(CASES)]
+    assert rules == {path.name: path.read_text() for path in files}
 
 
 def test_every_volume_that_is_mounted_exists_and_the_data_is_writable(
