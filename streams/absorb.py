@@ -13,7 +13,7 @@ from typing import Any
 from streams.flows.shape import Cause
 from streams.happenings import remembered
 from streams.memory import Memory
-from streams.messages.commands import AnyCommand, ReadRecord
+from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     ColumnsKnown,
     ColumnsWanted,
@@ -37,6 +37,7 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.processes import is_partial, moves
+from streams.reading import read, reads_open, under_way
 from streams.rules import RuleBook
 from streams.telling import (
     answers_with_columns,
@@ -45,13 +46,9 @@ from streams.telling import (
     news_of_absence,
 )
 from tables.flow_steps import Refusal
-from tables.keys import RecordRef, command_id, digest
 from tables.records import Stamp
 from tables.stages import Move
 from tables.workspace_links import Link
-
-#: The rule name of commands that no flow's rule asked for: upkeep of what is known.
-UPKEEP = "upkeep"
 
 
 class Skip(StrEnum):
@@ -109,7 +106,7 @@ class Absorber:
             case StageChanged():
                 return self._stage(cause, memory)
             case TimeReached():
-                return Absorbed(memory, commands=_reads_open(memory, cause), cause=cause)
+                return Absorbed(memory, commands=reads_open(memory, cause), cause=cause)
             case WorkspaceOwned():
                 raise ValueError("a workspace's owner is told to the workspace, not to a record")
             case _:
@@ -119,15 +116,15 @@ class Absorber:
         stamp = _stamp(change.at_ms, change.version, change.sequence)
         before = memory.row
         if change.thin and change.operation is not Operation.DELETE:
-            read = _read(change.record, [stamp, "thin"], change.at_ms)
-            return Absorbed(memory, commands=(read,), cause=change)
+            reading = read(change.record, [stamp, "thin"], change.at_ms)
+            return Absorbed(memory, commands=(reading,), cause=change)
         merge = before.merged(change.columns, stamp)
         row = merge.row.removed(stamp) if change.operation is Operation.DELETE else merge.row
         after = memory.with_(row=row)
         why = (
             "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
         )
-        commands = (_read(change.record, [stamp, why], change.at_ms),) if why else ()
+        commands = (read(change.record, [stamp, why], change.at_ms),) if why else ()
         facts: tuple[Fact, ...] = (
             *moves(self.book, change.record, before, row),
             *news_for_askers(change.record, after, merge.changed),
@@ -176,8 +173,8 @@ class Absorber:
 
     def _event(self, event: WorkspaceEvent, memory: Memory) -> Absorbed:
         unknown = not memory.row.known
-        read = (_read(event.record, "unknown", event.event.at_ms),) if unknown else ()
-        return Absorbed(remembered(memory, event), commands=read, cause=event)
+        reads = (read(event.record, "unknown", event.event.at_ms),) if unknown else ()
+        return Absorbed(remembered(memory, event), commands=reads, cause=event)
 
     def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
         """Remember who asks, answer when the answer is known, read the record when nothing is."""
@@ -192,17 +189,19 @@ class Absorber:
             neighbours = memory.neighbours.columns_asked(by, cause.columns)
             facts = tuple(answers_with_columns(cause.record, memory, {by: cause.columns}))
             enough = all(column in memory.row.cells for column in cause.columns)
-        read = () if enough else (_read(cause.record, [memory.row.newest, "asked"], 0),)
+        reading = read(cause.record, [memory.row.newest, "asked"], 0)
+        # Hundreds may ask for one owner before the answer is there: one reading serves them all.
+        reads = () if enough or under_way(memory, reading) else (reading,)
         # No flow decides because somebody asked: two records that ask each other would never end.
-        return Absorbed(memory.with_(neighbours=neighbours), facts, read)
+        return Absorbed(memory.with_(neighbours=neighbours), facts, reads)
 
     def _stage(self, cause: StageChanged, memory: Memory) -> Absorbed:
         stage = cause.stage.key if cause.stage else None
         move = Move(stage, Stamp(cause.at_ms, cause.version, cause.sequence))
         stages = memory.stages.moved(cause.process.key, move)
         unknown = not memory.row.known
-        read = (_read(cause.record, "unknown", cause.at_ms),) if unknown else ()
-        return Absorbed(memory.with_(stages=stages), commands=read, cause=cause)
+        reads = (read(cause.record, "unknown", cause.at_ms),) if unknown else ()
+        return Absorbed(memory.with_(stages=stages), commands=reads, cause=cause)
 
     def _outcome(self, outcome: Any, memory: Memory) -> Absorbed:
         match outcome:
@@ -268,29 +267,6 @@ class Absorber:
 
 def _stamp(at_ms: int, version: int | None, sequence: int) -> Stamp:
     return Stamp(at_ms, -1 if version is None else version, sequence)
-
-
-def _read(record: RecordRef, why: Any, at_ms: int) -> ReadRecord:
-    return _read_again(record, digest(why), at_ms)
-
-
-def _read_again(record: RecordRef, desired: str, at_ms: int) -> ReadRecord:
-    return ReadRecord(
-        id=command_id(UPKEEP, record, "read", desired),
-        rule=UPKEEP,
-        record=record,
-        step="read",
-        desired=desired,
-        caused_at_ms=at_ms,
-    )
-
-
-def _reads_open(memory: Memory, cause: TimeReached) -> tuple[ReadRecord, ...]:
-    """The reading that was asked for and never came to an end."""
-    step = memory.steps.get(UPKEEP, "read")
-    if step.asked is None or step.is_closed(step.asked):
-        return ()
-    return (_read_again(cause.record, step.asked, cause.at_ms),)
 
 
 def _confirmed(outcome: Any, memory: Memory, at_ms: int) -> Memory:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.absorb import UPKEEP, Absorbed, Absorber, Skip
+from streams.absorb import Absorbed, Absorber, Skip
 from streams.catalogue import ColumnValue
 from streams.flows.shape import Cause
 from streams.memory import Memory
@@ -35,6 +35,7 @@ from streams.messages.outcomes import (
     WorkspaceEnsured,
     WriteRefused,
 )
+from streams.reading import UPKEEP
 from tables.echoes import EchoesRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
@@ -220,6 +221,20 @@ class TestQuestions:
         assert reads(absorbed(WorkspaceWanted(record=ACCOUNT, wanted_by=DEAL))) == 1
         asked = ColumnsWanted(record=ACCOUNT, wanted_by=DEAL, columns=("name",))
         assert reads(absorbed(asked)) == 1
+
+    def test_a_record_that_many_ask_for_at_once_is_read_once(self) -> None:
+        first = absorbed(ColumnsWanted(record=ACCOUNT, wanted_by=DEAL, columns=("name",)))
+        (reading,) = first.commands
+        steps = first.memory.steps.asked(UPKEEP, "read", reading.desired, 0)
+        sent = first.memory.with_(steps=steps)
+
+        again = ColumnsWanted(record=ACCOUNT, wanted_by=OTHER_DEAL, columns=("statecode",))
+        second = absorbed(again, memory=sent)
+
+        assert reads(second) == 0
+        row = outcome(RecordRead, columns={"name": "A", "statecode": 0}, modified_ms=START_MS)
+        told = absorbed(row, memory=second.memory).facts
+        assert {fact.key for fact in told} == {DEAL.key, OTHER_DEAL.key}
 
     def test_columns_are_told_when_all_of_them_are_known(self) -> None:
         asked = ColumnsWanted(record=ACCOUNT, wanted_by=DEAL, columns=("name", "statecode"))
