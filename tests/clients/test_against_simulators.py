@@ -509,7 +509,7 @@ async def test_roles_and_relations_follow(ecm: Ecm) -> None:
 async def test_what_is_not_there_is_said(ecm: Ecm) -> None:
     with pytest.raises(Misconfigured, match="Account") as unknown:
         await ecm.gateway.ensure_workspace(
-            account(1), workspace_type="Vendor", template=None, name="x", attributes={}
+            account(1), workspace_type="Warehouse", template=None, name="x", attributes={}
         )
     assert unknown.value.code == "workspace_type_unknown"
     for missing in (
@@ -524,10 +524,11 @@ async def test_what_is_not_there_is_said(ecm: Ecm) -> None:
 
 async def test_labels_for_checks_are_there(ecm: Ecm) -> None:
     attributes = await ecm.gateway.attribute_labels()
-    assert set(attributes) == {"Business Record", "Contract"}
+    definition = ecm.simulator.definition
+    assert set(attributes) == {category.name for category in definition.categories}
     assert {"Record State", "Value", "Milestones:Due"} <= set(attributes["Business Record"])
     roles = await ecm.gateway.role_names()
-    assert set(roles) == {"Account", "Opportunity", "Case", "Contract"}
+    assert set(roles) == {kind.name for kind in definition.workspace_types}
     assert "Legal" in roles["Contract"]
 
 

@@ -27,6 +27,22 @@ WORKFLOW_MAPS = (
         nickname="discount_approval",
     ),
     WorkflowMapSpec(
+        "Terms Approval",
+        (StepSpec("Approver", "eve.counsel", "Accept the terms?", assignee_attribute="Approver"),),
+        _REQUEST,
+        nickname="terms_approval",
+    ),
+    WorkflowMapSpec(
+        "Pricing Approval",
+        (
+            StepSpec(
+                "Approver", "finn.finance", "Approve the price?", assignee_attribute="Approver"
+            ),
+        ),
+        _REQUEST,
+        nickname="pricing_approval",
+    ),
+    WorkflowMapSpec(
         "Contract Approval",
         (
             StepSpec("Legal Review", "eve.counsel", "Are the terms acceptable?"),
@@ -52,13 +68,21 @@ WORKFLOW_MAPS = (
     ),
 )
 RECORDS = RecordsSpec(
-    rsis={"CASE-7Y": 7, "CONTRACT-10Y": 10, "FINANCE-10Y": 10},
+    rsis={
+        "CASE-7Y": 7,
+        "CONTRACT-10Y": 10,
+        "FINANCE-10Y": 10,
+        "EVIDENCE-7Y": 7,
+        "PROJECT-10Y": 10,
+    },
     file_plan=(
         RmClassificationSpec("Customer Service/Cases", "CASE-7Y", "100-10"),
         RmClassificationSpec("Customer Service/Complaints", "CASE-7Y", "100-20"),
         RmClassificationSpec("Sales/Contracts", "CONTRACT-10Y", "200-10"),
         RmClassificationSpec("Finance/Transactions", "FINANCE-10Y", "300-10"),
         RmClassificationSpec("Procurement/Vendors", "FINANCE-10Y", "400-10"),
+        RmClassificationSpec("Compliance/Evidence", "EVIDENCE-7Y", "500-10"),
+        RmClassificationSpec("Projects/Deliverables", "PROJECT-10Y", "600-10"),
     ),
     classifications=("Correspondence", "Evidence", "Invoices"),
     codes={

@@ -133,7 +133,7 @@ async def test_metadata_describes_every_key(server: ContentServerSimulator, api:
         )
         for result in results
     ]
-    assert names == ["Business Record", "Contract"]
+    assert names == ["Business Record", "Contract", "Approval"]
     for result in results:
         described = result["metadata"]["categories"]
         for key in result["data"]["categories"]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.sandbox.content_server import ContentServerSimulator
+from app.sandbox.content_server.default_processes import RECORDS
 from tests.sandbox.content_server.conftest import Api
 
 
@@ -225,7 +226,7 @@ async def test_schedules_are_made_stage_by_stage(api: Api) -> None:
     assert (await api.get("/v2/rsis/99")).status_code == 404
     page = (await api.get("/v2/rsis", limit=2)).json()
     assert len(page["results"]["data"]["rsis"]) == 2
-    assert page["collection"]["paging"]["total_count"] == 5
+    assert page["collection"]["paging"]["total_count"] == 2 + len(RECORDS.rsis)
 
 
 async def test_stages_of_a_schedule_follow_each_other_from_the_record_date(

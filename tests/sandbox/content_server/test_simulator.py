@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.sandbox.content_server import ApiError, Behaviour, ContentServerSimulator
+from app.sandbox.content_server.default_definition import default_definition
 from tests.sandbox.content_server.conftest import Api
 
 
@@ -49,7 +50,7 @@ def test_what_the_server_would_refuse_is_refused_here_too() -> None:
     with pytest.raises(ApiError, match="The user 'nobody' does not exist"):
         server.create_workspace("Account", "C", roles={"Owner": ["nobody"]})
     with pytest.raises(KeyError):
-        server.create_workspace("Project", "P")
+        server.create_workspace("Warehouse", "W")
     assert [made.name for made in server.workspaces()] == ["A"]
 
 
@@ -72,3 +73,15 @@ def test_expired_tokens_are_forgotten() -> None:
     for _ in range(3000):
         server.sessions.issue_ticket(server.member("ann.seller"))
     assert server.sessions.remembered() < 1100
+
+
+def test_every_record_type_of_the_default_server_has_a_workspace_type_of_its_kind() -> None:
+    """Business object types are unique, and every template carries the record's state."""
+    definition = default_definition()
+    names = [kind.name for kind in definition.business_object_types]
+    assert len(names) == len(set(names))
+    types = {kind.name: kind for kind in definition.workspace_types}
+    assert {kind.workspace_type for kind in definition.business_object_types} == set(types)
+    for kind in types.values():
+        assert "Business Record" in kind.templates[0].categories
+        assert kind.templates[0].folders

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.sandbox.content_server import Behaviour, ContentServerSimulator, Definition
+from app.sandbox.content_server.default_categories import BUSINESS_RECORD
 from app.sandbox.content_server.default_definition import (
-    BUSINESS_RECORD,
     SERVICE_CLIENT,
     demo_users,
 )
