@@ -2,34 +2,45 @@
 
 In the process, beside a simulator:
 
-    faults = Faults(kinds=("etag_race",))           # the five built-in kinds, and one of its own
+    faults = Faults(kinds=("etag_race",))           # the built-in kinds, and one of its own
     app = FaultInjection(app, faults)               # around the whole ASGI application
     faults.add(Fault("latency", times=None, seconds=0.2))
     faults.add(Fault("status", times=3, status=429, retry_after=1))
-    faults.add(Fault("lose_answer", method="POST", path="/accounts"))
+    faults.add(Fault("lose_answer", method="POST", path="/accounts", every=5, times=None))
+    faults.add(Fault("outage", lasting=10))
     ...
     faults.clear()
 
 From outside, over HTTP on `ADMIN_PATH` of the same server (which no fault ever strikes):
 
-    GET     the faults that wait and how often each kind has struck
+    GET     the faults that wait, how often each kind has struck, and the kinds that there are
     POST    one fault, or a list of them, as JSON objects with the fields of `Fault`
-    DELETE  clear them all
+    DELETE  clear them all, or with ``?kind=`` those of one kind
 
-Kinds: ``latency`` waits ``seconds`` and then goes on to the other faults; ``status`` answers
-``status`` (with ``Retry-After`` when ``retry_after`` is given; ``html`` makes the body a gateway's
-HTML page, otherwise the simulator's ``render`` shapes it); ``reset`` resets the connection before
-the request is looked at; ``hang_up`` closes it without an answer, also before; ``lose_answer`` lets
-the request do all its work and then closes the connection in place of the answer. A kind that the
-simulator names itself does nothing here: its code asks `Faults.take` at the right moment.
+Kinds, in the order in which they are looked at when a request comes:
+
+    outage       resets the connection, whatever is asked, until it is cleared or has lasted
+    latency      waits ``seconds``, and goes on to the other faults
+    slow_body    lets the body of the answer take ``seconds`` to arrive, and goes on
+    cut_body     breaks the connection in the middle of the answer's body, and goes on
+    reset        resets the connection before the request is looked at
+    hang_up      closes it without an answer, also before
+    status       answers ``status``; ``retry_after`` adds the header, ``html`` makes the body a
+                 gateway's page, otherwise the simulator's ``render`` shapes it
+    lose_answer  lets the request do all its work and closes the connection in place of the answer
+
+A burst of throttling is a ``status`` 429 with ``times`` or ``lasting``. A kind that the simulator
+names itself does nothing here: its code asks `Faults.take` at the right moment; and one that it
+gives in ``at_once`` is done when it is added and waits for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -37,18 +48,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.sandbox.bad_bodies import BadBody
 from app.serving import hang_up
 
 ADMIN_PATH = "/__admin/faults"
-BUILT_IN = ("latency", "status", "reset", "hang_up", "lose_answer")
+BREAKS = ("reset", "hang_up", "cut_body", "lose_answer")
+BUILT_IN = ("outage", "latency", "slow_body", "status", *BREAKS)
+
+_GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
 @dataclass(slots=True)
 class Fault:
     """One thing that shall go wrong.
 
-    ``times`` is how many requests it strikes, None for all until it is cleared. ``method`` and
-    ``path`` (a regular expression, searched in path and query) narrow the requests it applies to.
+    ``times`` is how many requests it strikes, None for all until it is cleared (an outage is
+    always for all). ``method`` and ``path`` (a regular expression, searched in path and query)
+    narrow the requests it applies to; of these it strikes each ``every``-th. ``lasting`` is after
+    how many seconds it is over by itself.
     """
 
     kind: str
@@ -59,6 +76,8 @@ class Fault:
     status: int = 503
     retry_after: int | None = None
     html: bool = False
+    every: int = 1
+    lasting: float | None = None
 
     def applies_to(self, method: str, target: str) -> bool:
         if self.method is not None and self.method.upper() != method.upper():
@@ -66,55 +85,105 @@ class Fault:
         return self.path is None or re.search(self.path, target) is not None
 
 
-class Faults:
-    """The faults that wait for their request, in the order in which they were added."""
+@dataclass(slots=True)
+class _Waiting:
+    """A fault that was added: how many requests it has let pass, and until when it lasts."""
 
-    def __init__(self, kinds: Iterable[str] = ()) -> None:
-        self.kinds = (*BUILT_IN, *kinds)
+    fault: Fault
+    until: float | None
+    passed: int = 0
+
+
+class Faults:
+    """The faults that wait for their request, in the order in which they were added.
+
+    ``kinds`` are the simulator's own, ``at_once`` what those kinds do that wait for no request.
+    """
+
+    def __init__(
+        self,
+        kinds: Iterable[str] = (),
+        *,
+        at_once: Mapping[str, Callable[[], None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._at_once = dict(at_once or {})
+        self.kinds = (*BUILT_IN, *kinds, *self._at_once)
         self.struck: Counter[str] = Counter()
-        self._waiting: list[Fault] = []
+        self._clock = clock
+        self._added: list[_Waiting] = []
 
     def add(self, *faults: Fault) -> None:
-        """Let these go wrong from now on. Raises ValueError for an unknown kind or a bad field."""
+        """Let these go wrong from now on.
+
+        Raises ValueError for an unknown kind or a bad field, and then none of them does.
+        """
         for fault in faults:
-            self._check(fault)
-        self._waiting.extend(faults)
+            check(fault, self.kinds)
+        for fault in faults:
+            if act := self._at_once.get(fault.kind):
+                self.struck[fault.kind] += 1
+                act()
+                continue
+            if fault.kind == "outage":
+                fault.times = None
+            until = None if fault.lasting is None else self._clock() + fault.lasting
+            self._added.append(_Waiting(fault, until))
 
     def take(self, kind: str, method: str, target: str) -> Fault | None:
         """The first waiting fault of this kind for this request, used up by one; None if none."""
-        for fault in self._waiting:
+        if not self._added:
+            return None
+        self._forget_the_past()
+        for waiting in self._added:
+            fault = waiting.fault
             if fault.kind == kind and fault.applies_to(method, target):
-                self._use_up(fault)
-                return fault
+                waiting.passed += 1
+                if waiting.passed % fault.every == 0:
+                    self._use_up(waiting)
+                    return fault
         return None
 
-    def clear(self) -> None:
-        self._waiting.clear()
+    def clear(self, kind: str | None = None) -> None:
+        """Forget the faults of one kind, or all."""
+        self._added = [w for w in self._added if kind is not None and w.fault.kind != kind]
 
     def waiting(self) -> list[Fault]:
         """What has still to strike, oldest first."""
-        return list(self._waiting)
+        self._forget_the_past()
+        return [waiting.fault for waiting in self._added]
 
-    def _use_up(self, fault: Fault) -> None:
+    def _forget_the_past(self) -> None:
+        now = self._clock()
+        self._added = [w for w in self._added if w.until is None or now < w.until]
+
+    def _use_up(self, waiting: _Waiting) -> None:
+        fault = waiting.fault
         self.struck[fault.kind] += 1
         if fault.times is None:
             return
         fault.times -= 1
         if fault.times == 0:
-            self._waiting.remove(fault)
+            self._added.remove(waiting)
 
-    def _check(self, fault: Fault) -> None:
-        if fault.kind not in self.kinds:
-            known = ", ".join(self.kinds)
-            raise ValueError(f"There is no fault {fault.kind!r}; this simulator knows: {known}.")
-        if fault.times is not None and fault.times < 1:
-            raise ValueError("times must be at least 1, or null for every request.")
-        if not 200 <= fault.status <= 599:
-            raise ValueError(f"{fault.status} is not an HTTP status that can be answered.")
-        try:
-            re.compile(fault.path or "")
-        except re.error as error:
-            raise ValueError(f"path is not a regular expression: {error}.") from error
+
+def check(fault: Fault, kinds: Iterable[str]) -> None:
+    """Raises ValueError for an unknown kind or a field that makes no sense, with the reason."""
+    if fault.kind not in kinds:
+        known = ", ".join(kinds)
+        raise ValueError(f"There is no fault {fault.kind!r}; this simulator knows: {known}.")
+    if fault.times is not None and fault.times < 1:
+        raise ValueError("times must be at least 1, or null for every request.")
+    if not 200 <= fault.status <= 599:
+        raise ValueError(f"{fault.status} is not an HTTP status that can be answered.")
+    if fault.every < 1:
+        raise ValueError("every must be at least 1: each request.")
+    if fault.seconds < 0 or (fault.lasting is not None and fault.lasting <= 0):
+        raise ValueError("seconds must not be negative, and lasting must be more than 0.")
+    try:
+        re.compile(fault.path or "")
+    except re.error as error:
+        raise ValueError(f"path is not a regular expression: {error}.") from error
 
 
 RenderStatus = Callable[[Fault], Response]
@@ -146,8 +215,23 @@ class FaultInjection:
 
     async def _strike(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, target = scope["method"], _target(scope)
+        if self._faults.take("outage", method, target):
+            await hang_up(scope, receive, reset=True)
+            return
         if latency := self._faults.take("latency", method, target):
             await asyncio.sleep(latency.seconds)
+        if slow := self._faults.take("slow_body", method, target):
+            send = BadBody(send, slow.seconds).send
+        if not self._faults.take("cut_body", method, target):
+            await self._answer(scope, receive, send)
+            return
+        cut = BadBody(send, cut=True)
+        await self._answer(scope, receive, cut.send)
+        if cut.begun:
+            await hang_up(scope, receive)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, target = scope["method"], _target(scope)
         if self._faults.take("reset", method, target):
             await hang_up(scope, receive, reset=True)
         elif self._faults.take("hang_up", method, target):
@@ -165,8 +249,7 @@ class FaultInjection:
     def _planned(self, fault: Fault) -> Response:
         if fault.html:
             title = f"{fault.status} Service Unavailable" if fault.status == 503 else fault.status
-            page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-            response: Response = HTMLResponse(page, fault.status)
+            response: Response = HTMLResponse(_GATEWAY_PAGE.format(title), fault.status)
         else:
             response = self._render(fault)
         if fault.retry_after is not None:
@@ -176,15 +259,14 @@ class FaultInjection:
     async def _admin(self, request: Request) -> Response:
         if request.method == "POST":
             try:
-                self._faults.add(*_parse(await request.json()))
+                self._faults.add(*parse_faults(await request.json()))
             except (ValueError, TypeError) as error:
                 return JSONResponse({"error": str(error)}, 400)
         elif request.method == "DELETE":
-            self._faults.clear()
+            self._faults.clear(request.query_params.get("kind"))
         elif request.method != "GET":
             return JSONResponse({"error": "GET, POST or DELETE"}, 405)
-        waiting = [asdict(fault) for fault in self._faults.waiting()]
-        return JSONResponse({"waiting": waiting, "struck": dict(self._faults.struck)})
+        return JSONResponse(told(self._faults))
 
 
 def _target(scope: Scope) -> str:
@@ -196,7 +278,16 @@ async def _swallow(_: Message) -> None:
     """Stands in for the connection while an answer is made that nobody will see."""
 
 
-def _parse(body: Any) -> list[Fault]:
+def told(faults: Faults) -> dict[str, Any]:
+    """What `ADMIN_PATH` answers."""
+    return {
+        "waiting": [asdict(fault) for fault in faults.waiting()],
+        "struck": dict(faults.struck),
+        "kinds": list(faults.kinds),
+    }
+
+
+def parse_faults(body: Any) -> list[Fault]:
     items = body if isinstance(body, list) else [body]
     known = {field.name for field in fields(Fault)}
     for item in items:

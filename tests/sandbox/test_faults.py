@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -16,6 +17,7 @@ from app.sandbox.faults import ADMIN_PATH, Fault, FaultInjection, Faults
 from app.serving import ServedApp
 
 GONE = (httpx.RemoteProtocolError, httpx.ReadError)
+LONG = "x" * 50_000
 
 
 class Ledger:
@@ -23,9 +25,13 @@ class Ledger:
 
     def __init__(self) -> None:
         self.entries: list[str] = []
-        self.faults = Faults(kinds=("own_kind",))
+        self.rung = 0
+        self.faults = Faults(kinds=("own_kind",), at_once={"ring": self.ring})
         routes = [Route("/entries", self.answer, methods=["GET", "POST"])]
         self.app = FaultInjection(Starlette(routes=routes), self.faults)
+
+    def ring(self) -> None:
+        self.rung += 1
 
     async def answer(self, request: Request) -> JSONResponse:
         if request.method == "POST":
@@ -100,6 +106,91 @@ async def test_latency_delays_and_then_other_faults_still_strike(
     assert (first.status_code, second.status_code) == (500, 200)
 
 
+async def test_an_outage_is_for_all_requests_until_it_is_cleared(
+    ledger: Ledger, client: httpx.AsyncClient
+) -> None:
+    ledger.faults.add(Fault("outage"))
+    for _ in range(2):
+        with pytest.raises(GONE):
+            await client.post("/entries", content="never")
+    assert (await client.get(ADMIN_PATH)).json()["struck"] == {"outage": 2}
+    await client.delete(ADMIN_PATH)
+    assert (await client.get("/entries")).json() == {"entries": []}
+
+
+async def test_a_slow_body_arrives_whole_and_late(
+    ledger: Ledger, client: httpx.AsyncClient
+) -> None:
+    ledger.entries.append(LONG)
+    ledger.faults.add(Fault("slow_body", seconds=0.2))
+    sizes: list[int] = []
+    content = bytearray()
+    before = time.monotonic()
+    async with client.stream("GET", "/entries") as answer:
+        async for piece in answer.aiter_raw():
+            sizes.append(len(piece))
+            content += piece
+    assert time.monotonic() - before >= 0.2
+    assert json.loads(content) == {"entries": [LONG]}
+    assert len(sizes) > 5
+
+
+async def test_a_slow_body_and_another_fault_come_together(
+    ledger: Ledger, client: httpx.AsyncClient
+) -> None:
+    ledger.faults.add(Fault("slow_body", seconds=0.1), Fault("status", status=502, html=True))
+    before = time.monotonic()
+    answer = await client.get("/entries")
+    assert (answer.status_code, time.monotonic() - before >= 0.1) == (502, True)
+    assert answer.text.endswith("</html>")
+
+
+async def test_a_cut_body_breaks_off_after_the_work_was_done(
+    ledger: Ledger, client: httpx.AsyncClient
+) -> None:
+    ledger.entries.append(LONG)
+    ledger.faults.add(Fault("cut_body"))
+    content = bytearray()
+    with pytest.raises(GONE):
+        async with client.stream("POST", "/entries", content="written") as answer:
+            assert answer.status_code == 200
+            async for piece in answer.aiter_raw():
+                content += piece
+    assert 0 < len(content) < len(LONG)
+    assert ledger.entries == [LONG, "written"]
+    assert (await client.get("/entries")).status_code == 200
+
+
+async def test_each_third_request_is_struck(ledger: Ledger, client: httpx.AsyncClient) -> None:
+    ledger.faults.add(Fault("status", times=2, status=429, every=3))
+    statuses = [(await client.get("/entries")).status_code for _ in range(9)]
+    assert statuses == [200, 200, 429, 200, 200, 429, 200, 200, 200]
+
+
+def test_a_fault_is_over_by_itself() -> None:
+    now = 100.0
+    faults = Faults(clock=lambda: now)
+    faults.add(Fault("outage", lasting=5), Fault("reset"))
+    now = 104.9
+    assert faults.take("outage", "GET", "/") is not None
+    now = 105.0
+    assert faults.take("outage", "GET", "/") is None
+    assert [fault.kind for fault in faults.waiting()] == ["reset"]
+
+
+def test_what_happens_at_once_does_not_wait(ledger: Ledger) -> None:
+    ledger.faults.add(Fault("ring"))
+    assert ledger.rung == 1
+    assert ledger.faults.waiting() == []
+    assert ledger.faults.struck == {"ring": 1}
+
+
+def test_of_a_list_with_a_wrong_fault_none_is_added(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="no fault 'meteor'"):
+        ledger.faults.add(Fault("ring"), Fault("reset"), Fault("meteor"))
+    assert (ledger.rung, ledger.faults.waiting()) == (0, [])
+
+
 async def test_method_and_path_narrow_a_fault(ledger: Ledger, client: httpx.AsyncClient) -> None:
     ledger.faults.add(Fault("status", times=None, method="get", path=r"\?page=2$"))
     statuses = [
@@ -119,18 +210,25 @@ async def test_faults_are_set_and_cleared_over_http(
     kinds = [fault["kind"] for fault in set_answer.json()["waiting"]]
     assert kinds == ["status", "latency", "own_kind"]
     assert (await client.get("/entries")).status_code == 500
+    rest = (await client.delete(f"{ADMIN_PATH}?kind=status")).json()["waiting"]
+    assert [fault["kind"] for fault in rest] == ["own_kind"]
     assert (await client.delete(ADMIN_PATH)).json()["waiting"] == []
-    assert (await client.get(ADMIN_PATH)).json()["struck"] == {"status": 1, "latency": 1}
+    told = (await client.get(ADMIN_PATH)).json()
+    assert told["struck"] == {"status": 1, "latency": 1}
+    assert {"outage", "own_kind", "ring"} <= set(told["kinds"])
     assert (await client.get("/entries")).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"kind": "meteor"}, "no fault 'meteor'; this simulator knows: latency"),
+        ({"kind": "meteor"}, "no fault 'meteor'; this simulator knows: outage, latency, slow_body"),
         ({"kind": "status", "color": "red"}, "no field color"),
         ({"kind": "status", "times": 0}, "times must be at least 1"),
         ({"kind": "status", "status": 99}, "99 is not an HTTP status"),
+        ({"kind": "status", "every": 0}, "every must be at least 1"),
+        ({"kind": "outage", "lasting": 0}, "lasting must be more than 0"),
+        ({"kind": "latency", "seconds": -1}, "seconds must not be negative"),
         ({"kind": "status", "path": "("}, "not a regular expression"),
         (["latency"], 'at least "kind"'),
     ],

@@ -33,8 +33,9 @@ class ContentServerSimulator:
 
     ``seed`` decides ids and tickets, ``data`` what the server starts with (`default_definition`
     when None), ``clock`` what time it is for tickets and dates. `faults` and `behaviour` may be
-    changed at any time; everything else about the server is in `store`. `app` is the ASGI
-    application itself, for those who need no socket.
+    changed at any time (beside `application.OWN_FAULTS` there are ``expire_all_tickets`` and
+    ``expire_all_tokens``, which end all sessions at once); everything else about the server is in
+    `store`. `app` is the ASGI application itself, for those who need no socket.
     """
 
     def __init__(
@@ -53,7 +54,11 @@ class ContentServerSimulator:
         fill(self.store, self.definition)
         self.people = People(self.store)
         self.sessions = Sessions(self.store)
-        self.faults = Faults(OWN_FAULTS)
+        at_once = {
+            "expire_all_tickets": self.sessions.expire_all,
+            "expire_all_tokens": lambda: self.sessions.expire_all(grants=True),
+        }
+        self.faults = Faults(OWN_FAULTS, at_once=at_once)
         clients = {client.client_id: client for client in self.definition.clients}
         self._application = Application(self.store, self.sessions, clients, self.faults)
         inner = FaultInjection(self._application, self.faults)

@@ -23,6 +23,7 @@ from app.sandbox.dataverse.web.urls import (
     parse_query,
 )
 from app.sandbox.faults import ADMIN_PATH, Faults
+from app.serving import hang_up
 
 USER = "dovetail.user"
 MAX_BODY = 128 * 1024 * 1024
@@ -56,6 +57,9 @@ class Front:
             await self.inner(scope, receive, send)
             return
         request = Request(scope, receive)
+        if self._faults.take("outage", request.method, request.url.path):
+            await hang_up(scope, receive, reset=True)
+            return
         try:
             self._expire_token(request)
             user = await self._callers.application_user(request.headers)

@@ -29,7 +29,8 @@ class EntraSimulator:
 
     ``clients`` are the registered applications; ``resources`` the ones that tokens are given for,
     None for any. ``lifetime_seconds`` may be changed while it runs and counts for new tokens.
-    ``faults`` holds the switches of `app.sandbox.faults`. Addresses exist once it has started.
+    ``faults`` holds the switches of `app.sandbox.faults`, and ``revoke_tokens``, at once. Addresses
+    exist once it has started.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class EntraSimulator:
         self.resources = None if resources is None else set(resources)
         self.lifetime_seconds = lifetime_seconds
         self.tokens_issued = 0
-        self.faults = Faults()
         self._ca = ca or LocalCa()
         self._owns_ca = ca is None
         self._issuer = TokenIssuer(tenant, now)
+        self.faults = Faults(at_once={"revoke_tokens": self._issuer.revoke_all})
         app = Starlette(routes=self._routes())
         self._served = ServedApp(
             FaultInjection(app, self.faults, render=_planned), port=port, ca=self._ca

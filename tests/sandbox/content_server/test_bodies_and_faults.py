@@ -125,6 +125,14 @@ async def test_a_ticket_can_be_made_to_expire_on_the_next_write(
     assert server.workspaces() == []
 
 
+async def test_all_tickets_can_be_made_to_expire_at_once(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    await api.http.post(server.base_url + ADMIN_PATH, json={"kind": "expire_all_tickets"})
+    assert (await api.get("/v1/serverinfo")).status_code == 401
+    assert server.faults.waiting() == []
+
+
 async def test_faults_are_set_and_cleared_from_outside(
     server: ContentServerSimulator, api: Api
 ) -> None:

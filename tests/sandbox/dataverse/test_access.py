@@ -158,6 +158,19 @@ async def test_faults_are_set_from_outside_without_a_token(
     assert answers[2].headers["content-type"].startswith("text/html")
 
 
+async def test_an_outage_is_one_for_callers_without_a_token_as_well(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    dataverse.faults.add(Fault("outage"))
+    async with httpx.AsyncClient(verify=NO_TLS) as stranger:
+        for caller in (client, stranger):
+            with pytest.raises(httpx.TransportError):
+                await caller.get(f"{dataverse.api_url}/WhoAmI")
+        await stranger.delete(dataverse.url + ADMIN_PATH)
+        assert (await stranger.get(f"{dataverse.api_url}/WhoAmI")).status_code == 401
+    assert (await client.get("/WhoAmI")).status_code == 200
+
+
 def test_as_a_process_it_brings_its_authority_and_msal_signs_in() -> None:
     command = [sys.executable, "-m", "app.sandbox.dataverse"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

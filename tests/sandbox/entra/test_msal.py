@@ -200,7 +200,7 @@ async def test_msal_keeps_the_token_until_it_nears_its_end(entra: EntraSimulator
 
 async def test_revoked_tokens_stop_working_and_new_ones_work(entra: EntraSimulator) -> None:
     before = (await sign_in(entra, SECRET))["access_token"]
-    entra.revoke_tokens()
+    entra.faults.add(Fault("revoke_tokens"))
     with pytest.raises(InvalidToken, match="does not publish"):
         await entra.verify(before, [RESOURCE])
     after = (await sign_in(entra, SECRET))["access_token"]
