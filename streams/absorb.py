@@ -6,10 +6,12 @@ an outcome of a command of ours; after it is absorbed, the flows decide over the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from streams.catalogue import ColumnValue
 from streams.flows.shape import Cause
 from streams.happenings import remembered
 from streams.memory import Memory
@@ -46,6 +48,8 @@ from streams.telling import (
     news_of_absence,
 )
 from tables.flow_steps import Refusal
+from tables.keys import RecordRef
+from tables.pasts import PastRow
 from tables.records import Stamp
 from tables.stages import Move
 from tables.workspace_links import Link
@@ -119,8 +123,10 @@ class Absorber:
             reading = read(change.record, [stamp, "thin"], change.at_ms)
             return Absorbed(memory, commands=(reading,), cause=change)
         merge = before.merged(change.columns, stamp)
-        row = merge.row.removed(stamp) if change.operation is Operation.DELETE else merge.row
-        after = memory.with_(row=row)
+        removed = change.operation is Operation.DELETE
+        row = merge.row.removed(stamp) if removed else merge.row
+        past = self._past(change.record, memory, stamp, change.columns, removed=removed)
+        after = memory.with_(row=row, past=past)
         why = (
             "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
         )
@@ -130,6 +136,8 @@ class Absorber:
             *news_for_askers(change.record, after, merge.changed),
         )
         skip, near_miss = self._skip(change, memory, merge.changed, stamp)
+        if skip is Skip.STALE and after.past != memory.past:
+            skip = None  # it says nothing new, but something else of what was before
         return Absorbed(
             after,
             facts=facts,
@@ -139,6 +147,20 @@ class Absorber:
             skip=None if commands else skip,
             near_miss=near_miss,
         )
+
+    def _past(
+        self,
+        record: RecordRef,
+        memory: Memory,
+        stamp: Stamp,
+        columns: Mapping[str, ColumnValue],
+        *,
+        removed: bool = False,
+    ) -> PastRow:
+        """What was so before, of the columns whose past some rule looks at."""
+        watched = self.book.watched(record.table)
+        past = memory.past.seen(stamp, {c: v for c, v in columns.items() if c in watched})
+        return past.removed(stamp) if removed and watched else past
 
     def _skip(
         self, change: RecordChange, memory: Memory, changed: frozenset[str], stamp: Stamp
@@ -257,7 +279,8 @@ class Absorber:
             return Absorbed(done, facts=tuple(news_of_absence(outcome.record, done)), cause=outcome)
         stamp = _stamp(outcome.modified_ms, outcome.version, outcome.modified_ms)
         merge = done.row.merged(outcome.columns, stamp)
-        after = done.with_(row=merge.row)
+        past = self._past(outcome.record, done, stamp, outcome.columns)
+        after = done.with_(row=merge.row, past=past)
         facts: tuple[Fact, ...] = (
             *moves(self.book, outcome.record, memory.row, merge.row),
             *news_for_askers(outcome.record, after, merge.changed),

@@ -15,7 +15,7 @@ from streams.flows.registry import FLOWS
 from streams.flows.shape import Flow, Reason
 from streams.memory import Memory
 from streams.messages.facts import TimeReached
-from streams.rules import Expression, FlowRule, RuleBook, Trail
+from streams.rules import Expression, RuleBook, TableRule, Trail
 from tables.flow_steps import Step
 from tables.keys import RecordRef
 
@@ -72,7 +72,7 @@ def explain(
 
 
 def _explained(
-    memory: Memory, record: RecordRef, book: RuleBook, flow: Flow, rule: FlowRule, now_ms: int
+    memory: Memory, record: RecordRef, book: RuleBook, flow: Flow, rule: TableRule, now_ms: int
 ) -> Explanation:
     view = memory.view(record, flow, book, at_ms=now_ms, now_ms=now_ms, repeats=False)
     decision = flow.decide(TimeReached(record=record, at_ms=now_ms), view, rule)
@@ -91,7 +91,7 @@ def _explained(
     )
 
 
-def _conditions(rule: FlowRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
+def _conditions(rule: TableRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
     for place, question in rule.questions():
         values = dict(_values(question, variables))
         yield Condition(place, question.source, holds(question, variables), values)
@@ -103,7 +103,7 @@ def _values(question: Expression, variables: Mapping[str, Any]) -> Iterator[tupl
             yield f"{name}.{column}", known.get(column)
 
 
-def _open(memory: Memory, rule: FlowRule) -> Iterator[Open]:
+def _open(memory: Memory, rule: TableRule) -> Iterator[Open]:
     for name, step in sorted(memory.steps.with_prefix(rule.name, "").items()):
         if _is_open(step):
             refusal = step.refusal if step.refusal and step.refusal.desired == step.asked else None

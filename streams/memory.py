@@ -14,6 +14,7 @@ from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
+from tables.pasts import PastRow
 from tables.records import RecordRow
 from tables.rows import Row
 from tables.stages import StagesRow
@@ -28,6 +29,7 @@ STAGES = "stages"
 ECHOES = "echoes"
 EVIDENCE = "evidence"
 APPROVALS = "approvals"
+PASTS = "pasts"
 WAKES = "wakes"
 TIMERS = "timers"
 WORKSPACE_OWNERS = "workspace_owners"
@@ -43,6 +45,7 @@ DECIDE_TABLES = (
     ECHOES,
     EVIDENCE,
     APPROVALS,
+    PASTS,
     WAKES,
     TIMERS,
     WORKSPACE_OWNERS,
@@ -72,6 +75,7 @@ class Memory:
     echoes: EchoesRow = field(default_factory=EchoesRow)
     evidence: EvidenceRow = field(default_factory=EvidenceRow)
     approvals: ApprovalsRow = field(default_factory=ApprovalsRow)
+    past: PastRow = field(default_factory=PastRow)
     wakes: WakesRow = field(default_factory=WakesRow)
     own: dict[str, Row] = field(default_factory=dict)
 
@@ -92,6 +96,7 @@ class Memory:
             echoes=EchoesRow.from_bytes(rows.get(ECHOES, key)),
             evidence=EvidenceRow.from_bytes(rows.get(EVIDENCE, key)),
             approvals=ApprovalsRow.from_bytes(rows.get(APPROVALS, key)),
+            past=PastRow.from_bytes(rows.get(PASTS, key)),
             wakes=WakesRow.from_bytes(rows.get(WAKES, key)),
             own=own,
         )
@@ -129,6 +134,7 @@ class Memory:
             stages=self.stages,
             evidence=self.evidence,
             approvals=self.approvals,
+            past=self.past,
             own=self.own_row(flow),
             catalogue=book.catalogue,
             members=book.members,
@@ -157,6 +163,7 @@ class Memory:
             ECHOES: self.echoes,
             EVIDENCE: self.evidence,
             APPROVALS: self.approvals,
+            PASTS: self.past,
             WAKES: self.wakes,
             **{flow.own_table: self.own_row(flow) for flow in FLOWS if flow.own_table},
         }

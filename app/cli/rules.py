@@ -186,13 +186,14 @@ def _show_faults(wrong: RulesWrong) -> None:
 
 def _show(files: RuleFiles, *, as_json: bool) -> None:
     from streams.flows.registry import FLOWS
+    from streams.rules import FlowRule
 
     found = [
         {
             "flow": flow.name,
             "rule": rule.name,
             "table": rule.table,
-            "workspace_type": rule.workspace.type,
+            "workspace_type": rule.workspace.type if isinstance(rule, FlowRule) else "-",
             "where": str(files.where(rule.name)),
         }
         for flow in FLOWS

@@ -13,7 +13,7 @@ from app.rule_files.tables import FILE, Tables, table_fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
-from streams.rules import ContractRule, FlowRule, RecordWorkspaceRule
+from streams.rules import ContractRule, FlowRule, RecordWorkspaceRule, TableRule, WorkspaceRule
 from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
@@ -23,9 +23,14 @@ _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
 class PlacedRule:
     """A rule and where it stands."""
 
-    rule: FlowRule
+    rule: TableRule
     document: Document
     trail: Trail
+
+    @property
+    def workspace(self) -> WorkspaceRule | None:
+        """The workspace that the rule keeps, if its flow keeps one."""
+        return self.rule.workspace if isinstance(self.rule, FlowRule) else None
 
     def at(self, *trail: Any) -> Location:
         """The line of a part of the rule: ``at("workspace", "type")``."""
@@ -79,9 +84,12 @@ def _business_objects(placed: list[PlacedRule]) -> Iterator[Fault]:
     """Two rules with one business object would share, and fight over, one workspace."""
 
     def key(one: PlacedRule) -> tuple[str, str]:
-        return one.rule.workspace.external_system, one.rule.workspace.business_object_type
+        workspace = one.workspace
+        assert workspace is not None
+        return workspace.external_system, workspace.business_object_type
 
-    for first, again in _repeated(placed, key):
+    keeping = [one for one in placed if one.workspace is not None]
+    for first, again in _repeated(keeping, key):
         where = again.at("workspace", "business_object_type")
         place = first.at("workspace", "business_object_type")
         system, kind = key(again)
@@ -114,17 +122,18 @@ def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, 
 
 
 def _labels(one: PlacedRule) -> Iterator[Fault]:
-    workspace = one.rule.workspace
+    workspace = one.workspace
+    filled = workspace.attributes if workspace else {}
     taken: set[str] = set()
     for trail, path in one.rule.shown_attributes():
         where = one.at(*trail)
         category, _, attribute = path.partition("/")
         if not category or not attribute:
             yield Fault(where, f"{path!r} names no attribute", "write Category/Attribute")
-        elif attribute in workspace.attributes.get(category, {}) or path in taken:
+        elif attribute in filled.get(category, {}) or path in taken:
             yield Fault(where, f"{path!r} is filled elsewhere in this rule too", "keep one of them")
         taken.add(path)
-    for key in ("external_system", "business_object_type", "type"):
+    for key in ("external_system", "business_object_type", "type") if workspace else ():
         if not getattr(workspace, key).strip():
             yield Fault(one.at("workspace", key), f"{key} must not be empty")
 
@@ -167,16 +176,20 @@ def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables)
 def _expressions(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
     for trail, question in one.rule.questions():
         yield from expression_faults(question, one.at(*trail), tables, one.rule, condition=True)
-    for category, attributes in one.rule.workspace.attributes.items():
-        for name, expression in attributes.items():
-            where = one.at("workspace", "attributes", category, name)
-            yield from expression_faults(expression, where, tables, one.rule, condition=False)
+    for trail, expression in one.rule.value_expressions():
+        yield from expression_faults(expression, one.at(*trail), tables, one.rule, condition=False)
 
 
 def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
-    where = one.at("workspace", "name")
+    for trail, pattern in one.rule.patterns():
+        yield from _one_pattern(one, one.at(*trail), pattern, tables)
+
+
+def _one_pattern(
+    one: PlacedRule, where: Location, pattern: str, tables: Tables | None
+) -> Iterator[Fault]:
     try:
-        columns = columns_of(one.rule.workspace.name)
+        columns = columns_of(pattern)
     except PatternFault as fault:
         yield Fault(where, str(fault))
         return
@@ -191,7 +204,7 @@ def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
 
 
 def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
-    for index, role in enumerate(one.rule.workspace.roles):
+    for index, role in enumerate(one.workspace.roles if one.workspace else ()):
         for position, name in enumerate(role.members):
             where = one.at("workspace", "roles", index, "members", position)
             yield from tables.column_fault(where, one.rule.table, name, ColumnKind.LOOKUP)
@@ -202,7 +215,7 @@ def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
 
 
 def _relations(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
-    for index, relation in enumerate(one.rule.workspace.relations):
+    for index, relation in enumerate(one.workspace.relations if one.workspace else ()):
         where = one.at("workspace", "relations", index, "column")
         table, name = one.rule.table, relation.column
         yield from tables.column_fault(where, table, name, ColumnKind.LOOKUP)
@@ -216,15 +229,8 @@ def _relations(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables)
 
 def _columns(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
     rule = one.rule
-    if isinstance(rule, RecordWorkspaceRule):
-        if rule.merged:
-            yield from tables.column_fault(
-                one.at("merged"), rule.table, rule.merged, ColumnKind.BOOLEAN
-            )
-        if rule.merged_into:
-            yield from tables.column_fault(
-                one.at("merged_into"), rule.table, rule.merged_into, ColumnKind.LOOKUP
-            )
+    for trail, name, kinds in rule.columns_used():
+        yield from tables.column_fault(one.at(*trail), rule.table, name, *kinds)
     for alias, name in rule.lookups.items():
         yield from tables.column_fault(
             one.at("lookups", alias), rule.table, name, ColumnKind.LOOKUP

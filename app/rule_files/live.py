@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from app.rule_files.checks import PlacedRule
 from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
-from streams.rules import Trail
+from streams.rules import FlowRule, Trail
 from streams.rules.hints import nearest
 
 
@@ -41,7 +41,11 @@ def check_live(files: RuleFiles, live: LiveNames) -> None:
 
 
 def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
-    workspace = one.rule.workspace
+    workspace = one.workspace
+    if live.attributes is not None:
+        yield from _attributes(one, live.attributes)
+    if workspace is None:
+        return
     templates = live.templates.get(workspace.type)
     if templates is None:
         what = f"Extended ECM has no workspace type {workspace.type!r}"
@@ -52,17 +56,15 @@ def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
     elif workspace.template is not None and workspace.template not in templates:
         what = f"the workspace type {workspace.type!r} has no template {workspace.template!r}"
         yield Fault(one.at("workspace", "template"), what, nearest(workspace.template, templates))
-    if live.attributes is not None:
-        yield from _attributes(one, live.attributes)
     if live.roles is not None and workspace.type in live.roles:
-        yield from _roles(one, live.roles[workspace.type])
+        yield from _roles(one, workspace.type, live.roles[workspace.type])
 
 
 def _attributes(one: PlacedRule, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
-    workspace = one.rule.workspace
+    filled = one.workspace.attributes if one.workspace else {}
     places: list[tuple[tuple[str, str], Trail]] = [
         ((category, name), ("workspace", "attributes", category, name))
-        for category, names in workspace.attributes.items()
+        for category, names in filled.items()
         for name in names
     ]
     for trail, path in one.rule.shown_attributes():
@@ -77,12 +79,12 @@ def _attributes(one: PlacedRule, known: Mapping[str, Collection[str]]) -> Iterat
             yield Fault(one.at(*trail), what, nearest(name, known[category]))
 
 
-def _roles(one: PlacedRule, known: Collection[str]) -> Iterator[Fault]:
-    for index, role in enumerate(one.rule.workspace.roles):
-        if role.role not in known:
-            what = f"workspaces of type {one.rule.workspace.type!r} have no role {role.role!r}"
-            where = one.at("workspace", "roles", index, "role")
-            yield Fault(where, what, nearest(role.role, known))
+def _roles(one: PlacedRule, kind: str, known: Collection[str]) -> Iterator[Fault]:
+    assert isinstance(one.rule, FlowRule)
+    for trail, role in one.rule.roles_used():
+        if role not in known:
+            what = f"workspaces of type {kind!r} have no role {role!r}"
+            yield Fault(one.at(*trail), what, nearest(role, known))
 
 
 def _columns(files: RuleFiles, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:

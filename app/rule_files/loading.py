@@ -18,7 +18,7 @@ from app.rule_files.tables import FILE as TABLES_FILE
 from app.rule_files.tables import Tables, read_tables, version_fault
 from app.rule_files.yaml import Document, read_document
 from streams.errors import Misconfigured
-from streams.rules import MODELS, FlowRule, RuleBook
+from streams.rules import MODELS, RuleBook, TableRule
 from streams.rules.hints import nearest
 from tables.keys import digest
 
@@ -125,7 +125,7 @@ def _flows(documents: Iterable[Document]) -> _Flows:
 
 
 def _rule(
-    document: Document, index: int, model: type[FlowRule], data: Any
+    document: Document, index: int, model: type[TableRule], data: Any
 ) -> tuple[PlacedRule | None, list[Fault]]:
     reading = Reading(document, ("rules", index))
     rule = reading.read(model, data)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
-from streams.flows.conditions import columns_wanted
+from streams.flows.conditions import columns_wanted, holds
 from streams.flows.shape import Decision, Reason, View
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
-from streams.rules import FlowRule
+from streams.rules import Expression, TableRule
 from tables.flow_steps import Step
 from tables.keys import RecordRef, command_id, digest
 from tables.rows import Row
@@ -51,6 +51,17 @@ class Plan:
 
     def because(self, reason: Reason) -> None:
         self._reasons.append(reason)
+
+    def meets(self, condition: Expression, variables: Mapping[str, Any]) -> bool:
+        """Whether the record meets a condition; says why not, and reads it when that is why."""
+        met = holds(condition, variables)
+        if met is None and not self.view.knows(condition.columns()):
+            self.read_record()
+        elif met is None:
+            self.because(Reason.CONDITION_UNDECIDED)
+        elif not met:
+            self.because(Reason.CONDITION_FALSE)
+        return met is True
 
     def absence(self) -> Reason:
         """Why a record that is not alive is not: never heard of, or deleted."""
@@ -124,10 +135,10 @@ class Plan:
         self._facts.append(ColumnsWanted(record=about, wanted_by=self.view.record, columns=columns))
         return None
 
-    def look_up(self, rule: FlowRule) -> bool:
+    def look_up(self, rule: TableRule) -> bool:
         """Ask for what the rule's conditions read of other records; True when all of it is known.
 
-        See ``FlowRule.lookups``. Each of these records tells us again when it changes.
+        See ``TableRule.lookups``. Each of these records tells us again when it changes.
         """
         complete = True
         for alias, column in rule.lookups.items():

@@ -25,7 +25,7 @@ from streams.catalogue import lookup
 from streams.flows import workspaces
 from streams.flows.conditions import context, holds
 from streams.flows.plan import Plan
-from streams.flows.shape import Cause, Decision, Flow, Reason, View
+from streams.flows.shape import Cause, Decision, Flow, View
 from streams.flows.workspaces import Related, Wanted
 from streams.rules import RecordWorkspaceRule
 
@@ -46,7 +46,7 @@ def decide(cause: Cause, view: View, rule: RecordWorkspaceRule) -> Decision:
     variables = context(view, rule)
     related, complete = _survivor(plan, rule)
     wanted = Wanted(record_state(view, rule, variables).value, related=related, complete=complete)
-    workspaces.keep(plan, rule, variables, wanted, lambda: _is_due(plan, rule, variables))
+    workspaces.keep(plan, rule, variables, wanted, lambda: plan.meets(rule.when, variables))
     return plan.decision()
 
 
@@ -58,17 +58,6 @@ def record_state(
     if rule.merged and view.row.value(rule.merged) is True:
         return RecordState.MERGED
     return RecordState.CLOSED if holds(rule.closed, variables) else RecordState.ACTIVE
-
-
-def _is_due(plan: Plan, rule: RecordWorkspaceRule, variables: Mapping[str, Any]) -> bool:
-    due = holds(rule.when, variables)
-    if due is None and not plan.view.knows(rule.when.columns()):
-        plan.read_record()
-    elif due is None:
-        plan.because(Reason.CONDITION_UNDECIDED)
-    elif not due:
-        plan.because(Reason.CONDITION_FALSE)
-    return due is True
 
 
 def _survivor(plan: Plan, rule: RecordWorkspaceRule) -> tuple[frozenset[Related], bool]:

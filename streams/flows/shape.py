@@ -17,6 +17,7 @@ from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
+from tables.pasts import PastRow
 from tables.records import RecordRow
 from tables.rows import Row
 from tables.stages import StagesRow
@@ -66,6 +67,7 @@ class View:
     stages: StagesRow
     evidence: EvidenceRow
     approvals: ApprovalsRow
+    past: PastRow
     own: Row
     catalogue: Catalogue
     members: Mapping[str, str]

@@ -1,7 +1,7 @@
 """The rules of the flows: typed values, a module per flow. ``app.rule_files`` reads the YAML.
 
-A flow's rule extends ``FlowRule``; whatever all rules have in common is checked for all of them
-alike. Add a new flow's model to ``MODELS``.
+A flow's rule extends ``FlowRule``, or ``TableRule`` when it keeps no workspace; whatever all rules
+have in common is checked for all of them alike. Add a new flow's model to ``MODELS``.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,17 @@ from streams.rules.base import (
     RoleRule,
     RuleModel,
     Span,
+    TableRule,
     Trail,
     WorkspaceRule,
+    WrittenColumns,
 )
 from streams.rules.book import ProcessRule, RuleBook
 from streams.rules.contract import ContractColumns, ContractRule
 from streams.rules.record_workspace import RecordWorkspaceRule
 
 #: The model of a rule by its flow's name, as the files say it.
-MODELS: Mapping[str, type[FlowRule]] = {
+MODELS: Mapping[str, type[TableRule]] = {
     model.flow: model for model in (RecordWorkspaceRule, ContractRule)
 }
 
@@ -42,6 +44,8 @@ __all__ = [
     "RuleBook",
     "RuleModel",
     "Span",
+    "TableRule",
     "Trail",
     "WorkspaceRule",
+    "WrittenColumns",
 ]

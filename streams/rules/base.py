@@ -33,6 +33,8 @@ Trail = tuple[str | int, ...]
 _TEXT_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _COLUMN = re.compile(r"\b([a-z_][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
 _DURATION = re.compile(r"(\d+)\s*(minutes?|hours?|days?|weeks?)")
+#: What stands under this key gives values.
+_VALUES = "attributes"
 _UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 
 
@@ -148,11 +150,20 @@ class WorkspaceRule(RuleModel):
     relations: tuple[RelationRule, ...] = ()
 
 
-class LinkColumns(RuleModel):
-    """The record's columns that show its workspace to people; each may be left out.
+class WrittenColumns(RuleModel):
+    """The record's columns that a flow writes; each may be left out.
 
     ``kinds``: what a column has to be of for what is written into it; dates where it says nothing.
     """
+
+    kinds: ClassVar[Mapping[str, tuple[ColumnKind, ...]]] = {}
+
+    def columns(self) -> Iterator[str]:
+        return (value for value in self.model_dump().values() if value)
+
+
+class LinkColumns(WrittenColumns):
+    """The record's columns that show its workspace to people."""
 
     kinds: ClassVar[Mapping[str, tuple[ColumnKind, ...]]] = {
         "workspace_id": (ColumnKind.TEXT,),
@@ -162,16 +173,13 @@ class LinkColumns(RuleModel):
     workspace_id: str | None = None
     workspace_url: str | None = None
 
-    def columns(self) -> Iterator[str]:
-        return (value for value in self.model_dump().values() if value)
 
+class TableRule(RuleModel):
+    """What the rules of all flows have in common: records of one table, and conditions over them.
 
-class FlowRule(RuleModel):
-    """What the rules of all flows have in common.
-
-    By convention the expressions directly in a rule are questions (true or false), and keys that
-    end in ``_attribute`` hold the path of a category attribute, ``"Business Record/State"``; both
-    are checked for every flow alike.
+    By convention expressions under ``attributes`` give values and all others are questions (true
+    or false), and keys that end in ``_attribute`` hold the path of a category attribute,
+    ``"Business Record/State"``; all are checked for every flow alike.
     """
 
     #: The flow's name, as the files say it.
@@ -183,14 +191,17 @@ class FlowRule(RuleModel):
     lookups: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str] = Field(
         default_factory=dict
     )
-    workspace: WorkspaceRule
-    write_back: LinkColumns = LinkColumns()
-    #: What the workspace does when the record is deleted: says so, or stays as it is.
-    on_delete: Literal["mark", "leave"] = "mark"
+    write_back: WrittenColumns = WrittenColumns()
 
     def questions(self) -> Iterator[tuple[Trail, Expression]]:
         """The conditions of the rule, and where each stands."""
-        yield from _within(self, (), Expression, skip=("workspace",))
+        yield from _within(self, (), Expression, skip=(_VALUES,))
+
+    def value_expressions(self) -> Iterator[tuple[Trail, Expression]]:
+        """The expressions that give values, and where each stands."""
+        for trail, expression in _within(self, (), Expression):
+            if _VALUES in trail:
+                yield trail, expression
 
     @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
@@ -207,9 +218,38 @@ class FlowRule(RuleModel):
             if str(trail[-1]).endswith("_attribute"):
                 yield trail, value
 
+    def patterns(self) -> Iterator[tuple[Trail, str]]:
+        """The patterns that are filled with the record's values, and where each stands."""
+        return iter(())
+
+    def watched(self) -> frozenset[str]:
+        """The columns whose past the flow looks at (``streams.flows.past``)."""
+        return frozenset()
+
+    def columns_used(self) -> Iterator[tuple[Trail, str, tuple[ColumnKind, ...]]]:
+        """Columns of the record that the rule names outside expressions: where, which, of what."""
+        return iter(())
+
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """What is wrong within the rule and no model can say: where, what, and the fix."""
         return iter(())
+
+
+class FlowRule(TableRule):
+    """What the rules of the flows have in common that keep a workspace for each record."""
+
+    workspace: WorkspaceRule
+    write_back: LinkColumns = LinkColumns()
+    #: What the workspace does when the record is deleted: says so, or stays as it is.
+    on_delete: Literal["mark", "leave"] = "mark"
+
+    def patterns(self) -> Iterator[tuple[Trail, str]]:
+        yield ("workspace", "name"), self.workspace.name
+
+    def roles_used(self) -> Iterator[tuple[Trail, str]]:
+        """The workspace's roles that the rule names, and where."""
+        for index, role in enumerate(self.workspace.roles):
+            yield ("workspace", "roles", index, "role"), role.role
 
 
 def _within(value: Any, trail: Trail, kind: type[Any], skip: Trail = ()) -> Iterator[Any]:
@@ -228,4 +268,4 @@ def _within(value: Any, trail: Trail, kind: type[Any], skip: Trail = ()) -> Iter
         return
     for name, part in inner:
         if name not in skip:
-            yield from _within(part, (*trail, name), kind)
+            yield from _within(part, (*trail, name), kind, skip)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from streams.catalogue import Catalogue
-from streams.rules.base import FlowRule, RuleModel
+from streams.rules.base import FlowRule, RuleModel, TableRule
 from streams.rules.record_workspace import RecordWorkspaceRule
 
-R = TypeVar("R", bound=FlowRule)
+R = TypeVar("R", bound=TableRule)
 
 
 class ProcessRule(RuleModel):
@@ -26,7 +27,7 @@ class RuleBook:
     """All rules, ready for use. ``digest`` tells which rules decided."""
 
     catalogue: Catalogue = field(default_factory=Catalogue)
-    rules: tuple[FlowRule, ...] = ()
+    rules: tuple[TableRule, ...] = ()
     processes: tuple[ProcessRule, ...] = ()
     members: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -35,7 +36,7 @@ class RuleBook:
         """The rules of one flow."""
         return tuple(rule for rule in self.rules if isinstance(rule, kind))
 
-    def rule(self, name: str) -> FlowRule | None:
+    def rule(self, name: str) -> TableRule | None:
         return next((rule for rule in self.rules if rule.name == name), None)
 
     def homes(self, table: str) -> tuple[str, ...]:
@@ -44,15 +45,26 @@ class RuleBook:
         Those of flow 1; for a table without any, all that it has.
         """
         names = tuple(r.name for r in self.of(RecordWorkspaceRule) if r.table == table)
-        return names or tuple(r.name for r in self.rules if r.table == table)
+        return names or tuple(r.name for r in self.of(FlowRule) if r.table == table)
 
     def business_objects(self) -> Mapping[tuple[str, str], str]:
         """Which table a business object type stands for: ``{(external system, type): table}``."""
-        return {_business_object(rule): rule.table for rule in self.rules}
+        return {_business_object(rule): rule.table for rule in self.of(FlowRule)}
 
     def rule_for_business_object(self, external_system: str, object_type: str) -> str | None:
         wanted = (external_system, object_type)
-        return next((r.name for r in self.rules if _business_object(r) == wanted), None)
+        return next((r.name for r in self.of(FlowRule) if _business_object(r) == wanted), None)
+
+    def watched(self, table: str) -> frozenset[str]:
+        """The columns of a table whose past some rule looks at."""
+        return self._watched.get(table, frozenset())
+
+    @cached_property
+    def _watched(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for rule in self.rules:
+            found[rule.table] = found.get(rule.table, frozenset()) | rule.watched()
+        return found
 
 
 def _business_object(rule: FlowRule) -> tuple[str, str]:

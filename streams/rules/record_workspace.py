@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from streams.catalogue import ColumnKind
 from streams.rules.base import Cel, Expression, FlowRule, Trail
 
 
@@ -18,6 +19,12 @@ class RecordWorkspaceRule(FlowRule):
     #: Columns of a merged record: the flag and the lookup of the surviving record.
     merged: str | None = None
     merged_into: str | None = None
+
+    def columns_used(self) -> Iterator[tuple[Trail, str, tuple[ColumnKind, ...]]]:
+        if self.merged:
+            yield ("merged",), self.merged, (ColumnKind.BOOLEAN,)
+        if self.merged_into:
+            yield ("merged_into",), self.merged_into, (ColumnKind.LOOKUP,)
 
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """The columns of a merge come in a pair."""

@@ -15,6 +15,7 @@ from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
+from tables.pasts import PastRow
 from tables.records import RecordRow, Stamp
 from tables.stages import StagesRow
 from tables.workspace_links import Link, LinksRow
@@ -58,6 +59,7 @@ def view(
         stages=stages or StagesRow(),
         evidence=EvidenceRow(),
         approvals=ApprovalsRow(),
+        past=PastRow(),
         own=ContractsRow(),
         catalogue=CATALOGUE,
         members=BOOK.members,
