@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from app.cli.failures import Failed, KafkaUnreachable
 from app.settings import Settings
+from streams.errors import Misconfigured
 
 #: A person waits for the answer; brokers that need longer are in trouble.
 ANSWER_SECONDS = 10.0
@@ -88,6 +89,8 @@ async def _connected(client: Any, settings: Settings) -> AsyncIterator[Any]:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await client.start()
         except (KafkaError, OSError, TimeoutError) as error:
+            if refused := await _refusal(settings):
+                raise refused from error
             why = str(error) or f"no answer within {ANSWER_SECONDS:g} seconds"
             raise KafkaUnreachable(
                 f"Kafka cannot be reached at {brokers}: {why}",
@@ -110,6 +113,13 @@ def _refused(error: KafkaError | TimeoutError, brokers: str) -> KafkaUnreachable
     return Failed(
         f"Kafka at {brokers} refuses: {error}", advice="check what our login is allowed to do"
     )
+
+
+async def _refusal(settings: Settings) -> Misconfigured | None:
+    from app.settings.kafka import engine_settings
+    from streams.engine.signing_in import refusal
+
+    return await refusal(engine_settings(settings))
 
 
 def _options(settings: Settings) -> dict[str, Any]:

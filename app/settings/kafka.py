@@ -10,6 +10,15 @@ from streams.errors import Misconfigured
 from streams.topics import MAX_MESSAGE_BYTES
 from tables.store import StoreSettings
 
+_LOGIN_ADVICE = (
+    "check DOVETAIL_KAFKA_SASL_USERNAME, DOVETAIL_KAFKA_SASL_PASSWORD (or its _FILE) and "
+    "DOVETAIL_KAFKA_SASL_MECHANISM"
+)
+_TRUST_ADVICE = (
+    "set DOVETAIL_CA_FILE to the authority that signed it, and name the brokers in "
+    "DOVETAIL_KAFKA_BOOTSTRAP as their certificate does"
+)
+
 
 def kafka_security(settings: Settings) -> Security:
     """How to sign in to the brokers; raises Misconfigured for files that hold something else."""
@@ -20,6 +29,8 @@ def kafka_security(settings: Settings) -> Security:
         username=settings.kafka_sasl_username,
         password=password.read() if password else "",
         ssl_context=_ssl_context(settings) if "SSL" in settings.kafka_security_protocol else None,
+        login_advice=_LOGIN_ADVICE,
+        trust_advice=_TRUST_ADVICE,
     )
 
 

@@ -7,13 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.engine.settings import EngineSettings
+from streams.engine.signing_in import refusal
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: So often may the brokers refuse our sign-in: a changed password needs a moment to reach them all.
+_REFUSALS = 3
 
 
 def connection_options(settings: EngineSettings) -> dict[str, Any]:
@@ -43,9 +47,10 @@ async def patiently(
 ) -> T:
     """Repeat ``attempt`` until the brokers answer, with growing pauses, and say what it waits for.
 
-    Only Kafka's errors that can pass and connection errors are waited out; others are raised.
+    Only Kafka's errors that can pass and connection errors are waited out; others are raised, and
+    so is Misconfigured when the brokers refused our sign-in several times.
     """
-    pause = settings.retry_backoff_seconds
+    pause, refusals = settings.retry_backoff_seconds, 0
     while True:
         try:
             result = await attempt()
@@ -53,6 +58,11 @@ async def patiently(
             if isinstance(error, KafkaError) and not passes(error):
                 raise
             text = f"{what} at {', '.join(settings.bootstrap)}: {error!r}"
+            if isinstance(error, KafkaConnectionError) and (why := await refusal(settings)):
+                refusals += 1
+                text = str(why)
+                if refusals == _REFUSALS:
+                    raise why from error
             log.warning("Waiting for %s; next try in %.1f s", text, pause)
             say(text)
             await asyncio.sleep(pause)

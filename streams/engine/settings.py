@@ -18,13 +18,18 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How to sign in to the brokers; the default is an open, unencrypted listener."""
+    """How to sign in to the brokers; the default is an open, unencrypted listener.
+
+    The advices tell people what to check when the brokers refuse us, or we them.
+    """
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     username: str = ""
     password: str = field(default="", repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    login_advice: str = "check the mechanism, username and password"
+    trust_advice: str = "check the certificate authorities of the ssl_context"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,14 @@ JAVA_OPTIONS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlo
 class ApacheKafka:
     """A single node in a folder of its own. Keeps address and data from one start to the next."""
 
+    #: Further options of the tool that formats the storage.
+    format_options: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         self._java = java()
         self._jars = kafka_jars()
-        self._folder = Path(tempfile.mkdtemp(prefix="dovetail-kafka-"))
-        self._log = self._folder / "broker.log"
+        self.folder = Path(tempfile.mkdtemp(prefix="dovetail-kafka-"))
+        self._log = self.folder / "broker.log"
         self._process: LeashedProcess | None = None
         self.bootstrap = ""
         self.description = f"Apache Kafka {kafka_version()} from its jars"
@@ -56,7 +59,7 @@ class ApacheKafka:
         with self._log.open("ab") as log:
             self._process = LeashedProcess(
                 self._command("kafka.Kafka", str(self._properties)),
-                folder=self._folder,
+                folder=self.folder,
                 output=log,
                 errors=subprocess.STDOUT,
             )
@@ -75,15 +78,15 @@ class ApacheKafka:
     def close(self) -> None:
         """End the broker and remove all that it wrote."""
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _properties(self) -> Path:
-        return self._folder / "server.properties"
+        return self.folder / "server.properties"
 
     def _choose_address(self) -> None:
         client, controller = (f"127.0.0.1:{port}" for port in free_ports(2))
-        data = self._folder / "data"
+        data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         self._log.write_bytes(b"")
         self.bootstrap = client
@@ -92,13 +95,16 @@ class ApacheKafka:
             **listener_settings(client, controller, client),
             "log.dirs": str(data),
         }
-        self._properties.write_text(as_properties(settings))
+        self._properties.write_text(as_properties(self._adapted(settings)))
+
+    def _adapted(self, settings: dict[str, str]) -> dict[str, str]:
+        """The settings of this broker, for those that differ from the tests' usual one."""
+        return settings
 
     def _format_storage(self) -> None:
+        place = ("-t", CLUSTER_ID, "-c", str(self._properties))
         done = subprocess.run(
-            self._command(
-                "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)
-            ),
+            self._command("kafka.tools.StorageTool", "format", *place, *self.format_options),
             capture_output=True,
             text=True,
             check=False,
