@@ -15,9 +15,10 @@ START_SECONDS = 30.0
 
 
 class EmbeddedKafka:
-    """``python -m app.sandbox.kafka`` on a free port, in memory."""
+    """``python -m app.sandbox.kafka`` on a free port, in memory, with more options of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self._process: LeashedProcess | None = None
         self.bootstrap = ""
         self.description = "the embedded broker"
@@ -33,6 +34,7 @@ class EmbeddedKafka:
                 "0",
                 "--log-check-seconds",
                 "0.5",
+                *self._options,
             ],
             folder=REPOSITORY,
             output=subprocess.PIPE,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from app.sandbox.kafka.admin import admin_app
 from app.sandbox.kafka.broker import EmbeddedBroker
+from app.sandbox.kafka.listening import AddressTaken
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import DataFolderInUse
 from app.serving import ServedApp
@@ -92,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(_run(options))
     except (DataFolderInUse, OSError, ValueError) as error:
-        sys.stderr.write(f"the broker cannot start: {error}\n")
+        reason = error.strerror if isinstance(error, AddressTaken) else error
+        sys.stderr.write(f"the broker cannot start: {reason}\n")
         return 1
     return 0
 

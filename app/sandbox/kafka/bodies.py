@@ -74,12 +74,18 @@ class FileBody:
 
 class Memory:
     """How many bytes of batches may lie in memory, over all logs that share this; the oldest go to
-    temporary files when there are more. `folder` is where these lie, None for the system's."""
+    temporary files when there are more. `folder` is where these lie, None for the system's.
 
-    def __init__(self, limit: int, folder: Path | None = None) -> None:
+    `spill_bytes` go to a file at once: seldom enough to be cheap, little enough to be quick, as
+    nobody is answered meanwhile."""
+
+    def __init__(
+        self, limit: int, folder: Path | None = None, spill_bytes: int = 4 * 2**20
+    ) -> None:
         self.limit = limit
         self.used = 0
         self.spilled = 0
+        self._spill_bytes = spill_bytes
         self._folder = folder
         self._bodies: dict[MemoryBody, None] = {}
 
@@ -90,13 +96,14 @@ class Memory:
         self.used += size
         while self.used > self.limit and self._bodies:
             oldest = next(iter(self._bodies))
-            oldest.spill(self._folder)
+            wanted = max(self.used - self.limit, self._spill_bytes)
+            self.spilled += oldest.spill(wanted, self._folder)
 
-    def release(self, body: MemoryBody, size: int, *, spilled: bool = False) -> None:
-        """Nothing of this body lies in memory any more."""
-        self._bodies.pop(body, None)
+    def release(self, body: MemoryBody, size: int, *, is_empty: bool) -> None:
+        """So many bytes of this body, or its last ones, lie in memory no more."""
+        if is_empty:
+            self._bodies.pop(body, None)
         self.used -= size
-        self.spilled += size if spilled else 0
 
 
 class MemoryBody:
@@ -114,7 +121,11 @@ class MemoryBody:
         self._size += len(batch)
         self._batches.append(batch)
         self._ends.append(self._size)
-        self._memory.hold(self, len(batch))
+        try:
+            self._memory.hold(self, len(batch))
+        except OSError:
+            self._drop_last(len(batch))
+            raise
 
     def read(self, begin: int, end: int) -> Sequence[Buffer]:
         found: list[Buffer] = []
@@ -125,28 +136,45 @@ class MemoryBody:
         found += self._batches[first : bisect_right(self._ends, end)]
         return found
 
-    def spill(self, folder: Path | None) -> None:
-        """Move all that lies in memory to the file. Raises OSError."""
+    def spill(self, size: int, folder: Path | None) -> int:
+        """Move the oldest batches to the file, `size` bytes or a little more, as far as there are;
+        returns how many bytes were moved. Raises OSError, and then all stays as it was."""
         if self._descriptor < 0:
             with tempfile.TemporaryFile(dir=folder) as file:
                 self._descriptor = os.dup(file.fileno())
-        written = self._in_file
-        for batch in self._batches:
-            view = memoryview(batch)
-            while view:
-                count = os.pwrite(self._descriptor, view, written)
-                written += count
-                view = view[count:]
-        self._let_go(spilled=True)
-        self._in_file = self._size
+        written, count = self._in_file, 0
+        while count < len(self._batches) and written - self._in_file < size:
+            written = _write_at(self._descriptor, written, self._batches[count])
+            count += 1
+        moved, self._in_file = written - self._in_file, written
+        del self._batches[:count], self._ends[:count]
+        self._memory.release(self, moved, is_empty=not self._batches)
+        return moved
+
+    def _drop_last(self, size: int) -> None:
+        self._size -= size
+        if not self._batches:
+            self._in_file -= size
+            return
+        self._batches.pop()
+        self._ends.pop()
+        self._memory.release(self, size, is_empty=not self._batches)
 
     def close(self, *, delete: bool) -> None:
-        self._let_go(spilled=False)
+        self._memory.release(self, self._size - self._in_file, is_empty=True)
+        self._in_file = self._size
+        self._batches.clear()
+        del self._ends[:]
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _let_go(self, *, spilled: bool) -> None:
-        self._memory.release(self, self._size - self._in_file, spilled=spilled)
-        self._batches.clear()
-        del self._ends[:]
+
+def _write_at(descriptor: int, position: int, batch: Buffer) -> int:
+    """Write the whole batch; returns where it ends. Raises OSError."""
+    view = memoryview(batch)
+    while view:
+        count = os.pwrite(descriptor, view, position)
+        position += count
+        view = view[count:]
+    return position

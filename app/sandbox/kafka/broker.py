@@ -10,6 +10,7 @@ from app.sandbox.kafka.context import Broker
 from app.sandbox.kafka.coordinator import GroupCoordinator
 from app.sandbox.kafka.faults import Faults
 from app.sandbox.kafka.housekeeping import keep_house
+from app.sandbox.kafka.listening import address, listen
 from app.sandbox.kafka.offsets import CommittedOffsets
 from app.sandbox.kafka.server import READ_AHEAD_BYTES, Connection
 from app.sandbox.kafka.settings import BrokerSettings
@@ -62,7 +63,7 @@ class EmbeddedBroker:
     @property
     def bootstrap(self) -> str:
         """The address for clients, "host:port"."""
-        return f"{self._advertised_host}:{self.port}"
+        return address(self._advertised_host, self.port)
 
     @property
     def groups(self) -> GroupCoordinator:
@@ -88,7 +89,7 @@ class EmbeddedBroker:
     async def start(self) -> None:
         """Open the data and listen; harmless when started already.
 
-        Raises OSError when the port is taken and DataFolderInUse when the folder is."""
+        Raises AddressTaken when the port is in use and DataFolderInUse when the folder is."""
         if self._server is not None:
             return
         if self._state is None or self._data is not None:
@@ -102,9 +103,7 @@ class EmbeddedBroker:
             path = None if self._data is None else self._data / "transactions.jsonl"
             self._transactions = TransactionCoordinator(self._state, offsets, path)
         try:
-            self._server = await asyncio.start_server(
-                self._accept, self.host, self.port, limit=READ_AHEAD_BYTES
-            )
+            self._server = await listen(self._accept, self.host, self.port, READ_AHEAD_BYTES)
         except OSError:
             self._close_state()
             raise
