@@ -23,6 +23,9 @@ from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import DataFolderInUse
 from app.serving import ServedApp
 
+_OPEN_FILES = 10_240
+"""macOS allows no more, whatever it says."""
+
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -86,10 +89,24 @@ async def _run(options: argparse.Namespace) -> None:
         await stop.wait()
 
 
+def _allow_many_connections() -> None:
+    """Each connection is an open file, and systems give a process few until it asks for more."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped; 1 when it cannot start."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     options = _options(arguments)
+    _allow_many_connections()
     try:
         asyncio.run(_run(options))
     except (DataFolderInUse, OSError, ValueError) as error:

@@ -10,6 +10,7 @@ import os
 import tempfile
 from array import array
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -31,43 +32,71 @@ class Body(Protocol):
         """Release it; with `delete` nothing of it stays. Calling it again is harmless."""
 
 
+class OpenFiles:
+    """Descriptors of files by path, of which at most `limit` are open: the one that was used
+    longest ago is closed for the next, and opened again when it is asked for."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._open: OrderedDict[Path, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def descriptor(self, path: Path) -> int:
+        """The file, open for appending; made when there is none. Raises OSError."""
+        found = self._open.get(path)
+        if found is None:
+            while len(self._open) >= self.limit:
+                os.close(self._open.popitem(last=False)[1])
+            found = self._open[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._open.move_to_end(path)
+        return found
+
+    def close(self, path: Path) -> None:
+        """Close the file, where it is open."""
+        descriptor = self._open.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 class FileBody:
     """Batches in one file. Written bytes survive the death of the process; they are not forced to
     the disk, so a power cut can cost the tail."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: OpenFiles) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._files = files
         self._size = 0
+        files.descriptor(path)
 
     def append(self, batch: Buffer) -> None:
-        written = 0
+        written, descriptor = 0, self.descriptor
         try:
-            written = os.write(self._descriptor, batch)
+            written = os.write(descriptor, batch)
             if written != len(batch):
                 raise OSError(f"{self.path}: {written} of {len(batch)} bytes written, disk full?")
         except OSError:
-            os.ftruncate(self._descriptor, self._size)
+            os.ftruncate(descriptor, self._size)
             raise
         self._size += written
 
     def read(self, begin: int, end: int) -> Sequence[Buffer]:
-        return (os.pread(self._descriptor, end - begin, begin),) if end > begin else ()
+        return (os.pread(self.descriptor, end - begin, begin),) if end > begin else ()
 
     def adopt(self, size: int) -> None:
         """Take the file's first `size` bytes as what is stored, and cut off the rest."""
-        os.ftruncate(self._descriptor, size)
+        os.ftruncate(self.descriptor, size)
         self._size = size
 
     @property
     def descriptor(self) -> int:
-        """The open file."""
-        return self._descriptor
+        """The open file, until another is asked for. Raises OSError."""
+        return self._files.descriptor(self.path)
 
     def close(self, *, delete: bool) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._files.close(self.path)
         if delete:
             self.path.unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.sandbox.kafka.batches import BatchHeader, Buffer, placed_at
-from app.sandbox.kafka.bodies import Memory
+from app.sandbox.kafka.bodies import Memory, OpenFiles
 from app.sandbox.kafka.files import read_json, write_json
 from app.sandbox.kafka.leader_epochs import LeaderEpochs
 from app.sandbox.kafka.partition_transactions import PartitionTransactions
@@ -56,9 +56,12 @@ class PartitionLog:
         return cls(MemoryShelf(memory or Memory(_NO_LIMIT)))
 
     @classmethod
-    def in_folder(cls, folder: Path, segment_bytes: int) -> PartitionLog:
+    def in_folder(
+        cls, folder: Path, segment_bytes: int, files: OpenFiles | None = None
+    ) -> PartitionLog:
         """The log kept in `folder`: whatever whole batches are there, or an empty one."""
-        log = cls(FolderShelf(folder), folder / "start-offset.json")
+        shelf = FolderShelf(folder, OpenFiles(_NO_LIMIT) if files is None else files)
+        log = cls(shelf, folder / "start-offset.json")
         log.roll_at(segment_bytes)
         return log
 

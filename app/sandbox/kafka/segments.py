@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.sandbox.kafka.batches import BatchHeader, BatchRefused, Buffer, checksum_holds, read_header
-from app.sandbox.kafka.bodies import Body, FileBody, Memory, MemoryBody
+from app.sandbox.kafka.bodies import Body, FileBody, Memory, MemoryBody, OpenFiles
 
 logger = logging.getLogger(__name__)
 
@@ -135,25 +135,29 @@ class MemoryShelf:
 class FolderShelf:
     """Segments as the files of one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: OpenFiles) -> None:
         self._folder = folder
+        self._files = files
         folder.mkdir(parents=True, exist_ok=True)
 
     def new(self, base_offset: int) -> Segment:
-        return Segment(base_offset, FileBody(self._folder / f"{base_offset:020d}{_SUFFIX}"))
+        return Segment(base_offset, FileBody(self._path(base_offset), self._files))
 
     def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:
-        path = self._folder / f"{old.base_offset:020d}{_SUFFIX}"
+        path = self._path(old.base_offset)
         fresh = path.with_suffix(_CLEANED_SUFFIX)
         fresh.write_bytes(b"".join(batch for _, _, batch in batches))
         fresh.replace(path)
         old.body.close(delete=False)
-        body = FileBody(path)
+        body = FileBody(path, self._files)
         segment = Segment(old.base_offset, body)
         for last_offset, timestamp, batch in batches:
             segment.index(last_offset, timestamp, len(batch))
         body.adopt(segment.size)
         return segment
+
+    def _path(self, base_offset: int) -> Path:
+        return self._folder / f"{base_offset:020d}{_SUFFIX}"
 
     def recover(self) -> Iterator[tuple[Segment, BatchHeader | None]]:
         """Walk the files; what follows the first batch that is not whole is cut off, later
@@ -163,7 +167,7 @@ class FolderShelf:
         paths = sorted(self._folder.glob(f"*{_SUFFIX}"))
         expected = 0
         for number, path in enumerate(paths):
-            body = FileBody(path)
+            body = FileBody(path, self._files)
             segment = Segment(int(path.stem), body)
             for header in _whole_batches(body.descriptor, expected):
                 expected = header.last_offset + 1

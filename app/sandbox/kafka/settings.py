@@ -47,6 +47,10 @@ class BrokerSettings:
     """How many bytes of records may lie in memory; older ones go to temporary files. It has no
     meaning with a data folder, where all records are in files."""
 
+    open_files_max: int = 128
+    """How many segment files of a data folder are open at once, whatever the number of partitions:
+    systems give a process 1024 or 256 open files, and each client's connection is one."""
+
     def __post_init__(self) -> None:
         if self.default_partitions < 1:
             raise ValueError(f"default_partitions is {self.default_partitions}: give 1 or more")
@@ -55,6 +59,8 @@ class BrokerSettings:
                 "log_check_interval and transaction_check_interval must be above 0 seconds, but "
                 f"they are {self.log_check_interval} and {self.transaction_check_interval}"
             )
+        if self.open_files_max < 1:
+            raise ValueError(f"open_files_max is {self.open_files_max}: give 1 or more")
         if self.memory_max_bytes < 0:
             raise ValueError(f"memory_max_bytes is {self.memory_max_bytes}: give 0 or more")
         if not 0 < self.min_session_timeout <= self.max_session_timeout:

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from kio.schema.errors import ErrorCode
 
-from app.sandbox.kafka.bodies import Memory
+from app.sandbox.kafka.bodies import Memory, OpenFiles
 from app.sandbox.kafka.files import read_json, write_json
 from app.sandbox.kafka.log import PartitionLog
 from app.sandbox.kafka.settings import BrokerSettings
@@ -88,6 +88,7 @@ class BrokerState:
         self.settings = settings
         self.topics: dict[str, Topic] = {}
         self.memory = Memory(settings.memory_max_bytes)
+        self.files = OpenFiles(settings.open_files_max)
         self._data = data
         self._lock: IO[str] | None = None
         self._next_producer_id = self._reserved_until = 0
@@ -196,7 +197,7 @@ class BrokerState:
                 log = PartitionLog.in_memory(self.memory)
             else:
                 folder = self._folder(self._data, topic) / str(index)
-                log = PartitionLog.in_folder(folder, _segment_bytes(topic))
+                log = PartitionLog.in_folder(folder, _segment_bytes(topic), self.files)
             _set_rolling(topic, log)
             topic.partitions.append(log)
 

@@ -20,6 +20,7 @@ from app.sandbox.kafka.batches import (
     checksum_holds,
     read_header,
 )
+from app.sandbox.kafka.bodies import OpenFiles
 from app.sandbox.kafka.log import OffsetOutOfRange, PartitionLog
 from tests.sandbox.kafka.raw import record_batch
 
@@ -82,6 +83,28 @@ def test_a_log_on_disk_reads_like_one_in_memory_and_like_itself_reopened(
         with on_disk(path, segment_bytes) as log:
             assert list(whole(log)) == expected
             assert log.end_offset == memory.end_offset == sum(sizes)
+
+
+@QUICK
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=25), st.integers(1, 3))
+def test_logs_on_disk_read_the_same_however_few_files_may_be_open(
+    appended: list[tuple[int, int]], limit: int
+) -> None:
+    expected = [PartitionLog.in_memory() for _ in range(5)]
+    files = OpenFiles(limit)
+    with folder() as path:
+        logs = [PartitionLog.in_folder(path / str(n), 200, files) for n in range(5)]
+        for number, count in appended:
+            for log in (logs[number], expected[number]):
+                append(log, batch_of(count, log.end_offset))
+            assert list(whole(logs[number])) == list(whole(expected[number]))
+            assert len(files) <= limit
+        again = [PartitionLog.in_folder(path / str(n), 200, files) for n in range(5)]
+        assert [list(whole(log)) for log in again] == [list(whole(log)) for log in expected]
+        assert len(files) <= limit
+        for log in logs + again:
+            log.close()
+        assert len(files) == 0
 
 
 @QUICK

@@ -17,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kio.schema.errors import ErrorCode
 
-from app.sandbox.kafka import EmbeddedBroker
+from app.sandbox.kafka import BrokerSettings, EmbeddedBroker
 from app.sandbox.kafka.__main__ import main
 from app.sandbox.kafka.state import DataFolderInUse
 from tests.sandbox.kafka.raw import (
@@ -151,6 +151,26 @@ async def test_a_folder_keeps_topics_configs_duplicates_and_producer_ids(tmp_pat
         part = fetched(await raw.ask(fetch_request("kept", 1)))
         assert part.high_watermark == 5
         assert part.records.count(b"x" * 60) == 2
+
+
+async def test_more_partitions_than_open_files_are_kept_and_served(tmp_path: Path) -> None:
+    settings = BrokerSettings(open_files_max=3)
+    async with EmbeddedBroker(data=tmp_path, settings=settings) as broker:
+        broker.state.create_topic("wide", 40, {})
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+            sent = [await producer.send("wide", b"%d" % n, partition=n) for n in range(40)]
+            await asyncio.gather(*sent)
+        assert len(broker.state.files) <= 3
+    async with EmbeddedBroker(data=tmp_path, settings=settings) as broker:
+        consumer = AIOKafkaConsumer(
+            "wide", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
+        )
+        async with consumer, asyncio.timeout(20):
+            found = [await consumer.getone() for _ in range(40)]
+        assert {record.partition: record.value for record in found} == {
+            n: b"%d" % n for n in range(40)
+        }
+        assert len(broker.state.files) <= 3
 
 
 async def test_what_a_crash_left_half_written_is_cut_off(tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ def test_settings_that_cannot_be_are_refused() -> None:
         BrokerSettings(default_partitions=0)
     with pytest.raises(ValueError, match="min_session_timeout"):
         BrokerSettings(min_session_timeout=10, max_session_timeout=5)
+    with pytest.raises(ValueError, match="open_files_max is 0: give 1 or more"):
+        BrokerSettings(open_files_max=0)
 
 
 def test_a_field_that_no_version_has_is_an_error() -> None:
