@@ -36,17 +36,21 @@ GRACE_SECONDS = 1
 
 
 class LocalCa:
-    """A throw-away certificate authority that vouches for ``localhost`` and ``127.0.0.1``.
+    """A certificate authority of this machine that vouches for ``localhost`` and ``127.0.0.1``.
 
-    ``ca_path`` is a PEM file to hand to clients (``verify=``); it and its folder vanish with
-    `close`. Several simulators may share one authority, so that one bundle trusts them all.
+    ``ca_path`` is a PEM file to hand to clients (``verify=``). Without ``folder`` it is thrown away
+    with `close`; with one it is kept there, its key readable by this user only, and the next
+    authority on that folder is the same. Several simulators may share one authority, so that one
+    bundle trusts them all.
     """
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="dovetail-ca-")
-        self._ca = trustme.CA(organization_name="Dovetail sandbox")
-        self.ca_path = Path(self._folder.name) / "ca.pem"
-        self._ca.cert_pem.write_to_path(str(self.ca_path))
+    def __init__(self, folder: Path | None = None) -> None:
+        self._thrown_away: tempfile.TemporaryDirectory[str] | None = None
+        if folder is None:
+            self._thrown_away = tempfile.TemporaryDirectory(prefix="dovetail-ca-")
+            folder = Path(self._thrown_away.name)
+        self.ca_path = folder / "ca.pem"
+        self._ca = _authority(folder / "ca-key.pem", self.ca_path)
 
     def server_context(self, *names: str) -> ssl.SSLContext:
         """A server-side context whose certificate is valid for ``names`` and this machine."""
@@ -59,7 +63,27 @@ class LocalCa:
         return ssl.create_default_context(cafile=str(self.ca_path))
 
     def close(self) -> None:
-        self._folder.cleanup()
+        if self._thrown_away is not None:
+            self._thrown_away.cleanup()
+
+
+def _authority(key_path: Path, certificate_path: Path) -> trustme.CA:
+    """The authority that these two files hold, or a new one in them."""
+    try:
+        return trustme.CA.from_pem(certificate_path.read_bytes(), key_path.read_bytes())
+    except FileNotFoundError:
+        pass
+    ca = trustme.CA(organization_name="Dovetail sandbox")
+    key_path.parent.mkdir(parents=True, exist_ok=True)
+    # The certificate comes last and whole: a start that was cut short leaves no half authority.
+    for path, pem in ((key_path, ca.private_key_pem), (certificate_path, ca.cert_pem)):
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem.bytes())
+        fresh.replace(path)
+    return ca
 
 
 class _TransportInScope(H11Protocol):

@@ -15,6 +15,7 @@ from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.definition import ClientSpec, Definition, UserSpec
 from app.sandbox.content_server.happenings import Listener
+from app.sandbox.content_server.keeping import restore
 from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
 from app.sandbox.content_server.people import People
 from app.sandbox.content_server.people_admin import PeopleAdmin
@@ -35,7 +36,8 @@ class ContentServerSimulator:
     when None), ``clock`` what time it is for tickets and dates. `faults` and `behaviour` may be
     changed at any time (beside `application.OWN_FAULTS` there are ``expire_all_tickets`` and
     ``expire_all_tokens``, which end all sessions at once); everything else about the server is in
-    `store`. `app` is the ASGI application itself, for those who need no socket.
+    `store`. `app` is the ASGI application itself, for those who need no socket. ``kept`` is what
+    another server knew (`keeping.kept`), in place of a fresh start with ``data``.
     """
 
     def __init__(
@@ -47,11 +49,15 @@ class ContentServerSimulator:
         clock: Clock = utc_now,
         port: int = 0,
         ca: LocalCa | None = None,
+        kept: Mapping[str, Any] | None = None,
     ) -> None:
         self.definition = data or default_definition()
         self.behaviour = behaviour or Behaviour()
         self.store = Store(self.behaviour, clock, random.Random(seed))
-        fill(self.store, self.definition)
+        if kept is None:
+            fill(self.store, self.definition)
+        else:
+            restore(self.store, kept)
         self.people = People(self.store)
         self.sessions = Sessions(self.store)
         at_once = {

@@ -79,9 +79,10 @@ class DataverseSimulator:
         limits: Limits | None = None,
         port: int = 0,
         ca: LocalCa | None = None,
+        state: State | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.state = _founded(read_tables(*tables, extend=columns))
+        self.state = state or _founded(read_tables(*tables, extend=columns))
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
         self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS))
         self.protection = ServiceProtection(limits or Limits())
@@ -102,7 +103,9 @@ class DataverseSimulator:
         self.application = self._injected(self._front)
         self._served = ServedApp(self.application, port=port, ca=ca)
         self._accept(resource)
-        self._found(application_users)
+        if state is None:
+            self._found()
+        self._admit(application_users)
 
     @property
     def url(self) -> str:
@@ -248,12 +251,17 @@ class DataverseSimulator:
         if self.faults.take("etag_race", request.method, request.target):
             self.writer.update(table, row, {}, self._system)
 
-    def _found(self, application_users: Mapping[str, str]) -> None:
+    def _found(self) -> None:
         """The rows that every organisation has."""
         self.seed("systemuser", {"fullname": "SYSTEM"}, row_id=SYSTEM_USER_ID)
         euro = {"currencyname": "Euro", "isocurrencycode": "EUR", "exchangerate": 1.0}
         self.seed("transactioncurrency", euro, row_id=CURRENCY_ID)
+
+    def _admit(self, application_users: Mapping[str, str]) -> None:
+        """A user for each application that has none yet."""
         for app_id, name in application_users.items():
+            if self.row("systemuser", application_user_id(app_id)) is not None:
+                continue
             values = {"fullname": name, "applicationid": app_id}
             values |= {"businessunitid": BUSINESS_UNIT_ID}
             self.seed("systemuser", values, row_id=application_user_id(app_id))

@@ -1,0 +1,49 @@
+"""What a server still knows after a restart: all of its store, but no session and no token.
+
+Sessions end with the process, as a client of the real system has to bear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.sandbox.content_server.store import Store
+from app.sandbox.keeping import Part
+
+_PACKAGE = "app.sandbox.content_server"
+PART = Part(
+    "content-server",
+    (
+        f"{_PACKAGE}.audit_trail",
+        f"{_PACKAGE}.model",
+        f"{_PACKAGE}.node_types",
+        f"{_PACKAGE}.permissions",
+        f"{_PACKAGE}.records_model",
+        f"{_PACKAGE}.signature_model",
+        f"{_PACKAGE}.workflow_model",
+        "app.sandbox.events.ecm",
+    ),
+)
+
+OF_THE_PROCESS = ("behaviour", "clock", "random", "changes", "happenings")
+"""What a store has that belongs to its process; of the last two a part is kept all the same."""
+
+
+def kept(store: Store) -> dict[str, Any]:
+    """The records of a store, not copied."""
+    records = {name: value for name, value in vars(store).items() if name not in OF_THE_PROCESS}
+    happenings = store.happenings
+    records["happenings"] = {"items": list(happenings.items), "told": happenings.told}
+    records["random"] = store.random.getstate()
+    return records
+
+
+def restore(store: Store, records: Mapping[str, Any]) -> None:
+    """Make a new store be what `kept` gave of another; its search index is built from that."""
+    for name, value in records.items():
+        if name not in OF_THE_PROCESS:
+            setattr(store, name, value)
+    store.happenings.items.extend(records["happenings"]["items"])
+    store.happenings.told = records["happenings"]["told"]
+    store.random.setstate(records["random"])

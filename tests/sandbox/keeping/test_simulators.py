@@ -1,0 +1,144 @@
+"""Organisations and servers that go on from what was kept of others."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sandbox.content_server import ContentServerSimulator
+from app.sandbox.content_server import keeping as ecm
+from app.sandbox.content_server.happenings import Happenings
+from app.sandbox.content_server.people import People
+from app.sandbox.dataverse import DataverseSimulator, Reference
+from app.sandbox.dataverse import keeping as dynamics
+from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.keeping import Part
+from app.serving import LocalCa
+
+APP, OTHER_APP = (f"{digit * 8}-2222-4333-8444-555555555555" for digit in "12")
+USERS = {APP: "Dovetail"}
+
+
+def again(part: Part, records: Any) -> Any:
+    """The records after a way through a file."""
+    return part.load(part.dump(records))
+
+
+def organisation(state: Any = None) -> DataverseSimulator:
+    entra = EntraSimulator("contoso", [EntraClient(APP)])
+    return DataverseSimulator(
+        entra, application_users=USERS, resource="https://org.example", state=state
+    )
+
+
+def server(kept: Any = None) -> ContentServerSimulator:
+    return ContentServerSimulator(3, kept=kept)
+
+
+def test_an_organisation_goes_on_where_it_was() -> None:
+    first = organisation()
+    account = first.seed("account", {"name": "Contoso", "accountnumber": "A-1"})
+    deal = first.seed(
+        "opportunity", {"name": "Deal", "customerid": Reference("account", account.id)}
+    )
+    gone = first.seed("account", {"name": "Gone"})
+    first.remove("account", gone.id)
+    first.change("account", account.id, {"name": "Contoso Ltd"})
+
+    second = organisation(again(dynamics.PART, first.state))
+
+    assert second.state == first.state
+    assert second.row("account", account.id) == first.row("account", account.id)
+    assert second.row("account", gone.id) is None
+    assert second.version == first.version
+    assert [c.operation for c in second.commits] == [c.operation for c in first.commits]
+    changed = second.change("opportunity", deal.id, {"name": "Bigger deal"})
+    assert changed.version > first.version
+    assert second.rows("systemuser") == first.rows("systemuser")
+
+
+def test_alternate_keys_of_kept_rows_hold() -> None:
+    first = organisation()
+    values = {"name": "Contoso", "accountnumber": "taken"}
+    first.seed("account", values)
+    with pytest.raises(Refusal, match="412"):
+        organisation(again(dynamics.PART, first.state)).seed("account", values)
+
+
+def test_another_application_gets_its_user_in_a_kept_organisation() -> None:
+    state = again(dynamics.PART, organisation().state)
+    entra = EntraSimulator("contoso", [EntraClient(OTHER_APP)])
+    found = DataverseSimulator(
+        entra, application_users={OTHER_APP: "Other"}, resource="https://org.example", state=state
+    )
+    names = [row.values["fullname"] for row in found.rows("systemuser")]
+    assert names == ["SYSTEM", "Dovetail", "Other"]
+
+
+def test_a_server_goes_on_where_it_was() -> None:
+    first = server()
+    made = first.create_workspace(
+        "Account",
+        "Contoso",
+        business_object=("D365", "account", "1"),
+        roles={"Owner": ["ann.seller"]},
+    )
+
+    second = server(again(ecm.PART, ecm.kept(first.store)))
+
+    assert second.workspace(made.id) == first.workspace(made.id)
+    assert second.find_by_business_object("D365", "account", "1") == made
+    assert second.audit == first.audit
+    assert second.happenings == first.happenings
+    before, after = ecm.kept(first.store), ecm.kept(second.store)
+    # The new process has drawn the secret of its sessions since.
+    assert {**after, "random": None} == {**before, "random": None}
+    following = second.create_workspace("Account", "Next")
+    assert following.id > max(first.store.nodes)
+    assert second.happenings[-1].event_id > first.happenings[-1].event_id
+    assert People(second.store).workflows() == People(first.store).workflows()
+
+
+def test_nothing_of_a_store_is_forgotten() -> None:
+    store = server().store
+    assert set(vars(store)) == {*ecm.kept(store), *ecm.OF_THE_PROCESS}
+    # What is taken out of the events: who listens and where links lead belong to the process.
+    fields = set(Happenings.__dataclass_fields__)
+    assert fields == {*ecm.kept(store)["happenings"], "listeners", "cs_url"}
+
+
+async def test_a_restarted_server_finds_old_workspaces_by_search() -> None:
+    first = server()
+    first.create_workspace("Account", "Quixotic", business_object=("D365", "account", "1"))
+    async with server(again(ecm.PART, ecm.kept(first.store))) as second:
+        entries = [
+            entry.regions["OTName"]
+            for entry in second._application._index.entries()
+            if "quixotic" in entry.words
+        ]
+        assert entries == ["Quixotic"]
+
+
+def test_an_authority_on_a_folder_stays_the_same(tmp_path: Path) -> None:
+    first, second = LocalCa(tmp_path / "ca"), LocalCa(tmp_path / "ca")
+    pem = first.ca_path.read_bytes()
+    first.close()
+    assert second.ca_path.read_bytes() == pem
+    assert (tmp_path / "ca" / "ca-key.pem").stat().st_mode & 0o077 == 0
+    second.server_context("127.0.0.1")
+
+
+def test_an_authority_without_a_folder_leaves_nothing() -> None:
+    ca = LocalCa()
+    assert ca.ca_path.exists()
+    ca.close()
+    assert not ca.ca_path.parent.exists()
+
+
+def test_times_of_a_kept_server_are_aware() -> None:
+    store = server(again(ecm.PART, ecm.kept(server().store))).store
+    assert all(node.created.tzinfo == dt.UTC for node in store.nodes.values())
