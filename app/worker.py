@@ -221,6 +221,7 @@ class Worker:
             self._guard(DynamicsWriter.name),
             _patience(calls, settings.dataverse_calls_per_second),
             systems.dynamics,
+            financial=self.rules.book.financial(),
         )
         return (ecm, topics.ECM_COMMANDS, ecm_calls), (dynamics, topics.DYNAMICS_COMMANDS, calls)
 

@@ -21,6 +21,7 @@ from streams.messages.facts import (
     ColumnsWanted,
     EcmEvent,
     Fact,
+    FolderOwned,
     Operation,
     RecordChange,
     StageChanged,
@@ -31,6 +32,7 @@ from streams.messages.facts import (
     WorkspaceWanted,
 )
 from streams.messages.outcomes import (
+    FolderEnsured,
     RecordColumnsSet,
     RecordRead,
     StepDone,
@@ -44,6 +46,7 @@ from streams.rules import RuleBook
 from streams.telling import (
     answers_with_columns,
     answers_with_workspace,
+    learnt,
     news_for_askers,
     news_of_absence,
 )
@@ -52,7 +55,7 @@ from tables.keys import RecordRef
 from tables.pasts import PastRow
 from tables.records import Stamp
 from tables.stages import Move
-from tables.workspace_links import Link
+from tables.workspace_links import FolderLink, Link
 
 
 class Skip(StrEnum):
@@ -99,14 +102,11 @@ class Absorber:
                 return self._event(cause, memory)
             case WorkspaceWanted() | ColumnsWanted():
                 return self._asked(cause, memory)
-            case WorkspaceKnown():
-                known = memory.neighbours.workspace_known(
-                    cause.about.key, cause.workspace_id, cause.rule
-                )
-                return Absorbed(memory.with_(neighbours=known), cause=cause)
-            case ColumnsKnown():
-                known = memory.neighbours.columns_known(cause.about.key, cause.columns, cause.at_ms)
-                return Absorbed(memory.with_(neighbours=known), cause=cause)
+            case WorkspaceKnown() | ColumnsKnown() | FolderOwned():
+                known = learnt(cause, memory.neighbours)
+                # Of a folder that it knew a record has told the owner all that happened in it.
+                again = isinstance(cause, FolderOwned) and known is memory.neighbours
+                return Absorbed(memory.with_(neighbours=known), cause=None if again else cause)
             case StageChanged():
                 return self._stage(cause, memory)
             case TimeReached():
@@ -245,6 +245,11 @@ class Absorber:
                     outcome.rule, outcome.round, outcome.workflow_id
                 )
                 after = _confirmed(outcome, memory.with_(approvals=approvals), outcome.at_ms)
+                return Absorbed(after, cause=outcome)
+            case FolderEnsured():
+                folder = FolderLink(folder_id=outcome.folder_id, name=outcome.name, url=outcome.url)
+                links = memory.links.with_folder(outcome.rule, outcome.workspace_id, folder)
+                after = _confirmed(outcome, memory.with_(links=links), outcome.at_ms)
                 return Absorbed(after, cause=outcome)
             case StepDone():
                 return Absorbed(_confirmed(outcome, memory, outcome.at_ms), cause=outcome)

@@ -59,7 +59,8 @@ class DecideStage:
     def __post_init__(self) -> None:
         for flow in FLOWS:
             for rule in flow.rules(self.book):
-                self._flows.setdefault(rule.table, []).append((flow, rule))
+                for _, part in rule.parts():
+                    self._flows.setdefault(part.table, []).append((flow, rule))
 
     def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
         started = time.perf_counter()

@@ -15,7 +15,7 @@ from streams.flows.registry import FLOWS
 from streams.flows.shape import Flow, Reason
 from streams.memory import Memory
 from streams.messages.facts import TimeReached
-from streams.rules import Expression, RuleBook, TableRule, Trail
+from streams.rules import Expression, RecordRule, RuleBook, TableRule, Trail
 from tables.flow_steps import Step
 from tables.keys import RecordRef
 
@@ -67,7 +67,7 @@ def explain(
         _explained(memory, record, book, flow, rule, now_ms)
         for flow in FLOWS
         for rule in flow.rules(book)
-        if rule.table == record.table
+        if rule.part(record.table) is not None
     )
 
 
@@ -76,14 +76,15 @@ def _explained(
 ) -> Explanation:
     view = memory.view(record, flow, book, at_ms=now_ms, now_ms=now_ms, repeats=False)
     decision = flow.decide(TimeReached(record=record, at_ms=now_ms), view, rule)
-    variables = context(view, rule)
+    part = rule.part(record.table) or rule
+    variables = context(view, part)
     link = memory.links.get(rule.name)
     return Explanation(
         flow=flow.name,
         rule=rule.name,
         workspace_id=link.workspace_id if link else None,
         workspace_url=link.url if link else "",
-        conditions=tuple(_conditions(rule, variables)),
+        conditions=tuple(_conditions(part, variables)),
         reasons=decision.reasons,
         open=tuple(_open(memory, rule)),
         wake_ms=decision.wake_ms,
@@ -91,7 +92,7 @@ def _explained(
     )
 
 
-def _conditions(rule: TableRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
+def _conditions(rule: RecordRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
     for place, question in rule.questions():
         values = dict(_values(question, variables))
         yield Condition(place, question.source, holds(question, variables), values)

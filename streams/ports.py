@@ -27,6 +27,15 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a workspace; ``url`` opens it for a person."""
+
+    id: int
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A Dynamics row after a read or a write: canonical values, version and ``modifiedon`` (ms)."""
 
@@ -88,9 +97,19 @@ class EcmGateway(Protocol):
         ...
 
     async def ensure_folder(
-        self, workspace_id: int, *, path: Sequence[str], key: str, name: str
-    ) -> None:
-        """Make the folder that ``key`` names, under ``path``, or rename the one that exists."""
+        self,
+        workspace_id: int,
+        *,
+        path: Sequence[str],
+        key: str,
+        name: str,
+        attributes: Attributes,
+    ) -> Folder:
+        """Make the folder that ``key`` names, under ``path``, or rename the one that exists.
+
+        Brings its category attributes to these values. A name that is taken by another folder is
+        made unique with the key.
+        """
         ...
 
     async def start_workflow(

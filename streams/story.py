@@ -9,6 +9,7 @@ from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     ColumnsKnown,
     EcmEvent,
+    FolderOwned,
     Operation,
     RecordChange,
     StageChanged,
@@ -43,6 +44,9 @@ def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
             return [_told(cause.key, cause.at_ms, words)]
         case WorkspaceKnown():
             words = f"{cause.about} has workspace {cause.workspace_id}"
+            return [_told(cause.key, 0, words)]
+        case FolderOwned():
+            words = f"folder {cause.folder_id} is that of {cause.owner}"
             return [_told(cause.key, 0, words)]
         case ColumnsKnown():
             return [_told(cause.key, cause.at_ms, f"columns of {cause.about} are known")]

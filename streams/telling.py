@@ -1,4 +1,4 @@
-"""What a record tells others: its workspace, and its columns, to those who asked (pure)."""
+"""What records tell each other: workspaces and columns, to those who asked, and folders (pure)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from streams.catalogue import ColumnValue
 from streams.memory import Memory
-from streams.messages.facts import ColumnsKnown, WorkspaceKnown
+from streams.messages.facts import ColumnsKnown, FolderOwned, WorkspaceKnown
 from streams.rules import RuleBook
 from tables.keys import RecordRef
+from tables.neighbours import NeighboursRow
 
 
 def answers_with_workspace(
@@ -60,6 +61,19 @@ def news_of_absence(record: RecordRef, memory: Memory) -> Iterable[ColumnsKnown]
         return
     for key, wanted in memory.neighbours.columns_wanted_by.items():
         yield _columns_known(key, record, dict.fromkeys(wanted), 0)
+
+
+def learnt(
+    cause: WorkspaceKnown | ColumnsKnown | FolderOwned, known: NeighboursRow
+) -> NeighboursRow:
+    """What a record knows of others after one of them has told it."""
+    match cause:
+        case WorkspaceKnown():
+            return known.workspace_known(cause.about.key, cause.workspace_id, cause.rule)
+        case ColumnsKnown():
+            return known.columns_known(cause.about.key, cause.columns, cause.at_ms)
+        case FolderOwned():
+            return known.folder_owned(cause.rule, cause.folder_id, cause.owner.key)
 
 
 def _columns_known(

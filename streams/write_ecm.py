@@ -21,7 +21,13 @@ from streams.messages.commands import (
     UnrelateWorkspaces,
     UpdateWorkspace,
 )
-from streams.messages.outcomes import AnyOutcome, StepDone, WorkflowStarted, WorkspaceEnsured
+from streams.messages.outcomes import (
+    AnyOutcome,
+    FolderEnsured,
+    StepDone,
+    WorkflowStarted,
+    WorkspaceEnsured,
+)
 from streams.ports import EcmGateway
 from streams.writing import Writer
 
@@ -43,6 +49,8 @@ class EcmWriter(Writer):
                 return await self._ensure(command)
             case StartWorkflow():
                 return await self._start(command)
+            case EnsureFolder():
+                return await self._ensure_folder(command)
             case RelateWorkspaces():
                 await self.gateway.relate(
                     command.workspace_id, related_id=command.related_id, relation=command.relation
@@ -59,7 +67,7 @@ class EcmWriter(Writer):
 
     async def _furnish(
         self,
-        command: UpdateWorkspace | SetRoleMembers | RestrictAccess | SetRetention | EnsureFolder,
+        command: UpdateWorkspace | SetRoleMembers | RestrictAccess | SetRetention,
     ) -> None:
         """What is in and on one workspace."""
         match command:
@@ -79,13 +87,22 @@ class EcmWriter(Writer):
                     classification=command.classification,
                     starts_on=command.starts_on,
                 )
-            case EnsureFolder():
-                await self.gateway.ensure_folder(
-                    command.workspace_id,
-                    path=command.path,
-                    key=command.folder_key,
-                    name=command.name,
-                )
+
+    async def _ensure_folder(self, command: EnsureFolder) -> FolderEnsured:
+        folder = await self.gateway.ensure_folder(
+            command.workspace_id,
+            path=command.path,
+            key=command.folder_key,
+            name=command.name,
+            attributes=command.attributes,
+        )
+        return FolderEnsured(
+            **self.common(command),
+            workspace_id=command.workspace_id,
+            folder_id=folder.id,
+            name=folder.name,
+            url=folder.url,
+        )
 
     async def _start(self, command: StartWorkflow) -> WorkflowStarted:
         workflow_id = await self.gateway.start_workflow(

@@ -19,6 +19,7 @@ KINDS = (
     "added",
     "version_added",
     "renamed",
+    "moved",
     "changed",
     "rejected",
     "approved",

@@ -31,6 +31,8 @@ class NeighboursRow(Row):
     columns: Mapping[str, KnownColumns] = {}
     workspace_wanted_by: tuple[str, ...] = ()
     columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
+    #: Whose folders are in this record's workspaces: the owner's key by ``rule/folder id``.
+    folders: Mapping[str, str] = {}
 
     def workspace(self, about: str, rule: str | None = None) -> int | None:
         """Another record's workspace: the one that a rule keeps, or the one it is known by."""
@@ -41,6 +43,25 @@ class NeighboursRow(Row):
     ) -> NeighboursRow:
         known = {**self.workspaces, _with_rule(about, rule): workspace_id}
         return self.model_copy(update={"workspaces": known})
+
+    def keepers(self, workspace_id: int, rule: str) -> tuple[str, ...]:
+        """The records that were said to keep this workspace under this rule."""
+        end = f"#{rule}"
+        return tuple(
+            name.removesuffix(end)
+            for name, known in sorted(self.workspaces.items())
+            if known == workspace_id and name.endswith(end)
+        )
+
+    def folder_owner(self, rule: str, folder_id: int) -> str | None:
+        return self.folders.get(f"{rule}/{folder_id}")
+
+    def folder_owned(self, rule: str, folder_id: int, owner: str) -> NeighboursRow:
+        """Return the row with this folder's owner; telling it again changes nothing."""
+        if self.folder_owner(rule, folder_id) == owner:
+            return self
+        folders = {**self.folders, f"{rule}/{folder_id}": owner}
+        return self.model_copy(update={"folders": folders})
 
     def columns_known(self, about: str, columns: Mapping[str, Value], at_ms: int) -> NeighboursRow:
         """Return the row with the answer, unless a newer one is known."""

@@ -16,6 +16,7 @@ from tables.keys import RecordRef
 
 if TYPE_CHECKING:
     from streams.explain import Explanation
+    from streams.rules import RuleBook
 
 _ANSWERS = {True: "true", False: "false", None: "cannot be told"}
 
@@ -44,10 +45,10 @@ def explain(
         ) from None
     settings = load_settings(Need.KAFKA)
     book = load_rules(load_settings(Need.RULES).rules_directory)
-    if all(rule.table != about.table for rule in book.rules):
+    if not book.about(about.table):
         raise Failed(
             f"no rule is about the table {about.table}",
-            advice=f"rules are about {', '.join(sorted({rule.table for rule in book.rules}))}",
+            advice=f"rules are about {', '.join(sorted(_tables(book)))}",
         )
     memory = asyncio.run(_memory(settings, about))
     if not memory.row.known:
@@ -57,6 +58,10 @@ def explain(
             show_json(_as_json(one))
         else:
             _show(one)
+
+
+def _tables(book: RuleBook) -> set[str]:
+    return {part.table for rule in book.rules for _, part in rule.parts()}
 
 
 async def _memory(settings: Settings, record: RecordRef) -> Any:

@@ -32,7 +32,7 @@ from app.clients.sign_in import SignIn
 from streams.errors import Refused
 from streams.messages.commands import Attributes
 from streams.messages.facts import BusinessObject
-from streams.ports import Workspace
+from streams.ports import Folder, Workspace
 
 SMART_VIEW = "{cs}/app/nodes/{id}"
 
@@ -156,10 +156,19 @@ class ContentServerGateway:
         await self._records.set_retention(workspace_id, classification, starts_on)
 
     async def ensure_folder(
-        self, workspace_id: int, *, path: Sequence[str], key: str, name: str
-    ) -> None:
+        self,
+        workspace_id: int,
+        *,
+        path: Sequence[str],
+        key: str,
+        name: str,
+        attributes: Attributes,
+    ) -> Folder:
         """Make the folder that ``key`` names, under ``path``, or rename the one that exists."""
-        await self._folders.ensure(workspace_id, path, key, name)
+        folder_id, shown = await self._folders.ensure(workspace_id, path, key, name)
+        await self._creation.learn_for(attributes)
+        await self._categories.write(folder_id, attributes)
+        return Folder(folder_id, shown, self._url_of(folder_id))
 
     async def start_workflow(
         self,

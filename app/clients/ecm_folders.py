@@ -25,8 +25,10 @@ class WorkspaceFolders:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def ensure(self, workspace_id: int, path: Sequence[str], key: str, name: str) -> int:
-        """The id of the folder that ``key`` names, under ``path``, under this name.
+    async def ensure(
+        self, workspace_id: int, path: Sequence[str], key: str, name: str
+    ) -> tuple[int, str]:
+        """Id and name of the folder that ``key`` names, under ``path``, under this name.
 
         A name that is taken by another folder is made unique with the key. Raises Refused
         (``workspace_missing``, ``name_taken``).
@@ -39,7 +41,7 @@ class WorkspaceFolders:
         except Refused as refused:
             raise missing_workspace(workspace_id, refused) from refused
 
-    async def _keyed(self, parent: int, key: str, name: str) -> int:
+    async def _keyed(self, parent: int, key: str, name: str) -> tuple[int, str]:
         candidates = list(names_to_try(name, _short(key)))
         # The folder that has its name already is found without reading all of its siblings.
         near = await self._children(parent, candidates[0])
@@ -49,7 +51,7 @@ class WorkspaceFolders:
         last: Refused | None = None
         for candidate in candidates:
             try:
-                return await self._make(parent, candidate, key)
+                return await self._make(parent, candidate, key), candidate
             except Refused as refused:
                 if refused.code != "name_taken":
                     raise
@@ -83,15 +85,15 @@ class WorkspaceFolders:
                 await self._change(_id(found), external_identity=key, external_source="dovetail")
             return _id(found)
 
-    async def _renamed(self, folder: Properties, candidates: Sequence[str]) -> int:
-        folder_id = _id(folder)
-        if folder.get("name") in candidates:
-            return folder_id
+    async def _renamed(self, folder: Properties, candidates: Sequence[str]) -> tuple[int, str]:
+        folder_id, shown = _id(folder), str(folder.get("name"))
+        if shown in candidates:
+            return folder_id, shown
         last: Refused | None = None
         for candidate in candidates:
             try:
                 await self._change(folder_id, name=candidate)
-                return folder_id
+                return folder_id, candidate
             except Refused as refused:
                 if refused.code != "name_taken":
                     raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,17 +13,25 @@ from app.rule_files.tables import FILE, Tables, table_fault
 from app.rule_files.yaml import Document, Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
-from streams.rules import ContractRule, FlowRule, RecordWorkspaceRule, TableRule, WorkspaceRule
+from streams.rules import (
+    ContractRule,
+    FlowRule,
+    RecordRule,
+    RecordWorkspaceRule,
+    RelationRule,
+    TableRule,
+    WorkspaceRule,
+)
 from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
 
 
 @dataclass(frozen=True)
-class PlacedRule:
-    """A rule and where it stands."""
+class PlacedPart:
+    """What a rule says of the records of one table, and where that stands."""
 
-    rule: TableRule
+    rule: RecordRule
     document: Document
     trail: Trail
 
@@ -36,12 +44,29 @@ class PlacedRule:
         """The line of a part of the rule: ``at("workspace", "type")``."""
         return self.document.at((*self.trail, *trail))
 
+    def written(self) -> Iterator[tuple[str, str]]:
+        """The columns that are written: the key of ``write_back`` and the column."""
+        found = self.rule.write_back.model_dump().items()
+        return ((key, column) for key, column in found if column)
+
 
 @dataclass(frozen=True)
-class WorkspaceTables:
-    """The tables whose records have a workspace of flow 1; ``complete`` if all rules were read."""
+class PlacedRule(PlacedPart):
+    """A rule and where it stands."""
 
-    names: frozenset[str]
+    rule: TableRule
+
+    def parts(self) -> Iterator[PlacedPart]:
+        """The rule table by table."""
+        for place, part in self.rule.parts():
+            yield PlacedPart(part, self.document, (*self.trail, *place))
+
+
+@dataclass(frozen=True)
+class Homes:
+    """The rules that keep workspaces, and their tables; ``complete`` if all rules were read."""
+
+    tables: Mapping[str, str]
     complete: bool
 
 
@@ -56,22 +81,22 @@ def rules_faults(
     placed = list(rules)
     yield from _names(placed)
     yield from _business_objects(placed)
-    yield from _written_twice(placed)
+    parts = [part for one in placed for part in one.parts()]
+    yield from _written_twice(parts)
+    yield from _financial(parts)
+    keeping = {one.rule.name: one.rule.table for one in placed if one.workspace is not None}
     for one in placed:
-        yield from _labels(one)
         if isinstance(one.rule, ContractRule):
             yield from _record_workspace(one, one.rule, placed, complete=complete)
         for trail, what, fix in one.rule.faults():
             yield Fault(one.at(*trail), what, fix)
+        yield from _relations(one, tables, Homes(keeping, complete))
+    for part in parts:
+        yield from _labels(part)
         if tables is None:
-            yield from _pattern(one)
+            yield from _pattern(part)
         else:
-            yield from _of_tables(one, tables, _workspace_tables(placed, complete))
-
-
-def _workspace_tables(placed: Iterable[PlacedRule], complete: bool) -> WorkspaceTables:
-    names = {one.rule.table for one in placed if isinstance(one.rule, RecordWorkspaceRule)}
-    return WorkspaceTables(frozenset(names), complete)
+            yield from _of_tables(part, tables)
 
 
 def _names(placed: list[PlacedRule]) -> Iterator[Fault]:
@@ -97,13 +122,8 @@ def _business_objects(placed: list[PlacedRule]) -> Iterator[Fault]:
         yield Fault(where, what, "one business object has one workspace: choose another type")
 
 
-def _written_twice(placed: list[PlacedRule]) -> Iterator[Fault]:
-    written = [
-        (one.rule.table, column, one, key)
-        for one in placed
-        for key, column in one.rule.write_back.model_dump().items()
-        if column
-    ]
+def _written_twice(parts: list[PlacedPart]) -> Iterator[Fault]:
+    written = [(one.rule.table, column, one, key) for one in parts for key, column in one.written()]
     written.sort(key=lambda entry: entry[:2])
     for (_, column), entries in groupby(written, key=lambda entry: entry[:2]):
         (_, _, first, first_key), *others = entries
@@ -111,6 +131,21 @@ def _written_twice(placed: list[PlacedRule]) -> Iterator[Fault]:
             place = first.at("write_back", first_key)
             what = f"{column!r} is written by {place} already"
             yield Fault(one.at("write_back", key), what, "give each value a column of its own")
+
+
+def _financial(parts: list[PlacedPart]) -> Iterator[Fault]:
+    """Whichever rule names a column financial: no rule of the table may write it."""
+    financial = {
+        (one.rule.table, column): one.at("financial", index)
+        for one in reversed(parts)
+        for index, column in enumerate(one.rule.financial)
+    }
+    for one in parts:
+        for key, column in one.written():
+            place = financial.get((one.rule.table, column))
+            if place is not None:
+                what = f"{column!r} is financial ({place}): Dynamics alone writes it"
+                yield Fault(one.at("write_back", key), what, "name a column of Dovetail's own")
 
 
 def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, PlacedRule]]:
@@ -121,16 +156,16 @@ def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, 
             yield before, one
 
 
-def _labels(one: PlacedRule) -> Iterator[Fault]:
+def _labels(one: PlacedPart) -> Iterator[Fault]:
     workspace = one.workspace
-    filled = workspace.attributes if workspace else {}
+    filled = {f"{trail[-2]}/{trail[-1]}" for trail, _ in one.rule.value_expressions()}
     taken: set[str] = set()
     for trail, path in one.rule.shown_attributes():
         where = one.at(*trail)
         category, _, attribute = path.partition("/")
         if not category or not attribute:
             yield Fault(where, f"{path!r} names no attribute", "write Category/Attribute")
-        elif attribute in filled.get(category, {}) or path in taken:
+        elif path in filled | taken:
             yield Fault(where, f"{path!r} is filled elsewhere in this rule too", "keep one of them")
         taken.add(path)
     for key in ("external_system", "business_object_type", "type") if workspace else ():
@@ -156,7 +191,7 @@ def _record_workspace(
         yield Fault(where, what, "name a rule of the same table")
 
 
-def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
+def _of_tables(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     rule = one.rule
     yield from table_fault(tables, one.at("table"), rule.table)
     declared = tables.catalogue.tables.get(rule.table)
@@ -169,24 +204,23 @@ def _of_tables(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables)
     yield from _expressions(one, tables)
     yield from _pattern(one, tables)
     yield from _roles(one, tables)
-    yield from _relations(one, tables, with_workspace)
     yield from _columns(one, tables)
 
 
-def _expressions(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+def _expressions(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     for trail, question in one.rule.questions():
         yield from expression_faults(question, one.at(*trail), tables, one.rule, condition=True)
     for trail, expression in one.rule.value_expressions():
         yield from expression_faults(expression, one.at(*trail), tables, one.rule, condition=False)
 
 
-def _pattern(one: PlacedRule, tables: Tables | None = None) -> Iterator[Fault]:
+def _pattern(one: PlacedPart, tables: Tables | None = None) -> Iterator[Fault]:
     for trail, pattern in one.rule.patterns():
         yield from _one_pattern(one, one.at(*trail), pattern, tables)
 
 
 def _one_pattern(
-    one: PlacedRule, where: Location, pattern: str, tables: Tables | None
+    one: PlacedPart, where: Location, pattern: str, tables: Tables | None
 ) -> Iterator[Fault]:
     try:
         columns = columns_of(pattern)
@@ -203,7 +237,7 @@ def _one_pattern(
             yield Fault(where, what, "name a column that people read")
 
 
-def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+def _roles(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     for index, role in enumerate(one.workspace.roles if one.workspace else ()):
         for position, name in enumerate(role.members):
             where = one.at("workspace", "roles", index, "members", position)
@@ -214,20 +248,36 @@ def _roles(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
                 yield Fault(where, what, f"add the table to members in {FILE}")
 
 
-def _relations(one: PlacedRule, tables: Tables, with_workspace: WorkspaceTables) -> Iterator[Fault]:
+def _relations(one: PlacedRule, tables: Tables | None, homes: Homes) -> Iterator[Fault]:
     for index, relation in enumerate(one.workspace.relations if one.workspace else ()):
-        where = one.at("workspace", "relations", index, "column")
-        table, name = one.rule.table, relation.column
-        yield from tables.column_fault(where, table, name, ColumnKind.LOOKUP)
-        column = tables.column(table, name)
-        if column is None or not column.targets or not with_workspace.complete:
-            continue
-        if not {*column.targets} & with_workspace.names:
-            what = f"{name} points to {' or '.join(column.targets)}, which have no workspace"
-            yield Fault(where, what, "add a rule of record_workspace for it")
+        place = ("workspace", "relations", index)
+        if relation.to is not None and relation.to not in homes.tables and homes.complete:
+            what = f"no rule with a workspace has the name {relation.to!r}"
+            yield Fault(one.at(*place, "to"), what, nearest(relation.to, homes.tables))
+        elif tables is not None and one.rule.table in tables.catalogue.tables:
+            yield from _relation(one, place, relation, tables, homes)
 
 
-def _columns(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
+def _relation(
+    one: PlacedRule, place: Trail, relation: RelationRule, tables: Tables, homes: Homes
+) -> Iterator[Fault]:
+    where, name = one.at(*place, "column"), relation.column
+    yield from tables.column_fault(where, one.rule.table, name, ColumnKind.LOOKUP)
+    column = tables.column(one.rule.table, name)
+    if column is None or not column.targets:
+        return
+    pointed = " or ".join(column.targets)
+    kept = homes.tables.get(relation.to or "")
+    if kept is not None:
+        if kept not in column.targets:
+            what = f"{name} points to {pointed}, {relation.to!r} is about {kept}"
+            yield Fault(one.at(*place, "to"), what, "name a rule of what the column points to")
+    elif homes.complete and not {*column.targets} & {*homes.tables.values()}:
+        what = f"{name} points to {pointed}, which have no workspace"
+        yield Fault(where, what, "add a rule of record_workspace for it")
+
+
+def _columns(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     rule = one.rule
     for trail, name, kinds in rule.columns_used():
         yield from tables.column_fault(one.at(*trail), rule.table, name, *kinds)
@@ -235,7 +285,8 @@ def _columns(one: PlacedRule, tables: Tables) -> Iterator[Fault]:
         yield from tables.column_fault(
             one.at("lookups", alias), rule.table, name, ColumnKind.LOOKUP
         )
-    for key, column in rule.write_back.model_dump().items():
-        if column:
-            kinds = rule.write_back.kinds.get(key, _DATES)
-            yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)
+    for index, name in enumerate(rule.financial):
+        yield from tables.column_fault(one.at("financial", index), rule.table, name)
+    for key, column in one.written():
+        kinds = rule.write_back.kinds.get(key, _DATES)
+        yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)

@@ -10,7 +10,7 @@ from typing import Any
 from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables
 from streams.catalogue import Column, ColumnKind
-from streams.rules import Expression, TableRule
+from streams.rules import Expression, RecordRule
 from streams.rules.hints import nearest
 
 STAGE_FIELDS = ("id", "name", "category")
@@ -36,7 +36,7 @@ class _Scope:
     """What an expression of a rule may name: the record, and the records that it points to."""
 
     tables: Tables
-    rule: TableRule
+    rule: RecordRule
 
     def targets(self, name: str) -> tuple[str, ...]:
         """The declared tables that a variable's record may be of."""
@@ -58,7 +58,7 @@ class _Scope:
 
 
 def expression_faults(
-    expression: Expression, where: Location, tables: Tables, rule: TableRule, *, condition: bool
+    expression: Expression, where: Location, tables: Tables, rule: RecordRule, *, condition: bool
 ) -> Iterator[Fault]:
     """Everything wrong with an expression over records of the rule's table.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from app.rule_files.checks import PlacedRule
+from app.rule_files.checks import PlacedPart, PlacedRule
 from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
 from streams.rules import FlowRule, Trail
@@ -43,7 +43,8 @@ def check_live(files: RuleFiles, live: LiveNames) -> None:
 def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
     workspace = one.workspace
     if live.attributes is not None:
-        yield from _attributes(one, live.attributes)
+        for part in one.parts():
+            yield from _attributes(part, live.attributes)
     if workspace is None:
         return
     templates = live.templates.get(workspace.type)
@@ -60,12 +61,9 @@ def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
         yield from _roles(one, workspace.type, live.roles[workspace.type])
 
 
-def _attributes(one: PlacedRule, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
-    filled = one.workspace.attributes if one.workspace else {}
+def _attributes(one: PlacedPart, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
     places: list[tuple[tuple[str, str], Trail]] = [
-        ((category, name), ("workspace", "attributes", category, name))
-        for category, names in filled.items()
-        for name in names
+        ((str(trail[-2]), str(trail[-1])), trail) for trail, _ in one.rule.value_expressions()
     ]
     for trail, path in one.rule.shown_attributes():
         category, _, name = path.partition("/")

@@ -24,6 +24,7 @@ from streams.messages.commands import (
     DYNAMICS_COMMANDS,
     ECM_COMMANDS,
     AnyCommand,
+    EnsureFolder,
     EnsureWorkspace,
     ReadRecord,
     SetRecordColumns,
@@ -40,6 +41,7 @@ from streams.messages.facts import (
 )
 from streams.messages.outcomes import (
     AnyOutcome,
+    FolderEnsured,
     RecordColumnsSet,
     RecordRead,
     StepDone,
@@ -92,6 +94,7 @@ class Trial:
         self.now_ms = START_MS
         self.commands: list[AnyCommand] = []
         self.workspaces: dict[tuple[str, str, str], int] = {}
+        self.folders: dict[tuple[int, str], int] = {}
         #: Whose workspace a number is: ``account/1#account-workspace``.
         self.owners: dict[int, str] = {}
         self._rows = _Rows()
@@ -191,6 +194,16 @@ class Trial:
         match command:
             case EnsureWorkspace():
                 return self._ensured(command, common)
+            case EnsureFolder():
+                number = self._folder(command)
+                url = f"https://ecm.example/{number}"
+                return FolderEnsured(
+                    **common,
+                    workspace_id=command.workspace_id,
+                    folder_id=number,
+                    name=command.name,
+                    url=url,
+                )
             case StartWorkflow():
                 return WorkflowStarted(**common, workflow_id=self._number(), round=command.round)
             case SetRecordColumns():
@@ -216,6 +229,12 @@ class Trial:
             created=created,
             properties=command.properties if created else None,
         )
+
+    def _folder(self, command: EnsureFolder) -> int:
+        named = (command.workspace_id, command.folder_key)
+        if named not in self.folders:
+            self.folders[named] = self._number()
+        return self.folders[named]
 
     def _number(self) -> int:
         self._next += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.catalogue import ColumnKind, ColumnValue, Table, lookup
 from streams.flows.shape import View
-from streams.rules import Expression, TableRule
+from streams.rules import Expression, RecordRule
 
 #: The columns of a ``processstage`` row that ``stage.name`` and ``stage.category`` come from.
 STAGE_COLUMNS = ("stagename", "stagecategory")
@@ -18,7 +18,7 @@ _NO_VALUE = (TypeError, ValueError, KeyError, RuntimeError, ArithmeticError)
 _NO_STAGE: Mapping[str, Any] = {"id": None, "name": None, "category": None}
 
 
-def context(view: View, rule: TableRule) -> dict[str, Any]:
+def context(view: View, rule: RecordRule) -> dict[str, Any]:
     """The variables of a rule's expressions.
 
     ``record`` with all declared columns, ``stage``, and each record that ``lookups`` names: its
@@ -29,7 +29,7 @@ def context(view: View, rule: TableRule) -> dict[str, Any]:
     return {**others, "record": record, "stage": _stage(view)}
 
 
-def columns_wanted(rule: TableRule, alias: str, table: Table) -> tuple[str, ...]:
+def columns_wanted(rule: RecordRule, alias: str, table: Table) -> tuple[str, ...]:
     """What the rule's expressions read of the record that a lookup points to."""
     return tuple(sorted(rule.reads[alias] & table.columns.keys()))
 
@@ -70,7 +70,7 @@ def _plain(value: ColumnValue, kind: ColumnKind) -> Any:
     return value
 
 
-def _other(view: View, rule: TableRule, alias: str) -> Mapping[str, Any]:
+def _other(view: View, rule: RecordRule, alias: str) -> Mapping[str, Any]:
     """Another record's columns; null where there is no record, or its table has no such column."""
     other = lookup(view.row.value(rule.lookups[alias]))
     table = view.catalogue.tables.get(other.table) if other else None

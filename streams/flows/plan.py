@@ -17,7 +17,7 @@ from streams.flows.conditions import columns_wanted, holds
 from streams.flows.shape import Decision, Reason, View
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
-from streams.rules import Expression, TableRule
+from streams.rules import Expression, RecordRule
 from tables.flow_steps import Step
 from tables.keys import RecordRef, command_id, digest
 from tables.rows import Row
@@ -135,10 +135,10 @@ class Plan:
         self._facts.append(ColumnsWanted(record=about, wanted_by=self.view.record, columns=columns))
         return None
 
-    def look_up(self, rule: TableRule) -> bool:
+    def look_up(self, rule: RecordRule) -> bool:
         """Ask for what the rule's conditions read of other records; True when all of it is known.
 
-        See ``TableRule.lookups``. Each of these records tells us again when it changes.
+        See ``RecordRule.lookups``. Each of these records tells us again when it changes.
         """
         complete = True
         for alias, column in rule.lookups.items():

@@ -110,7 +110,8 @@ class SetRetention(Command):
 class EnsureFolder(Command):
     """The workspace has a folder for ``key`` under ``path`` (folder names), with this name.
 
-    ``key`` names it for good, e.g. ``msdyn_projecttask:<guid>``: a new name renames it.
+    ``key`` names it for good, e.g. ``msdyn_projecttask:<guid>``: a new name renames it. The folder
+    has these category attributes (others stay as they are).
     """
 
     kind: Literal["ensure_folder"] = "ensure_folder"
@@ -118,6 +119,7 @@ class EnsureFolder(Command):
     path: tuple[str, ...] = ()
     folder_key: str
     name: str
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class StartWorkflow(Command):

@@ -161,6 +161,23 @@ class WorkspaceKnown(Message):
         return self.record.key
 
 
+class FolderOwned(Message):
+    """``owner`` has a folder in the workspace that ``record`` keeps under this rule.
+
+    What happens in the folder concerns the owner too, and it is told.
+    """
+
+    kind: Literal["folder_owned"] = "folder_owned"
+    record: RecordRef
+    rule: str
+    folder_id: int
+    owner: RecordRef
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
 class ColumnsWanted(Message):
     """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
 
@@ -231,6 +248,7 @@ Fact = (
     | WorkspaceOwned
     | WorkspaceWanted
     | WorkspaceKnown
+    | FolderOwned
     | ColumnsWanted
     | ColumnsKnown
     | StageChanged

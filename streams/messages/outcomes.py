@@ -49,6 +49,16 @@ class StepDone(Outcome):
     kind: Literal["step_done"] = "step_done"
 
 
+class FolderEnsured(Outcome):
+    """The folder is in the workspace; ``url`` opens it for a person."""
+
+    kind: Literal["folder_ensured"] = "folder_ensured"
+    workspace_id: int
+    folder_id: int
+    name: str
+    url: str
+
+
 class WorkflowStarted(Outcome):
     """The workflow of this round runs; ``workflow_id`` is its process id."""
 
@@ -84,7 +94,13 @@ class WriteRefused(Outcome):
 
 
 AnyOutcome = (
-    WorkspaceEnsured | StepDone | WorkflowStarted | RecordColumnsSet | RecordRead | WriteRefused
+    WorkspaceEnsured
+    | FolderEnsured
+    | StepDone
+    | WorkflowStarted
+    | RecordColumnsSet
+    | RecordRead
+    | WriteRefused
 )
 
 OUTCOMES: TypeAdapter[AnyOutcome] = TypeAdapter(Annotated[AnyOutcome, Field(discriminator="kind")])

@@ -174,23 +174,21 @@ class LinkColumns(WrittenColumns):
     workspace_url: str | None = None
 
 
-class TableRule(RuleModel):
-    """What the rules of all flows have in common: records of one table, and conditions over them.
+class RecordRule(RuleModel):
+    """What a rule says of the records of one table: conditions over them, and columns of theirs.
 
     By convention expressions under ``attributes`` give values and all others are questions (true
     or false), and keys that end in ``_attribute`` hold the path of a category attribute,
     ``"Business Record/State"``; all are checked for every flow alike.
     """
 
-    #: The flow's name, as the files say it.
-    flow: ClassVar[str]
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     table: str
     #: Lookup columns whose records' columns conditions may use: ``{customer: customerid}``.
     lookups: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str] = Field(
         default_factory=dict
     )
+    #: Columns that Dynamics alone writes: no rule may, and the writer refuses to.
+    financial: tuple[str, ...] = ()
     write_back: WrittenColumns = WrittenColumns()
 
     def questions(self) -> Iterator[tuple[Trail, Expression]]:
@@ -222,13 +220,33 @@ class TableRule(RuleModel):
         """The patterns that are filled with the record's values, and where each stands."""
         return iter(())
 
-    def watched(self) -> frozenset[str]:
-        """The columns whose past the flow looks at (``streams.flows.past``)."""
-        return frozenset()
-
     def columns_used(self) -> Iterator[tuple[Trail, str, tuple[ColumnKind, ...]]]:
         """Columns of the record that the rule names outside expressions: where, which, of what."""
         return iter(())
+
+
+class TableRule(RecordRule):
+    """What the rules of all flows have in common: a name, and the records of one table.
+
+    A rule that speaks of records of other tables too has parts.
+    """
+
+    #: The flow's name, as the files say it.
+    flow: ClassVar[str]
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+
+    def parts(self) -> Iterator[tuple[Trail, RecordRule]]:
+        """The rule itself, and what it says of records of other tables, each with its place."""
+        yield (), self
+
+    def part(self, table: str) -> RecordRule | None:
+        """What the rule says of records of this table."""
+        return next((part for _, part in self.parts() if part.table == table), None)
+
+    def watched(self) -> frozenset[str]:
+        """The columns whose past the flow looks at (``streams.flows.past``)."""
+        return frozenset()
 
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """What is wrong within the rule and no model can say: where, what, and the fix."""
@@ -267,5 +285,6 @@ def _within(value: Any, trail: Trail, kind: type[Any], skip: Trail = ()) -> Iter
     else:
         return
     for name, part in inner:
-        if name not in skip:
+        # What is said of records of another table speaks for itself.
+        if name not in skip and not isinstance(part, RecordRule):
             yield from _within(part, (*trail, name), kind, skip)

@@ -39,6 +39,18 @@ class RuleBook:
     def rule(self, name: str) -> TableRule | None:
         return next((rule for rule in self.rules if rule.name == name), None)
 
+    def about(self, table: str) -> tuple[TableRule, ...]:
+        """The rules that say something of the table's records."""
+        return tuple(rule for rule in self.rules if rule.part(table) is not None)
+
+    def financial(self) -> Mapping[str, frozenset[str]]:
+        """The columns that nobody but Dynamics writes, by table."""
+        parts = [part for rule in self.rules for _, part in rule.parts()]
+        return {
+            table: frozenset(c for part in parts if part.table == table for c in part.financial)
+            for table in {part.table for part in parts if part.financial}
+        }
+
     def homes(self, table: str) -> tuple[str, ...]:
         """The rules whose workspace stands for a record of the table, the first one first.
 

@@ -225,6 +225,26 @@ BROKEN_RECORDS: list[tuple[str, str, str]] = [
         "      state_attribute: Business Record/Limit\n      attributes:",
         "12: 'Business Record/Limit' is filled elsewhere in this rule too (keep one of them)",
     ),
+    (
+        "    write_back:",
+        "    financial: [creditlimt]\n    write_back:",
+        "20: account has no column 'creditlimt' (did you mean creditlimit?)",
+    ),
+    (
+        "    write_back:",
+        "    financial: [creditlimit, new_url]\n    write_back:",
+        "23: 'new_url' is financial (record_workspace.yaml:20): Dynamics alone writes it",
+    ),
+    (
+        "column: parentaccountid",
+        "{column: parentaccountid, to: acount-workspace}",
+        "19: no rule with a workspace has the name 'acount-workspace' (did",
+    ),
+    (
+        "column: parentaccountid",
+        "{column: parentaccountid, to: contract}",
+        "19: parentaccountid points to account, 'contract' is about opportunity",
+    ),
     ("external_system: D365", "external_system: ''", "8: external_system must not be empty"),
     (
         "      type: Account",

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.clients.ecm import ContentServerGateway
+from app.sandbox.content_server.attributes import labelled_values
 from app.sandbox.faults import Fault
 from streams.errors import Refused, Unavailable
 from tests.clients.test_against_simulators import Ecm, content_server
@@ -27,7 +28,7 @@ async def ecm() -> AsyncIterator[Ecm]:
 async def folder(
     ecm: Ecm, workspace_id: int, name: str, key: str = KEY, path: tuple[str, ...] = ("Milestones",)
 ) -> None:
-    await ecm.gateway.ensure_folder(workspace_id, path=path, key=key, name=name)
+    await ecm.gateway.ensure_folder(workspace_id, path=path, key=key, name=name, attributes={})
 
 
 def folders(ecm: Ecm, workspace_id: int) -> list[str]:
@@ -98,11 +99,32 @@ async def test_made_from_two_sides_at_once_there_is_one(ecm: Ecm) -> None:
     other = ContentServerGateway(ecm.base_url, ecm.tickets, client=ecm.http)
     await asyncio.gather(
         *(
-            one.ensure_folder(workspace.id, path=("Milestones",), key=KEY, name="Design")
+            one.ensure_folder(
+                workspace.id, path=("Milestones",), key=KEY, name="Design", attributes={}
+            )
             for one in (ecm.gateway, other, ecm.gateway, other)
         )
     )
     assert folders(ecm, workspace.id) == ["Milestones", "Milestones/Design"]
+
+
+async def test_a_folder_has_attributes_and_says_where_it_is(ecm: Ecm) -> None:
+    workspace = await ecm.ensure()
+    for state in ("Active", "Deleted"):
+        found = await ecm.gateway.ensure_folder(
+            workspace.id,
+            path=("Milestones",),
+            key=KEY,
+            name="Kick-off: plan",
+            attributes={"Business Record": {"Record State": state, "Closing Date": "2027-03-01"}},
+        )
+        node = ecm.simulator.node(found.id)
+        assert (found.name, found.url.endswith(f"/{found.id}")) == ("Kick-off- plan", True)
+        (category_id,) = node.categories
+        category = ecm.simulator.store.categories[category_id]
+        shown = labelled_values(category, node.categories[category_id])
+        assert (node.name, shown["Record State"]) == (found.name, state)
+        assert str(shown["Closing Date"]).startswith("2027-03-01")
 
 
 async def test_a_workspace_that_is_gone_is_said_to_be(ecm: Ecm) -> None:

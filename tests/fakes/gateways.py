@@ -9,8 +9,17 @@ from streams.catalogue import ColumnValue
 from streams.errors import Refused
 from streams.messages.commands import Attributes
 from streams.messages.facts import BusinessObject
-from streams.ports import Row, Workspace
+from streams.ports import Folder, Row, Workspace
 from tables.keys import RecordRef
+
+
+@dataclass
+class FakeFolder:
+    """A folder as the fake keeps it."""
+
+    id: int
+    path: str
+    attributes: dict[str, dict[str, ColumnValue]]
 
 
 @dataclass
@@ -26,7 +35,7 @@ class FakeWorkspace:
     parents: set[int] = field(default_factory=set)
     access: tuple[str, ...] | None = None
     retention: tuple[str, str | None] | None = None
-    folders: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, FakeFolder] = field(default_factory=dict)
 
 
 @dataclass
@@ -120,10 +129,23 @@ class FakeEcm:
         self.workspaces[workspace_id].retention = (classification, starts_on)
 
     async def ensure_folder(
-        self, workspace_id: int, *, path: Sequence[str], key: str, name: str
-    ) -> None:
+        self,
+        workspace_id: int,
+        *,
+        path: Sequence[str],
+        key: str,
+        name: str,
+        attributes: Attributes,
+    ) -> Folder:
         self.calls.append(f"folder {workspace_id} {key}")
-        self.workspaces[workspace_id].folders[key] = "/".join((*path, name))
+        folders = self.workspaces[workspace_id].folders
+        # The id follows from workspace and key, so that two runs can be compared.
+        number = 9_000_000 + workspace_id * 100 + int(key[-4:], 16) % 100
+        folder = folders.setdefault(key, FakeFolder(number, "", {}))
+        folder.path = "/".join((*path, name))
+        for category, fields in attributes.items():
+            folder.attributes.setdefault(category, {}).update(fields)
+        return Folder(number, name, f"https://ecm.example/nodes/{number}")
 
     async def start_workflow(
         self,

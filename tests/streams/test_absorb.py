@@ -19,6 +19,7 @@ from streams.messages.facts import (
     BusinessObject,
     ColumnsKnown,
     ColumnsWanted,
+    FolderOwned,
     Operation,
     RecordChange,
     StageChanged,
@@ -28,6 +29,7 @@ from streams.messages.facts import (
     WorkspaceWanted,
 )
 from streams.messages.outcomes import (
+    FolderEnsured,
     Outcome,
     RecordColumnsSet,
     RecordRead,
@@ -267,8 +269,24 @@ class TestQuestions:
         assert result.memory.neighbours.columns[ACCOUNT.key].columns == {"name": "A"}
         assert result.cause == columns
 
+    def test_a_folders_owner_is_news_once(self) -> None:
+        owned = FolderOwned(record=ACCOUNT, rule="r", folder_id=8, owner=DEAL)
+        first = absorbed(owned)
+        again = absorbed(owned, memory=first.memory)
+        assert first.memory.neighbours.folder_owner("r", 8) == DEAL.key
+        assert (first.cause, again.cause) == (owned, None)
+        assert again.memory == first.memory
+
 
 class TestOutcomes:
+    def test_a_folder_is_known_by_the_workspace_that_it_is_in(self) -> None:
+        made = outcome(FolderEnsured, workspace_id=70, folder_id=8, name="Design", url="u")
+        result = absorbed(made)
+        folders = result.memory.links.folders_of(ACCOUNT_RULE.name)
+        assert {number: (f.folder_id, f.url) for number, f in folders.items()} == {70: (8, "u")}
+        assert result.memory.steps.get(ACCOUNT_RULE.name, "s").confirmed == "D"
+        assert (result.cause, result.linked) == (made, False)
+
     def test_a_step_that_is_done_is_confirmed(self) -> None:
         steps = absorbed(outcome(StepDone)).memory.steps
         assert steps.get(ACCOUNT_RULE.name, "s").confirmed == "D"

@@ -61,7 +61,6 @@ def test_a_workflow_event_that_names_no_workflow_is_left_aside(number: str | Non
     "told",
     [
         event("document.added", 1),
-        event("document.moved", 1, document=CERTIFICATE),
         event("contract.signed", 1, document=CERTIFICATE),
         event("workspace.updated", 1),
     ],

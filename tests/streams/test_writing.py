@@ -226,6 +226,24 @@ class TestLedger:
         }
 
 
+class TestFinancialColumns:
+    """The second lock: rules that would write them are refused before."""
+
+    async def test_whatever_a_command_says_they_are_never_written(self, lab: Lab) -> None:
+        lab.write_dynamics.financial = {"account": frozenset({"creditlimit"})}
+        before = dict(lab.dynamics.rows[ACCOUNT.key])
+        outcome = await lab.outcome(columns(new_xecmworkspaceid="7", creditlimit="1"))
+        assert isinstance(outcome, WriteRefused)
+        assert outcome.code == "column_financial"
+        assert "creditlimit of account" in outcome.message
+        assert lab.dynamics.rows[ACCOUNT.key] == before
+
+    async def test_other_columns_and_other_tables_are_written(self, lab: Lab) -> None:
+        lab.write_dynamics.financial = {"invoice": frozenset({"new_xecmworkspaceid"})}
+        outcome = await lab.outcome(columns(new_xecmworkspaceid="7"))
+        assert isinstance(outcome, RecordColumnsSet)
+
+
 class TestOutages:
     @pytest.mark.parametrize("error", [Throttled, Unavailable, TokenExpired, Conflict])
     async def test_an_hour_long_outage_is_waited_out(
