@@ -525,7 +525,8 @@ async def test_what_is_not_there_is_said(ecm: Ecm) -> None:
 async def test_labels_for_checks_are_there(ecm: Ecm) -> None:
     attributes = await ecm.gateway.attribute_labels()
     definition = ecm.simulator.definition
-    assert set(attributes) == {category.name for category in definition.categories}
+    templates = [template for kind in definition.workspace_types for template in kind.templates]
+    assert set(attributes) == {name for template in templates for name in template.categories}
     assert {"Record State", "Value", "Milestones:Due"} <= set(attributes["Business Record"])
     roles = await ecm.gateway.role_names()
     assert set(roles) == {kind.name for kind in definition.workspace_types}

@@ -1,22 +1,29 @@
 """The simulator as a process of its own: ``python -m app.sandbox.content_server``.
 
 Prints one JSON line with addresses and credentials when it listens, then runs until it is
-interrupted or terminated.
+interrupted or terminated. With ``--kafka`` and ``--ecm-topic`` it sends its events there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, get_args
 
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.default_definition import default_definition
+from app.sandbox.content_server.relay import EcmRelay, Format
 from app.sandbox.content_server.simulator import ContentServerSimulator
+from app.sandbox.events.habits import Habits
 from app.sandbox.faults import ADMIN_PATH
+
+FORMATS: tuple[str, ...] = get_args(Format)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,7 +41,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=7200.0,
         help="after how long without a request a ticket expires",
     )
-    return parser.parse_args(arguments)
+    _add_relay_options(parser)
+    options = parser.parse_args(arguments)
+    if options.kafka and not options.ecm_topic:
+        parser.error("--kafka needs --ecm-topic, the topic that events go to")
+    return options
+
+
+def _add_relay_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "events", "Send the server's events to Kafka, as a webhook's relay would."
+    )
+    group.add_argument("--kafka", default="", help="bootstrap servers; without them none are sent")
+    group.add_argument("--ecm-topic", default="", help="the topic that events go to")
+    group.add_argument("--format", default="json", choices=FORMATS, help="how events are written")
+    group.add_argument(
+        "--duplicates", type=float, default=0.0, help="share of events that are sent twice"
+    )
+    group.add_argument(
+        "--reordering", type=float, default=0.0, help="share of events that others overtake"
+    )
 
 
 async def serve(options: argparse.Namespace) -> None:
@@ -47,10 +73,19 @@ async def serve(options: argparse.Namespace) -> None:
     simulator = ContentServerSimulator(
         options.seed, default_definition(options.users), behaviour=behaviour, port=options.port
     )
-    async with simulator as server:
+    async with simulator as server, _relay(server, options):
         sys.stdout.write(json.dumps(_description(server)) + "\n")
         sys.stdout.flush()
         await stopped.wait()
+
+
+def _relay(
+    server: ContentServerSimulator, options: argparse.Namespace
+) -> AbstractAsyncContextManager[Any]:
+    if not options.kafka:
+        return contextlib.nullcontext()
+    habits = Habits(options.duplicates, options.reordering, seed=options.seed)
+    return EcmRelay(server, options.kafka, options.ecm_topic, habits=habits, format=options.format)
 
 
 def _description(server: ContentServerSimulator) -> dict[str, str]:

@@ -87,6 +87,15 @@ APPROVAL = CategorySpec(
         AttributeSpec("Decided On", type="Date"),
     ),
 )
+#: What people fill in on the documents themselves; events carry it as ``document_type`` and so on.
+DOCUMENT = CategorySpec(
+    "Document",
+    (
+        AttributeSpec("Document Type"),
+        AttributeSpec("Issued On", type="Date"),
+        AttributeSpec("Expires On", type="Date"),
+    ),
+)
 CATEGORIES = (
     BUSINESS_RECORD,
     CONTRACT,
@@ -96,4 +105,5 @@ CATEGORIES = (
     PROJECT,
     CASE,
     APPROVAL,
+    DOCUMENT,
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from app.sandbox.content_server.definition import (
     BusinessObjectTypeSpec,
     RoleSpec,
+    TellingSpec,
     TemplateSpec,
     WorkspaceTypeSpec,
 )
@@ -81,6 +82,7 @@ def _type(
     roles: tuple[RoleSpec, ...] = ROLES,
     defaults: Mapping[str, str] | None = None,
     rm_enabled: bool = False,
+    tells: TellingSpec | None = None,
 ) -> WorkspaceTypeSpec:
     """A type with one template of its own name; every template carries ``Business Record``."""
     template = TemplateSpec(
@@ -90,7 +92,9 @@ def _type(
         categories=("Business Record", *categories),
         defaults=defaults or {},
     )
-    return WorkspaceTypeSpec(name, (template,), location=(location,), rm_enabled=rm_enabled)
+    return WorkspaceTypeSpec(
+        name, (template,), location=(location,), rm_enabled=rm_enabled, tells=tells
+    )
 
 
 WORKSPACE_TYPES = (
@@ -122,6 +126,11 @@ WORKSPACE_TYPES = (
         roles=CONTRACT_ROLES,
         defaults={"Contract/Status": "Draft"},
         rm_enabled=True,
+        tells=TellingSpec(
+            "contract",
+            {"Drafts": "draft", "Redlines": "in_negotiation", "Executed": "executed"},
+            status="Contract/Status",
+        ),
     ),
     _type(
         "Service Case",

@@ -69,6 +69,21 @@ class TemplateSpec:
 
 
 @dataclass(frozen=True)
+class TellingSpec:
+    """What a type's workspaces tell of their ``subject`` beside the general events.
+
+    This is what a customer builds from workflow steps and event scripts: with the subject
+    ``contract``, a document filed in a folder of ``folders`` tells ``contract.<state>`` of that
+    folder, a workflow ``contract.in_approval``, ``.approved`` or ``.rejected``, a signature
+    ``contract.signed``, and a person who sets ``status`` (an attribute path) the state set.
+    """
+
+    subject: str
+    folders: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
+
+
+@dataclass(frozen=True)
 class WorkspaceTypeSpec:
     """A workspace type with its templates, the first being the default.
 
@@ -85,6 +100,7 @@ class WorkspaceTypeSpec:
     location_for_manual: bool = True
     rm_enabled: bool = False
     creator_leads: bool = False
+    tells: TellingSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ webhooks send what section 8.5 suggests. The simulator keeps each as an `EcmHapp
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from app.sandbox.content_server.attributes import labelled_values
 from app.sandbox.content_server.audit_trail import AuditEvent, AuditRow
 from app.sandbox.content_server.model import Node, NodeType
+from app.sandbox.content_server.tellings import Tellings, snake
 from app.sandbox.events.ecm import EcmHappening
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Happenings:
 
     items: deque[EcmHappening] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     listeners: list[Listener] = field(default_factory=list)
+    tellings: Tellings = field(default_factory=Tellings)
+    expired: set[tuple[int, str]] = field(default_factory=set)
     cs_url: str = ""
     told: int = 0
 
@@ -62,10 +64,39 @@ class Happenings:
 
 
 def happened(store: Store, event: str, node: Node, user_id: int, attributes: Attributes) -> None:
-    """Tell of an event about a node; one that lies in no workspace is nobody's business."""
+    """Tell of an event about a node, and of what it means for the workspace's subject.
+
+    One that lies in no workspace is nobody's business.
+    """
     workspace = store.enclosing_workspace(node)
     if workspace is None or workspace.workspace is None or workspace.workspace.is_template:
         return
+    _tell(store, event, node, workspace, user_id, attributes)
+    tellings = store.happenings.tellings
+    subject = tellings.follows(store, event, node, workspace, user_id)
+    if subject is not None:
+        category = tellings.attributes(workspace)
+        about = _labelled(store, workspace, category) if category is not None else {}
+        _tell(store, subject, node, workspace, user_id, {**about, **attributes})
+
+
+def expire_documents(store: Store) -> int:
+    """Tell of each document whose ``Expires On`` is before today, once per date; how many."""
+    today, count = store.clock().date().isoformat(), 0
+    for node in [node for node in store.nodes.values() if node.type == NodeType.DOCUMENT]:
+        attributes = _labelled(store, node)
+        date = str(attributes.get("expires_on") or "")[:10]
+        if date and date < today and (node.id, date) not in store.happenings.expired:
+            store.happenings.expired.add((node.id, date))
+            happened(store, "document.expired", node, node.modified_by, attributes)
+            count += 1
+    return count
+
+
+def _tell(
+    store: Store, event: str, node: Node, workspace: Node, user_id: int, attributes: Attributes
+) -> None:
+    assert workspace.workspace is not None
     happenings = store.happenings
     happenings.told += 1
     references = workspace.workspace.references
@@ -101,17 +132,15 @@ def _document(store: Store, node: Node) -> tuple[int, int, str, str] | None:
     return node.id, version, node.name, f"{store.happenings.cs_url}/app/nodes/{node.id}"
 
 
-def _labelled(store: Store, node: Node) -> dict[str, Value]:
-    """The node's attributes outside sets: ``Expires On`` becomes ``expires_on``."""
+def _labelled(store: Store, node: Node, only: int | None = None) -> dict[str, Value]:
+    """The node's attributes outside sets, of one category or all, their labels in snake case."""
     found: dict[str, Value] = {}
     for category_id, values in node.categories.items():
+        if only not in (None, category_id):
+            continue
         for label, value in labelled_values(store.categories[category_id], values).items():
             if value is None or isinstance(value, str | int | bool):
-                found[_snake(label)] = value
+                found[snake(label)] = value
             elif isinstance(value, float):
-                found[_snake(label)] = f"{value:g}"
+                found[snake(label)] = repr(value)
     return found
-
-
-def _snake(label: str) -> str:
-    return re.sub(r"\W+", "_", label.strip()).lower()

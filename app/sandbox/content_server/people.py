@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from app.sandbox.content_server import records, signatures, workflow_steps, workflows
+from app.sandbox.content_server import (
+    happenings,
+    records,
+    signatures,
+    workflow_steps,
+    workflows,
+)
 from app.sandbox.content_server.attributes import labelled_values
 from app.sandbox.content_server.model import AttributeValue, Member, MemberType, NodeType
 from app.sandbox.content_server.store import ADMIN_ID, Store
@@ -108,6 +114,10 @@ class People:
         request = signatures.find(self._store, request_id)
         signatures.sign(self._store, request, email)
         return request.status
+
+    def expire_documents(self) -> int:
+        """Tell of documents whose ``Expires On`` has passed, once for each date; how many."""
+        return happenings.expire_documents(self._store)
 
     def record(self, node_id: int) -> RecordView | None:
         """The records details of an item, its own or inherited; None without any."""

@@ -3,7 +3,11 @@
     GET   /__admin/people       the workflows and the signature requests, as they are now
     POST  /__admin/people       {"do": "decide", "process_id": 1, "disposition": "Approve",
                                  "comment": "", "by": ""}; {"do": "send", "request_id": 1};
-                                {"do": "sign", "request_id": 1, "email": ""}
+                                {"do": "sign", "request_id": 1, "email": ""};
+                                {"do": "expire"} tells of documents that have expired
+    GET   /__admin/relay        whether events go to Kafka, how, and how many have gone
+    POST  /__admin/relay        {"on": false} holds them back; {"duplicates": 0.1,
+                                 "reordering": 0.1, "reach": 5, "seed": 0} makes it unruly
     GET   /__admin/happenings   the newest events, oldest first; ``?after=<event id>`` those since
 
 Like the fault switches they need no sign-in: the sandbox listens on the loopback interface.
@@ -11,7 +15,8 @@ Like the fault switches they need no sign-in: the sandbox listens on the loopbac
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -21,27 +26,34 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.people import People
+from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.content_server.store import Store
 
 PEOPLE_PATH = "/__admin/people"
 HAPPENINGS_PATH = "/__admin/happenings"
+RELAY_PATH = "/__admin/relay"
+_PATHS = (PEOPLE_PATH, HAPPENINGS_PATH, RELAY_PATH)
 _ARGUMENTS = {
     "decide": {"process_id", "disposition", "comment", "by"},
     "send": {"request_id"},
     "sign": {"request_id", "email"},
+    "expire": set(),
 }
 
 
 class PeopleAdmin:
-    """ASGI middleware that answers the two paths and passes everything else on."""
+    """ASGI middleware that answers these paths and passes everything else on."""
 
-    def __init__(self, app: ASGIApp, store: Store, people: People) -> None:
+    def __init__(
+        self, app: ASGIApp, store: Store, people: People, relay: Callable[[], EcmRelay | None]
+    ) -> None:
         self._app = app
+        self._relay = relay
         self._store = store
         self._people = people
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in (PEOPLE_PATH, HAPPENINGS_PATH):
+        if scope["type"] != "http" or scope["path"] not in _PATHS:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -56,6 +68,8 @@ class PeopleAdmin:
     async def _answer(self, request: Request) -> Any:
         if request.url.path == HAPPENINGS_PATH:
             return self._happenings(request.query_params.get("after", ""))
+        if request.url.path == RELAY_PATH:
+            return await self._switch(request)
         if request.method == "POST":
             self._do(await request.json())
         elif request.method != "GET":
@@ -65,6 +79,20 @@ class PeopleAdmin:
             "workflows": [asdict(view) for view in self._people.workflows()],
             "signature_requests": [asdict(one) for one in requests],
         }
+
+    async def _switch(self, request: Request) -> dict[str, Any]:
+        relay = self._relay()
+        if relay is None:
+            raise errors.ApiError(404, "This server sends no events: start it with --kafka.")
+        if request.method == "POST":
+            given = dict(await request.json())
+            on = given.pop("on", relay.on)
+            if given:
+                relay.habits = replace(relay.habits, **given)
+            relay.on = bool(on)
+        elif request.method != "GET":
+            raise errors.ApiError(405, "GET or POST")
+        return relay.status()
 
     def _do(self, asked: Any) -> None:
         if not isinstance(asked, dict) or asked.get("do") not in _ARGUMENTS:
@@ -77,8 +105,10 @@ class PeopleAdmin:
                 self._people.decide(**given)
             case "send":
                 self._people.send_for_signature(**given)
-            case _:
+            case "sign":
                 self._people.sign(**given)
+            case _:
+                self._people.expire_documents()
 
     def _happenings(self, after: str) -> list[dict[str, Any]]:
         # Event ids are numbered in one width, so they compare as they follow each other.

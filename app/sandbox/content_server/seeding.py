@@ -11,6 +11,7 @@ from app.sandbox.content_server.definition import (
     BusinessObjectTypeSpec,
     CategorySpec,
     Definition,
+    TellingSpec,
     TemplateSpec,
     WorkspaceTypeSpec,
 )
@@ -30,6 +31,7 @@ from app.sandbox.content_server.model import (
 )
 from app.sandbox.content_server.reports import CHANGES
 from app.sandbox.content_server.store import ADMIN_ID, CATEGORIES_ID, ENTERPRISE_ID, Store
+from app.sandbox.content_server.tellings import Telling
 
 FULL_CONTROL = 16777215
 _MARK = re.compile(r"\[([^\]]+)\]")
@@ -54,6 +56,8 @@ def fill(store: Store, definition: Definition) -> None:
     for number, bo_type in enumerate(definition.business_object_types, start=1):
         store.bo_types[number] = _business_object_type(store, bo_type, number)
     process_seeding.fill(store, definition)
+    integrations = (store.member_named(client.login) for client in definition.clients)
+    store.happenings.tellings.integrations = {user.id for user in integrations if user}
     report = store.new_node(ENTERPRISE_ID, "Changes", NodeType.WEBREPORT, ADMIN_ID, report=CHANGES)
     nodes.set_nickname(store, report, CHANGES)
 
@@ -140,6 +144,16 @@ def _workspace_type(store: Store, spec: WorkspaceTypeSpec, number: int, template
         spec.location_for_manual,
         spec.creator_leads,
     )
+    if spec.tells is not None:
+        store.happenings.tellings.by_type[number] = _telling(store, spec.tells)
+
+
+def _telling(store: Store, spec: TellingSpec) -> Telling:
+    status = None
+    if spec.status:
+        category_id, attribute_id = attribute_path(store, spec.status)
+        status = (category_id, attribute_id)
+    return Telling(spec.subject, spec.folders, status)
 
 
 def _template(store: Store, spec: TemplateSpec, type_id: int, templates: Node) -> int:

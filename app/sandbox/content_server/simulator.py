@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from app.sandbox.content_server import workspaces
@@ -19,6 +19,7 @@ from app.sandbox.content_server.keeping import restore
 from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
 from app.sandbox.content_server.people import People
 from app.sandbox.content_server.people_admin import PeopleAdmin
+from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.content_server.seeding import category_named, fill
 from app.sandbox.content_server.sessions import Sessions
 from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now
@@ -59,6 +60,7 @@ class ContentServerSimulator:
         else:
             restore(self.store, kept)
         self.people = People(self.store)
+        self.relay: EcmRelay | None = None
         self.sessions = Sessions(self.store)
         at_once = {
             "expire_all_tickets": self.sessions.expire_all,
@@ -68,7 +70,7 @@ class ContentServerSimulator:
         clients = {client.client_id: client for client in self.definition.clients}
         self._application = Application(self.store, self.sessions, clients, self.faults)
         inner = FaultInjection(self._application, self.faults)
-        self.app = PeopleAdmin(inner, self.store, self.people)
+        self.app = PeopleAdmin(inner, self.store, self.people, lambda: self.relay)
         self.served = ServedApp(self.app, port=port, ca=ca)
 
     async def __aenter__(self) -> Self:
@@ -121,9 +123,11 @@ class ContentServerSimulator:
         """The newest events that the server would have sent out, oldest first."""
         return tuple(self.store.happenings.items)
 
-    def listen(self, listener: Listener) -> None:
-        """Call ``listener`` with every event from now on, at the moment it happens."""
-        self.store.happenings.listeners.append(listener)
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with every event from now on; call the result to end that."""
+        listeners = self.store.happenings.listeners
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
 
     @property
     def audit(self) -> Sequence[AuditRow]:

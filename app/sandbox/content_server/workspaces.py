@@ -13,6 +13,7 @@ from typing import Any
 
 from app.sandbox.content_server import access, categories, errors, relations, roles
 from app.sandbox.content_server.audit_trail import AuditEvent
+from app.sandbox.content_server.happenings import happened
 from app.sandbox.content_server.model import (
     BusinessObjectType,
     BusinessReference,
@@ -53,7 +54,7 @@ def create(store: Store, request: WorkspaceRequest, actor: Member, *, by_hand: b
     Everything is checked before anything is filed, so a refused request leaves nothing behind.
     """
     if request.shared_workspace_id is not None:
-        return _attach(store, request)
+        return _attach(store, request, actor)
     _check_reference(store, request.reference)
     template = _template(store, request)
     kind = _type_of(store, template)
@@ -74,13 +75,13 @@ def create(store: Store, request: WorkspaceRequest, actor: Member, *, by_hand: b
         workspace=Workspace(kind.id, template.id),
         categories=values,
     )
+    if request.reference is not None:
+        store.link(node, request.reference)
     store.record(node, AuditEvent.CREATE, actor.id)
     copy_template(store, template, node, actor)
     roles.replace_users(store, node, users)
     if kind.creator_leads:
         roles.add_to_lead(store, node, actor)
-    if request.reference is not None:
-        store.link(node, request.reference)
     relations.relate_objects(store, node, request.relations)
     return node
 
@@ -118,6 +119,7 @@ def complete(store: Store, node: Node, reference: BusinessReference, actor: Memb
             store.place(node, node.parent_id, name)
             store.record(node, AuditEvent.RENAME, actor.id, value=name)
     store.touch(node, actor.id)
+    happened(store, "workspace.connected", node, actor.id, {})
 
 
 def copy_template(store: Store, source: Node, target: Node, actor: Member) -> None:
@@ -161,13 +163,14 @@ def _workspace(node: Node) -> Workspace:
     return node.workspace
 
 
-def _attach(store: Store, request: WorkspaceRequest) -> Node:
+def _attach(store: Store, request: WorkspaceRequest, actor: Member) -> Node:
     if request.reference is None:
         raise errors.missing_argument("bo_id")
     _check_type(store, request.reference)
     assert request.shared_workspace_id is not None
     node = store.workspace(request.shared_workspace_id)
     store.link(node, request.reference)
+    happened(store, "workspace.connected", node, actor.id, {})
     return node
 
 
