@@ -15,7 +15,7 @@ from streams import story
 from streams.absorb import Absorbed, Absorber
 from streams.engine.records import Outgoing, Record, Rows
 from streams.flows.registry import FLOWS
-from streams.flows.shape import Cause, Decision, Flow, Reason, View
+from streams.flows.shape import Cause, Decision, Flow, Note, NoteKind, Reason, View
 from streams.guard import Guard
 from streams.memory import WORKSPACE_OWNERS, Memory
 from streams.messages.audit import AuditLine
@@ -92,7 +92,8 @@ class DecideStage:
         if absorbed.skip is None and absorbed.cause is not None:
             self._run_flows(record, absorbed.cause, decided)
             decided.wake()
-        lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause)]
+        told = [story.of_note(note, record, _caused_at(cause)) for note in decided.notes]
+        lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause), *told]
         links = [_links(record, decided.memory)] if absorbed.linked else []
         sent = [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
         decided.memory.save(rows, record, before)
@@ -107,6 +108,9 @@ class DecideStage:
                 self.metrics.decisions.labels(flow.name, reason.value).inc()
             for command in decision.commands:
                 self.metrics.commands.labels(flow.name, command.kind).inc()
+            for note in decision.notes:
+                if note.kind is NoteKind.GATE_VIOLATED:
+                    self.metrics.gate_violations.labels(note.rule).inc()
 
     def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
         return memory.view(
@@ -159,10 +163,12 @@ class _Decided:
     facts: list[Fact]
     reasons: list[tuple[str, Reason]] = field(default_factory=list)
     wakes: list[int] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def add(self, flow: Flow, decision: Decision) -> None:
         self.commands.extend(decision.commands)
         self.facts.extend(decision.facts)
+        self.notes.extend(decision.notes)
         self.reasons.extend((flow.name, reason) for reason in decision.reasons)
         if decision.wake_ms is not None:
             self.wakes.append(decision.wake_ms)

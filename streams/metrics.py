@@ -59,6 +59,11 @@ class Metrics:
         self.commands = self._counter(
             "dovetail_commands_total", "Commands that decide sent.", "flow", "command"
         )
+        self.gate_violations = self._counter(
+            "dovetail_gate_violations_total",
+            "Records that were finalised although their gate was not open.",
+            "rule",
+        )
         self.times_reached = self._counter(
             "dovetail_times_reached_total",
             "Records decided again: by their timer, or stuck because an outcome did not come.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.absorb import Absorbed
-from streams.flows.shape import Cause
+from streams.flows.shape import Cause, Note, NoteKind
 from streams.messages.audit import AuditEvent, AuditLine
 from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
@@ -19,6 +19,7 @@ from streams.messages.facts import (
 )
 from streams.messages.outcomes import Outcome, WorkspaceEnsured, WriteRefused
 from streams.owners import Owned
+from tables.keys import RecordRef
 
 _VERBS = {
     Operation.CREATE: "created",
@@ -26,6 +27,8 @@ _VERBS = {
     Operation.UPSERT: "seen",
     Operation.DELETE: "deleted",
 }
+
+_NOTES = {NoteKind.GATE_VIOLATED: AuditEvent.VIOLATED}
 
 
 def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
@@ -63,6 +66,17 @@ def of_command(command: AnyCommand, at_ms: int) -> AuditLine:
         rule=command.rule,
         step=command.step,
         command_id=command.id,
+    )
+
+
+def of_note(note: Note, record: RecordRef, at_ms: int) -> AuditLine:
+    """The line about something that people have to hear of."""
+    return AuditLine(
+        at_ms=at_ms,
+        subject=record.key,
+        event=_NOTES[note.kind],
+        summary=note.words,
+        rule=note.rule,
     )
 
 

@@ -4,62 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from app.rule_files.expressions import expression_faults
 from app.rule_files.faults import Fault, Location
+from app.rule_files.placed import PlacedPart, PlacedRule
 from app.rule_files.tables import FILE, Tables, table_fault
-from app.rule_files.yaml import Document, Trail
+from app.rule_files.written import financial_written, value_faults, written_twice
+from app.rule_files.yaml import Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
 from streams.rules import (
     ContractRule,
-    FlowRule,
-    RecordRule,
     RecordWorkspaceRule,
     RelationRule,
-    TableRule,
-    WorkspaceRule,
 )
 from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
-
-
-@dataclass(frozen=True)
-class PlacedPart:
-    """What a rule says of the records of one table, and where that stands."""
-
-    rule: RecordRule
-    document: Document
-    trail: Trail
-
-    @property
-    def workspace(self) -> WorkspaceRule | None:
-        """The workspace that the rule keeps, if its flow keeps one."""
-        return self.rule.workspace if isinstance(self.rule, FlowRule) else None
-
-    def at(self, *trail: Any) -> Location:
-        """The line of a part of the rule: ``at("workspace", "type")``."""
-        return self.document.at((*self.trail, *trail))
-
-    def written(self) -> Iterator[tuple[str, str]]:
-        """The columns that are written: the key of ``write_back`` and the column."""
-        found = self.rule.write_back.model_dump().items()
-        return ((key, column) for key, column in found if column)
-
-
-@dataclass(frozen=True)
-class PlacedRule(PlacedPart):
-    """A rule and where it stands."""
-
-    rule: TableRule
-
-    def parts(self) -> Iterator[PlacedPart]:
-        """The rule table by table."""
-        for place, part in self.rule.parts():
-            yield PlacedPart(part, self.document, (*self.trail, *place))
 
 
 @dataclass(frozen=True)
@@ -82,8 +44,8 @@ def rules_faults(
     yield from _names(placed)
     yield from _business_objects(placed)
     parts = [part for one in placed for part in one.parts()]
-    yield from _written_twice(parts)
-    yield from _financial(parts)
+    yield from written_twice(parts)
+    yield from financial_written(parts)
     keeping = {one.rule.name: one.rule.table for one in placed if one.workspace is not None}
     for one in placed:
         if isinstance(one.rule, ContractRule):
@@ -120,32 +82,6 @@ def _business_objects(placed: list[PlacedRule]) -> Iterator[Fault]:
         system, kind = key(again)
         what = f"the business object type {kind!r} of {system!r} is taken by the rule at {place}"
         yield Fault(where, what, "one business object has one workspace: choose another type")
-
-
-def _written_twice(parts: list[PlacedPart]) -> Iterator[Fault]:
-    written = [(one.rule.table, column, one, key) for one in parts for key, column in one.written()]
-    written.sort(key=lambda entry: entry[:2])
-    for (_, column), entries in groupby(written, key=lambda entry: entry[:2]):
-        (_, _, first, first_key), *others = entries
-        for _, _, one, key in others:
-            place = first.at("write_back", first_key)
-            what = f"{column!r} is written by {place} already"
-            yield Fault(one.at("write_back", key), what, "give each value a column of its own")
-
-
-def _financial(parts: list[PlacedPart]) -> Iterator[Fault]:
-    """Whichever rule names a column financial: no rule of the table may write it."""
-    financial = {
-        (one.rule.table, column): one.at("financial", index)
-        for one in reversed(parts)
-        for index, column in enumerate(one.rule.financial)
-    }
-    for one in parts:
-        for key, column in one.written():
-            place = financial.get((one.rule.table, column))
-            if place is not None:
-                what = f"{column!r} is financial ({place}): Dynamics alone writes it"
-                yield Fault(one.at("write_back", key), what, "name a column of Dovetail's own")
 
 
 def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, PlacedRule]]:
@@ -290,3 +226,5 @@ def _columns(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     for key, column in one.written():
         kinds = rule.write_back.kinds.get(key, _DATES)
         yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)
+    for place, column, value in one.set():
+        yield from value_faults(one.at(*place), tables, rule.table, column, value)

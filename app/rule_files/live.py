@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from app.rule_files.checks import PlacedPart, PlacedRule
 from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
+from app.rule_files.placed import PlacedPart, PlacedRule
 from streams.rules import FlowRule, Trail
 from streams.rules.hints import nearest
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.rule_files.checks import PlacedRule, rules_faults
+from app.rule_files.checks import rules_faults
 from app.rule_files.faults import Fault, Location, RulesWrong
 from app.rule_files.models import FlowFile, Reading
+from app.rule_files.placed import PlacedRule
 from app.rule_files.tables import FILE as TABLES_FILE
 from app.rule_files.tables import Tables, read_tables, version_fault
 from app.rule_files.yaml import Document, read_document

@@ -26,12 +26,11 @@ record. Stage and events may come in either order, and events in any.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from streams.catalogue import ColumnKind, ColumnValue
-from streams.flows import workspaces
+from streams.catalogue import ColumnValue
+from streams.flows import moments, workspaces
 from streams.flows.conditions import STAGE_COLUMNS, context, holds
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
@@ -167,39 +166,20 @@ def _dates(
     view: View, columns: ContractColumns, contract: ContractState
 ) -> dict[str | None, ColumnValue]:
     """The key dates: when the contract was approved and so on, or as its documents say."""
-    moments: dict[str | None, int | None] = {
+    dates: dict[str | None, int | None] = {
         columns.approved_on: contract.when("approved"),
         columns.signed_on: contract.when("signed"),
         columns.effective_on: _told_ms(contract, "effective_on", contract.when("executed")),
         columns.expires_on: _told_ms(contract, "expires_on", contract.when("expired")),
         columns.terminated_on: contract.when("terminated"),
     }
-    return {column: _moment(view, column, at_ms) for column, at_ms in moments.items() if column}
+    return {c: moments.as_column(view, c, at_ms) for c, at_ms in dates.items() if c}
 
 
 def _told_ms(contract: ContractState, attribute: str, otherwise: int | None) -> int | None:
-    """A date that the events carry (ISO text), else the moment of the event itself."""
-    told = contract.attribute(attribute)
-    if not isinstance(told, str):
-        return otherwise
-    try:
-        moment = datetime.fromisoformat(told)
-    except ValueError:
-        return otherwise
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
-
-
-def _moment(view: View, column: str, at_ms: int | None) -> ColumnValue:
-    """A moment as the column holds it: whole seconds, as Dataverse keeps them, or the date."""
-    if at_ms is None:
-        return None
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    declared = view.table.columns.get(column)
-    if declared is not None and declared.kind is ColumnKind.DATE:
-        return moment.date().isoformat()
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A date that the events carry, else the moment of the event itself."""
+    told = moments.told_ms(contract.attribute(attribute))
+    return otherwise if told is None else told
 
 
 def _status_label(rule: ContractRule, status: str) -> str:

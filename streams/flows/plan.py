@@ -14,7 +14,7 @@ from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import columns_wanted, holds
-from streams.flows.shape import Decision, Reason, View
+from streams.flows.shape import Decision, Note, NoteKind, Reason, View
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
 from streams.rules import Expression, RecordRule
@@ -35,6 +35,7 @@ class Plan:
         self._commands: list[AnyCommand] = []
         self._facts: list[Fact] = []
         self._reasons: list[Reason] = []
+        self._notes: list[Note] = []
         self._wake_ms: int | None = None
 
     def decision(self, own: Row | None = None) -> Decision:
@@ -42,12 +43,16 @@ class Plan:
         if not reasons and not self._commands:
             reasons = (Reason.ALL_TRUE,)
         commands, facts = tuple(self._commands), tuple(self._facts)
-        return Decision(commands, facts, own, reasons, self._wake_ms)
+        return Decision(commands, facts, own, reasons, self._wake_ms, tuple(self._notes))
 
     def wake_at(self, at_ms: int) -> None:
         """Want to decide again at this time (Unix ms); the earliest counts, the past never."""
         if at_ms > self.view.now_ms:
             self._wake_ms = at_ms if self._wake_ms is None else min(at_ms, self._wake_ms)
+
+    def note(self, kind: NoteKind, words: str) -> None:
+        """Tell people of something that has just come to be."""
+        self._notes.append(Note(kind, self.rule, words))
 
     def because(self, reason: Reason) -> None:
         self._reasons.append(reason)

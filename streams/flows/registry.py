@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from streams.flows import contract_lifecycle, record_workspace
+from streams.flows import compliance_gate, contract_lifecycle, record_workspace
 from streams.flows.shape import Flow
 
 FLOWS: tuple[Flow, ...] = (
     record_workspace.FLOW,
     contract_lifecycle.FLOW,
+    compliance_gate.FLOW,
 )

@@ -46,6 +46,9 @@ class Reason(StrEnum):
     WAITING_FOR_OUTCOME = "waiting_for_outcome"
     STEP_REFUSED = "step_refused"
     WRITE_CONTESTED = "write_contested"
+    GATE_CLOSED = "gate_closed"
+    GATE_EXPIRED = "gate_expired"
+    GATE_VIOLATED = "gate_violated"
     ALL_TRUE = "all_true"
 
 
@@ -85,11 +88,27 @@ class View:
         return all(column in self.row.cells for column in columns)
 
 
+class NoteKind(StrEnum):
+    """What a note is about; a closed list."""
+
+    GATE_VIOLATED = "gate_violated"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that people have to hear of: a line of the record's story, and counted."""
+
+    kind: NoteKind
+    rule: str
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What shall become true: commands, facts for other records, the flow's own row, and why.
 
-    ``wake_ms``: decide again at this time (Unix ms), whatever happens until then.
+    ``wake_ms``: decide again at this time (Unix ms), whatever happens until then. ``notes``: what
+    people are told, once: only a change of the flow's own row is a reason for one.
     """
 
     commands: tuple[AnyCommand, ...] = ()
@@ -97,6 +116,7 @@ class Decision:
     own: Row | None = None
     reasons: tuple[Reason, ...] = ()
     wake_ms: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class DecideFlow(Protocol):

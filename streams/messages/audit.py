@@ -17,6 +17,7 @@ class AuditEvent(StrEnum):
     COMMANDED = "commanded"  # a command was sent; detail: step
     DONE = "done"  # an outcome closed a step
     REFUSED = "refused"  # the other system said no; detail: code and message
+    VIOLATED = "violated"  # a record was finalised although its gate was not open
     HELD = "held"  # an event waits for its workspace's owner
     RELEASED = "released"  # events that waited were sent on
 

@@ -6,6 +6,7 @@ have in common is checked for all of them alike. Add a new flow's model to ``MOD
 
 from collections.abc import Mapping
 
+from streams.rules.artifacts import ArtifactRule
 from streams.rules.base import (
     Cel,
     Expression,
@@ -22,21 +23,25 @@ from streams.rules.base import (
     WrittenColumns,
 )
 from streams.rules.book import ProcessRule, RuleBook
+from streams.rules.compliance_gate import ComplianceGateRule, GateColumns
 from streams.rules.contract import ContractColumns, ContractRule
 from streams.rules.record_workspace import RecordWorkspaceRule
 
 #: The model of a rule by its flow's name, as the files say it.
 MODELS: Mapping[str, type[TableRule]] = {
-    model.flow: model for model in (RecordWorkspaceRule, ContractRule)
+    model.flow: model for model in (RecordWorkspaceRule, ContractRule, ComplianceGateRule)
 }
 
 __all__ = [
     "MODELS",
+    "ArtifactRule",
     "Cel",
+    "ComplianceGateRule",
     "ContractColumns",
     "ContractRule",
     "Expression",
     "FlowRule",
+    "GateColumns",
     "LinkColumns",
     "ProcessRule",
     "RecordRule",

@@ -25,7 +25,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from streams.catalogue import ColumnKind
+from streams.catalogue import ColumnKind, ColumnValue
 
 #: Where something stands within a rule: ``("workspace", "roles", 0, "role")``.
 Trail = tuple[str | int, ...]
@@ -218,6 +218,10 @@ class RecordRule(RuleModel):
 
     def patterns(self) -> Iterator[tuple[Trail, str]]:
         """The patterns that are filled with the record's values, and where each stands."""
+        return iter(())
+
+    def sets(self) -> Iterator[tuple[Trail, Mapping[str, ColumnValue]]]:
+        """Columns that the rule gives values of its own, beside ``write_back``, and where."""
         return iter(())
 
     def columns_used(self) -> Iterator[tuple[Trail, str, tuple[ColumnKind, ...]]]:

@@ -1,0 +1,159 @@
+"""Artifacts: which documents a record needs, and what is wrong with those that it has (pure).
+
+| the newest that is known of a document          | it counts as                                  |
+|-------------------------------------------------|-----------------------------------------------|
+| added, or a new version of it                   | present; not approved, where the rule asks    |
+| approved                                        | present                                       |
+| rejected                                        | rejected                                      |
+| expired, or its last good day is over           | expired                                       |
+| without the expiry date that the rule asks for  | undated                                       |
+| removed                                         | nothing                                       |
+
+An artifact is present when enough documents of its type are; else it is told what the nearest of
+them waits for. A condition that cannot be told requires the artifact: a gate fails closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import Any
+
+from streams.flows.conditions import holds
+from streams.flows.moments import end_ms
+from streams.flows.shape import View
+from streams.rules import ArtifactRule
+from tables.evidence import Item, ItemStatus
+
+#: The attribute of events that says of which type a document is.
+DOCUMENT_TYPE = "document_type"
+
+
+class ArtifactState(StrEnum):
+    """What is known of one artifact; of those that are not present, the nearest to it first."""
+
+    PRESENT = "present"
+    NOT_APPROVED = "not approved"
+    REJECTED = "rejected"
+    UNDATED = "without expiry date"
+    EXPIRED = "expired"
+    MISSING = "missing"
+
+
+_NEAREST = tuple(ArtifactState)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One required artifact. ``documents`` are those that are good; ``until_ms``: until when."""
+
+    rule: ArtifactRule
+    state: ArtifactState
+    documents: tuple[int, ...] = ()
+    until_ms: int | None = None
+
+    @property
+    def words(self) -> str:
+        """``Insurance Certificate (expired)``; an artifact that was never filed has no remark."""
+        remark = f" ({self.state})" if self.state is not ArtifactState.MISSING else ""
+        return f"{self.rule.title}{remark}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """All artifacts that a record requires."""
+
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def missing(self) -> tuple[Artifact, ...]:
+        return tuple(a for a in self.artifacts if a.state is not ArtifactState.PRESENT)
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+    @property
+    def expired(self) -> bool:
+        return any(a.state is ArtifactState.EXPIRED for a in self.artifacts)
+
+    @property
+    def until_ms(self) -> int | None:
+        """When the first of what is present stops being so (Unix ms)."""
+        moments = [a.until_ms for a in self.artifacts if a.until_ms is not None]
+        return min(moments, default=None)
+
+    @property
+    def documents(self) -> tuple[int, ...]:
+        """The documents that are good, each once, by id."""
+        return tuple(sorted({number for a in self.artifacts for number in a.documents}))
+
+    @property
+    def progress(self) -> str:
+        """``3 of 4``."""
+        return f"{len(self.artifacts) - len(self.missing)} of {len(self.artifacts)}"
+
+    @property
+    def words(self) -> str:
+        """What is missing, as columns and attributes show it."""
+        return "; ".join(artifact.words for artifact in self.missing)
+
+
+def checklist(
+    view: View,
+    rule: str,
+    artifacts: Iterable[ArtifactRule],
+    variables: Mapping[str, Any],
+    at_ms: int | None = None,
+) -> Checklist:
+    """What the record requires and has in the workspace of a rule, at a moment (else: now)."""
+    at_ms = view.now_ms if at_ms is None else at_ms
+    items = view.evidence.of(rule)
+    needed = (one for one in artifacts if holds(one.when, variables) is not False)
+    return Checklist(tuple(_judged(one, items, at_ms) for one in needed))
+
+
+def _judged(rule: ArtifactRule, items: Mapping[int, Item], at_ms: int) -> Artifact:
+    states: list[ArtifactState] = []
+    good: dict[int, float] = {}
+    for number, item in items.items():
+        if item.attribute(DOCUMENT_TYPE) != rule.type or item.status is ItemStatus.REMOVED:
+            continue
+        state, until = _item(rule, item, at_ms)
+        states.append(state)
+        if state is ArtifactState.PRESENT:
+            good[number] = until
+    if len(good) < rule.count:
+        lacking = [state for state in states if state is not ArtifactState.PRESENT]
+        return Artifact(rule, min(lacking, key=_NEAREST.index, default=ArtifactState.MISSING))
+    # It is enough until so many have gone that too few are left.
+    last = sorted(good.values())[len(good) - rule.count]
+    until_ms = None if last == inf else int(last)
+    return Artifact(rule, ArtifactState.PRESENT, tuple(sorted(good)), until_ms)
+
+
+def _item(rule: ArtifactRule, item: Item, at_ms: int) -> tuple[ArtifactState, float]:
+    """What one document counts as, and until when (Unix ms, or for ever)."""
+    until = inf
+    if rule.expires_on is not None:
+        dated = end_ms(item.attribute(rule.expires_on))
+        until = inf if dated is None else dated
+    if rule.expires_after is not None:
+        until = min(until, _filed_ms(item) + rule.expires_after)
+    if item.status is ItemStatus.REJECTED:
+        return ArtifactState.REJECTED, until
+    if item.status is ItemStatus.EXPIRED or until <= at_ms:
+        return ArtifactState.EXPIRED, until
+    if rule.expires_on is not None and end_ms(item.attribute(rule.expires_on)) is None:
+        return ArtifactState.UNDATED, until
+    if rule.approval and item.status is not ItemStatus.APPROVED:
+        return ArtifactState.NOT_APPROVED, until
+    return ArtifactState.PRESENT, until
+
+
+def _filed_ms(item: Item) -> int:
+    """When its newest version was filed; what is known of it since, when nobody told."""
+    filed = [item.events[kind].at_ms for kind in ("added", "version_added") if kind in item.events]
+    return max(filed, default=item.since_ms)

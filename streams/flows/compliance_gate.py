@@ -1,0 +1,209 @@
+"""Flow 6, compliance_gate: a record is finalised only once its evidence is complete.
+
+Once the process has begun (``when``) the record has an evidence workspace. The rule names the
+artifacts that are required, each under a condition; see ``streams.flows.artifacts`` for when one is
+good. The gate's status and what is missing are shown on the record and in the workspace, and
+``GET /gates/<table>/<id>`` answers them from the table of this flow.
+
+| the record is | its artifacts                      | the gate     | the workspace              |
+|---------------|------------------------------------|--------------|----------------------------|
+| not begun     | -                                  | not required | is not made                |
+| begun         | one is missing, not approved,      | closed       | exists, state Active       |
+|               | rejected or undated                |              |                            |
+| begun         | one of those that lack has expired | expired      | exists, state Active       |
+| begun         | all are present                    | open         | exists, state Active       |
+| finalised     | as above                           | as above     | exists, state Finalized    |
+| deleted       | -                                  | none         | one that exists: Deleted   |
+| restored      | as alive                           | as alive     | as alive                   |
+
+| the record is finalised and  | what happens, once for each finalisation                        |
+|------------------------------|-----------------------------------------------------------------|
+| the grace is not over        | nothing yet: evidence may be under way                          |
+| the gate was open            | nothing; an older violation is not shown any more               |
+| the gate was not open        | a violation: told to people, counted, shown on the record; and  |
+|                              | taken back where the rule says how, so often at most in a row   |
+| not finalised any more       | the next time is a new finalisation                             |
+
+Judged is what is known when the grace is over; whether something had expired is asked of the moment
+at which the record was finalised. What expires later makes the gate expired, and no violation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from streams.catalogue import ColumnValue
+from streams.flows import workspaces
+from streams.flows.artifacts import Checklist, checklist
+from streams.flows.conditions import context, holds
+from streams.flows.moments import as_column
+from streams.flows.plan import Plan
+from streams.flows.shape import Cause, Decision, Flow, NoteKind, Reason, View
+from streams.flows.workspaces import Wanted
+from streams.messages.commands import SetRecordColumns
+from streams.rules import ComplianceGateRule
+from tables.gates import Gate, GatesRow, GateStatus
+
+#: So often in a row is a finalisation taken back; whoever insists is left to people.
+REVERT_LIMIT = 5
+#: What is missing is shown up to this many characters: a longer text would be refused.
+MISSING_LENGTH = 1000
+
+
+class EvidenceWorkspaceState(StrEnum):
+    """The record's state as its evidence workspace shows it."""
+
+    ACTIVE = "Active"
+    FINALIZED = "Finalized"
+    DELETED = "Deleted"
+
+
+def decide(cause: Cause, view: View, rule: ComplianceGateRule) -> Decision:
+    """Judge the evidence, keep the workspace, and look at a finalisation that has come."""
+    assert isinstance(view.own, GatesRow)
+    plan = Plan(view, rule.name)
+    plan.look_up(rule)
+    variables = context(view, rule)
+    required = _is_required(plan, rule, variables)
+    found = checklist(view, rule.name, rule.artifacts, variables)
+    gate = _gate(plan, view.own.get(rule.name), found, required=required)
+    gate = _finalisation(plan, rule, variables, gate) if required else gate.reopened()
+    wanted = Wanted(
+        workspace_state(view, rule, variables).value,
+        shown=_attributes(rule, gate),
+        columns=gate_columns(view, rule, gate),
+    )
+    workspaces.keep(plan, rule, variables, wanted, lambda: required)
+    _want_revert(plan, rule, gate)
+    return plan.decision(own=view.own.with_gate(rule.name, gate if view.row.alive else None))
+
+
+def workspace_state(
+    view: View, rule: ComplianceGateRule, variables: Mapping[str, Any]
+) -> EvidenceWorkspaceState:
+    if not view.row.alive:
+        return EvidenceWorkspaceState.DELETED
+    if holds(rule.finalized, variables):
+        return EvidenceWorkspaceState.FINALIZED
+    return EvidenceWorkspaceState.ACTIVE
+
+
+def gate_columns(view: View, rule: ComplianceGateRule, gate: Gate) -> dict[str, ColumnValue]:
+    """What the record shows of its gate."""
+    columns = rule.write_back
+    shown: dict[str | None, ColumnValue] = {
+        columns.status: _status_label(rule, gate.status),
+        columns.missing: _missing(gate),
+    }
+    if columns.violated_on:
+        shown[columns.violated_on] = as_column(view, columns.violated_on, gate.violated_ms)
+    return {column: value for column, value in shown.items() if column}
+
+
+def _is_required(plan: Plan, rule: ComplianceGateRule, variables: Mapping[str, Any]) -> bool:
+    """Whether the gate counts: the process has begun, or is at its end and had begun."""
+    if not plan.view.row.alive:
+        return False
+    begun = holds(rule.when, variables)
+    if begun is not None:
+        if not begun:
+            plan.because(Reason.CONDITION_FALSE)
+        has_begun = plan.view.links.get(rule.name) is not None
+        return begun or (has_begun and holds(rule.finalized, variables) is True)
+    if not plan.view.knows(rule.when.columns()):
+        plan.read_record()
+    else:
+        plan.because(Reason.CONDITION_UNDECIDED)
+    return plan.view.links.get(rule.name) is not None
+
+
+def _gate(plan: Plan, gate: Gate, found: Checklist, *, required: bool) -> Gate:
+    """The gate as the evidence leaves it; decided again when the first of it expires."""
+    now_ms = plan.view.now_ms
+    if not required:
+        return gate.showing(GateStatus.NOT_REQUIRED, (), None, now_ms)
+    missing = tuple(artifact.words for artifact in found.missing)
+    if found.until_ms is not None:
+        plan.wake_at(found.until_ms)
+    if found.complete:
+        return gate.showing(GateStatus.OPEN, (), found.until_ms, now_ms)
+    if found.expired:
+        plan.because(Reason.GATE_EXPIRED)
+        return gate.showing(GateStatus.EXPIRED, missing, None, now_ms)
+    plan.because(Reason.GATE_CLOSED)
+    return gate.showing(GateStatus.CLOSED, missing, None, now_ms)
+
+
+def _finalisation(
+    plan: Plan, rule: ComplianceGateRule, variables: Mapping[str, Any], gate: Gate
+) -> Gate:
+    """The gate after a look at whether, when and how rightly the record was finalised."""
+    view = plan.view
+    if holds(rule.finalized, variables) is not True:
+        return gate.reopened()
+    gate = gate.finalized(_finalized_ms(view, rule), view.now_ms)
+    if gate.judged:
+        return gate
+    if view.now_ms < gate.seen_ms + rule.grace:
+        plan.wake_at(gate.seen_ms + rule.grace)
+        return gate
+    then = checklist(view, rule.name, rule.artifacts, variables, gate.finalized_ms)
+    if then.complete:
+        return gate.passed()
+    words = f"finalised although its gate was not open; missing: {then.words}"
+    plan.note(NoteKind.GATE_VIOLATED, words)
+    return gate.violated_now(reverted=bool(rule.revert))
+
+
+def _finalized_ms(view: View, rule: ComplianceGateRule) -> int:
+    """When the record was finalised: the newest stamp of what the condition looks at."""
+    looked_at = (view.row.cells.get(column) for column in rule.finalized.columns())
+    stamps = [cell.stamp.at_ms for cell in looked_at if cell is not None]
+    return max(stamps, default=view.row.newest.at_ms if view.row.newest else view.at_ms)
+
+
+def _want_revert(plan: Plan, rule: ComplianceGateRule, gate: Gate) -> None:
+    """Take back what should not have been finalised: once for each finalisation."""
+    if not gate.violated:
+        return
+    plan.because(Reason.GATE_VIOLATED)
+    if not rule.revert:
+        return
+    if gate.reverts > REVERT_LIMIT:
+        plan.because(Reason.WRITE_CONTESTED)
+        return
+    plan.want(
+        "revert",
+        [rule.revert, gate.finalized_ms],
+        lambda **common: SetRecordColumns(columns=rule.revert, **common),
+    )
+
+
+def _attributes(rule: ComplianceGateRule, gate: Gate) -> dict[str, ColumnValue]:
+    """What the workspace shows of the gate."""
+    return {
+        rule.status_attribute or "": _status_label(rule, gate.status),
+        rule.missing_attribute or "": _missing(gate),
+    }
+
+
+def _missing(gate: Gate) -> str | None:
+    words = "; ".join(gate.missing)
+    if len(words) > MISSING_LENGTH:
+        words = f"{words[: MISSING_LENGTH - 1]}…"
+    return words or None
+
+
+def _status_label(rule: ComplianceGateRule, status: GateStatus) -> str:
+    return rule.statuses.get(status, status)
+
+
+FLOW = Flow(
+    "compliance_gate",
+    lambda book: book.of(ComplianceGateRule),
+    decide,
+    own_table="gates",
+    own_row=GatesRow,
+)
