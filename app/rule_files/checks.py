@@ -14,11 +14,7 @@ from app.rule_files.written import financial_written, value_faults, written_twic
 from app.rule_files.yaml import Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
-from streams.rules import (
-    ContractRule,
-    RecordWorkspaceRule,
-    RelationRule,
-)
+from streams.rules import RecordWorkspaceRule, RelationRule
 from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
@@ -48,8 +44,7 @@ def rules_faults(
     yield from financial_written(parts)
     keeping = {one.rule.name: one.rule.table for one in placed if one.workspace is not None}
     for one in placed:
-        if isinstance(one.rule, ContractRule):
-            yield from _record_workspace(one, one.rule, placed, complete=complete)
+        yield from _record_workspace(one, placed, complete=complete)
         for trail, what, fix in one.rule.faults():
             yield Fault(one.at(*trail), what, fix)
         yield from _relations(one, tables, Homes(keeping, complete))
@@ -110,16 +105,18 @@ def _labels(one: PlacedPart) -> Iterator[Fault]:
 
 
 def _record_workspace(
-    one: PlacedRule, rule: ContractRule, placed: list[PlacedRule], *, complete: bool
+    one: PlacedRule, placed: list[PlacedRule], *, complete: bool
 ) -> Iterator[Fault]:
-    if rule.record_workspace is None:
+    """A rule may put its workspace below the record's own, which a rule of flow 1 keeps."""
+    rule, name = one.rule, getattr(one.rule, "record_workspace", None)
+    if name is None:
         return
     where = one.at("record_workspace")
     known = {p.rule.name: p.rule for p in placed if isinstance(p.rule, RecordWorkspaceRule)}
-    found = known.get(rule.record_workspace)
+    found = known.get(name)
     if found is None:
-        what = f"no rule of record_workspace has the name {rule.record_workspace!r}"
-        fix = nearest(rule.record_workspace, known)
+        what = f"no rule of record_workspace has the name {name!r}"
+        fix = nearest(name, known)
         if complete:
             yield Fault(where, what, fix)
     elif found.table != rule.table:

@@ -70,10 +70,13 @@ def decide(cause: Cause, view: View, rule: ComplianceGateRule) -> Decision:
     found = checklist(view, rule.name, rule.artifacts, variables)
     gate = _gate(plan, view.own.get(rule.name), found, required=required)
     gate = _finalisation(plan, rule, variables, gate) if required else gate.reopened()
+    related, complete = workspaces.below(view, rule.record_workspace)
     wanted = Wanted(
         workspace_state(view, rule, variables).value,
         shown=_attributes(rule, gate),
         columns=gate_columns(view, rule, gate),
+        related=related,
+        complete=complete,
     )
     workspaces.keep(plan, rule, variables, wanted, lambda: required)
     _want_revert(plan, rule, gate)

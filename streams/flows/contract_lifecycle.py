@@ -34,7 +34,7 @@ from streams.flows import moments, workspaces
 from streams.flows.conditions import STAGE_COLUMNS, context, holds
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
-from streams.flows.workspaces import Related, Wanted
+from streams.flows.workspaces import Wanted
 from streams.messages.facts import WorkspaceEvent
 from streams.rules import ContractColumns, ContractRule
 from tables.contracts import STATUSES, ContractEvent, ContractsRow, ContractState
@@ -63,7 +63,7 @@ def decide(cause: Cause, view: View, rule: ContractRule) -> Decision:
     plan.look_up(rule)
     _want_stage_name(plan)
     variables = context(view, rule)
-    related, complete = _record_workspace(view, rule)
+    related, complete = workspaces.below(view, rule.record_workspace)
     wanted = Wanted(
         workspace_state(view, rule, variables).value,
         shown=_status_shown(rule, contract),
@@ -134,14 +134,6 @@ def _status_shown(rule: ContractRule, contract: ContractState) -> dict[str, Colu
     if not rule.status_attribute or contract.status is None:
         return {}
     return {rule.status_attribute: _status_label(rule, contract.status)}
-
-
-def _record_workspace(view: View, rule: ContractRule) -> tuple[frozenset[Related], bool]:
-    """The record's own workspace of flow 1 becomes the parent; False while it is not there."""
-    if not rule.record_workspace:
-        return frozenset(), True
-    own = view.links.get(rule.record_workspace)
-    return (frozenset({("parent", own.workspace_id)}), True) if own else (frozenset(), False)
 
 
 def contract_columns(

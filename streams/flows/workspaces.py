@@ -9,7 +9,7 @@ from typing import Any, Literal
 from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import value_of
 from streams.flows.plan import Plan
-from streams.flows.shape import Reason
+from streams.flows.shape import Reason, View
 from streams.messages.commands import (
     EnsureWorkspace,
     RelateWorkspaces,
@@ -185,6 +185,14 @@ def _want_no_relation(plan: Plan, link: Link, relation: Relation, other: int) ->
             workspace_id=link.workspace_id, related_id=other, relation=relation, **common
         ),
     )
+
+
+def below(view: View, other: str | None) -> tuple[frozenset[Related], bool]:
+    """The record's workspace of another rule becomes the parent; False while it is not there."""
+    if not other:
+        return frozenset(), True
+    link = view.links.get(other)
+    return (frozenset({("parent", link.workspace_id)}), True) if link else (frozenset(), False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,16 @@ Trail = tuple[str | int, ...]
 
 _TEXT_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _COLUMN = re.compile(r"\b([a-z_][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
-_DURATION = re.compile(r"(\d+)\s*(minutes?|hours?|days?|weeks?)")
+_DURATION = re.compile(r"(\d+)\s*(seconds?|minutes?|hours?|days?|weeks?)")
 #: What stands under this key gives values.
 _VALUES = "attributes"
-_UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+_UNIT_MS = {
+    "second": 1000,
+    "minute": 60_000,
+    "hour": 3_600_000,
+    "day": 86_400_000,
+    "week": 604_800_000,
+}
 
 
 class Expression:
@@ -104,7 +110,7 @@ Span = Annotated[
         {
             "type": "string",
             "pattern": rf"^{_DURATION.pattern}$",
-            "description": "A time span: 90 minutes, 8 hours, 30 days, 2 weeks.",
+            "description": "A time span: 30 seconds, 90 minutes, 8 hours, 30 days, 2 weeks.",
         }
     ),
 ]

@@ -40,6 +40,8 @@ class ComplianceGateRule(FlowRule):
     when: Cel = Expression("true")
     #: The record is finalised.
     finalized: Cel
+    #: The rule of flow 1 whose workspace for the same record becomes the parent.
+    record_workspace: str | None = None
     artifacts: tuple[ArtifactRule, ...] = Field(min_length=1)
     #: How long evidence may be under way when the record is finalised, before that is judged.
     grace: Span = 0

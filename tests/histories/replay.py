@@ -2,21 +2,25 @@
 
     {"given": {"key": ..., "columns": ...}}    a row that Dataverse holds
     {"told": <fact>}                           a fact on the changes topic
+    {"wait": <seconds>}                        time passes
     {"sent": "<topic>", "command": <command>}  what decide answered, until nothing was left to do
     {"row": "<table>/<key>", "value": ...}     what is remembered at the end
     {"workspace": <id>, ...}                   what Extended ECM holds at the end
+    {"workflow": <id>, ...}                    the workflows that were started
     {"dynamics": "<key>", "columns": ...}      what Dataverse holds at the end
 
-A person writes the first two kinds of line; ``regenerate.py`` adds the others.
+A person writes the first three kinds of line; ``regenerate.py`` adds the others.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from streams.engine.records import Outgoing
 from streams.memory import DECIDE_TABLES
 from streams.messages.facts import FACTS
 from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
@@ -52,6 +56,8 @@ async def replay(lines: Iterable[Line]) -> list[Line]:
             history.append(line)
         elif "told" in line:
             history += [line, *await _told(world, line["told"])]
+        elif "wait" in line:
+            history += [line, *await _passed(world, line["wait"])]
     return [*history, *_end(world)]
 
 
@@ -61,9 +67,19 @@ async def _told(world: World, fact: Any) -> list[Line]:
     world.dynamics.modified_ms = max(world.dynamics.modified_ms, fact.get("at_ms", 0))
     world.tell(FACTS.validate_python(fact))
     await world.run()
+    return _commands(world.sent[before:])
+
+
+async def _passed(world: World, seconds: float) -> list[Line]:
+    before = len(world.sent)
+    await world.pass_time(seconds)
+    return _commands(world.sent[before:])
+
+
+def _commands(sent: Iterable[Outgoing]) -> list[Line]:
     return [
         {"sent": message.topic, "command": json.loads(message.value or b"")}
-        for message in world.sent[before:]
+        for message in sent
         if message.topic in _COMMANDS
     ]
 
@@ -81,5 +97,7 @@ def _end(world: World) -> Iterator[Line]:
             "roles": {role: list(members) for role, members in workspace.roles.items()},
             "parents": sorted(workspace.parents),
         }
+    for _, workflow in sorted(world.ecm.workflows.items()):
+        yield {"workflow": workflow.id, **asdict(workflow)}
     for key, columns in sorted(world.dynamics.rows.items()):
         yield {"dynamics": key, "columns": columns}

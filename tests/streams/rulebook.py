@@ -1,9 +1,10 @@
-"""A small rule book for tests of the path: three tables, both flows, nothing read from files."""
+"""A small rule book for tests of the path: few tables, all flows, nothing read from files."""
 
 from __future__ import annotations
 
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
 from streams.rules import ContractRule, ProcessRule, RecordWorkspaceRule, RuleBook
+from tests.streams.gate_rules import CLAIM, GATE_RULE
 
 _K = ColumnKind
 
@@ -69,7 +70,8 @@ USER = Table(
     reference=True,
 )
 
-CATALOGUE = Catalogue({t.name: t for t in (ACCOUNT, OPPORTUNITY, PROCESS, STAGE, USER)})
+TABLES = (ACCOUNT, OPPORTUNITY, PROCESS, STAGE, USER, CLAIM)
+CATALOGUE = Catalogue({table.name: table for table in TABLES})
 
 _WRITE_BACK = {"workspace_id": "new_xecmworkspaceid", "workspace_url": "new_xecmworkspaceurl"}
 
@@ -144,7 +146,7 @@ CONTRACT_RULE = ContractRule.model_validate(
 
 BOOK = RuleBook(
     catalogue=CATALOGUE,
-    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE),
+    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE, GATE_RULE),
     processes=(
         ProcessRule(
             table="opportunitysalesprocess",

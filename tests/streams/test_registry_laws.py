@@ -196,6 +196,7 @@ def test_metrics_are_named_by_area_thing_and_unit_and_labelled_from_closed_lists
     registry = CollectorRegistry()
     Metrics(registry)
     labels = {
+        "rule",  # the names of the company's rules
         "stage", "topic", "reason", "error", "flow", "command", "system", "result", "code",
         "operation", "partition", "table", "version", "rules",
     }  # fmt: skip

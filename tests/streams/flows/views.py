@@ -17,6 +17,7 @@ from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
 from tables.pasts import PastRow
 from tables.records import RecordRow, Stamp
+from tables.rows import Row
 from tables.stages import StagesRow
 from tables.workspace_links import Link, LinksRow
 from tests.streams.rulebook import BOOK, CATALOGUE
@@ -39,6 +40,9 @@ def view(
     links: Mapping[str, int] | None = None,
     neighbours: NeighboursRow | None = None,
     stages: StagesRow | None = None,
+    evidence: EvidenceRow | None = None,
+    approvals: ApprovalsRow | None = None,
+    own: Row | None = None,
 ) -> View:
     """A record with these columns, seen at the start; ``links`` are workspaces by rule."""
     row = RecordRow()
@@ -57,10 +61,10 @@ def view(
         steps=StepsRow(),
         neighbours=neighbours or NeighboursRow(),
         stages=stages or StagesRow(),
-        evidence=EvidenceRow(),
-        approvals=ApprovalsRow(),
+        evidence=evidence or EvidenceRow(),
+        approvals=approvals or ApprovalsRow(),
         past=PastRow(),
-        own=ContractsRow(),
+        own=own or ContractsRow(),
         catalogue=CATALOGUE,
         members=BOOK.members,
         at_ms=START_MS,
