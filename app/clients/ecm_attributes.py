@@ -57,6 +57,11 @@ def _date(value: Any) -> str:
     return moment.replace(tzinfo=None, microsecond=0).isoformat()
 
 
+def _same_number(present: Any, wanted: Any) -> bool:
+    """Equal as the doubles that Content Server keeps: more digits than those cannot come back."""
+    return float(present) == float(wanted)
+
+
 def _same_moment(present: str, wanted: str) -> bool:
     """Equal to the second; a server that keeps dates only is compared by its date."""
     try:
@@ -113,6 +118,8 @@ class Attribute:
         if self.type == "date":
             return _same_moment(str(present), str(wanted))
         try:
+            if self.type == "real":
+                return _same_number(present, wanted)
             return bool(_CONVERTERS.get(self.type, _text)(present) == wanted)
         except (ValueError, TypeError, InvalidOperation):
             return False

@@ -40,10 +40,10 @@ class WorkspaceTypes:
         return await self._current(self._clock() - _KEPT_SECONDS)
 
     async def resolve(self, name: str, template: str | None) -> tuple[WorkspaceType, int]:
-        """The type and the template's node id; without a template name the type's only one.
+        """The type and the template's node id; without a template name the type's first one.
 
-        Raises Misconfigured: ``workspace_type_unknown``, ``template_unknown`` or
-        ``template_ambiguous``.
+        First in the server's order, as Content Server itself takes it for a type alone. Raises
+        Misconfigured: ``workspace_type_unknown`` or ``template_unknown``.
         """
         asked = self._clock()
         try:
@@ -76,14 +76,16 @@ def _read_type(row: Mapping[str, Any]) -> WorkspaceType | None:
     type_id = number(row.get("wksp_type_id"))
     if type_id is None:
         return None
-    templates = {
-        str(item.get("name", "")): number(item.get("id")) for item in row.get("templates") or ()
-    }
+    templates: dict[str, int] = {}
+    for item in row.get("templates") or ():
+        node_id = number(item.get("id"))
+        if node_id is not None:
+            templates.setdefault(str(item.get("name", "")), node_id)
     generation = row.get("wksp_name_generation")
     return WorkspaceType(
         type_id,
         str(row.get("wksp_type_name", "")),
-        {name: node for name, node in templates.items() if node is not None},
+        templates,
         bool(isinstance(generation, dict) and any((generation.get("wksp_names") or {}).values())),
     )
 
@@ -99,21 +101,13 @@ def _resolved(
             code="workspace_type_unknown",
             advice="Correct the type in the rule, or create it and let our user see it.",
         )
-    if template is None:
-        if len(kind.templates) == 1:
-            return kind, next(iter(kind.templates.values()))
-        raise Misconfigured(
-            f"The workspace type {name!r} has {len(kind.templates)} templates: "
-            f"{_listed(kind.templates)}.",
-            code="template_ambiguous",
-            advice="Name the template in the rule.",
-        )
-    wanted = template.casefold()
-    node = next((id_ for label, id_ in kind.templates.items() if label.casefold() == wanted), None)
+    wanted = template.casefold() if template is not None else None
+    fitting = (node for label, node in kind.templates.items() if wanted in (None, label.casefold()))
+    node = next(fitting, None)
     if node is None:
+        asked = f"no template {template!r}" if template is not None else "no template at all"
         raise Misconfigured(
-            f"The workspace type {name!r} has no template {template!r}; "
-            f"it has {_listed(kind.templates)}.",
+            f"The workspace type {name!r} has {asked}; it has {_listed(kind.templates)}.",
             code="template_unknown",
             advice="Correct the template in the rule, or create it and let our user see it.",
         )

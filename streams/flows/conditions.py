@@ -44,7 +44,13 @@ def holds(expression: Expression, variables: Mapping[str, Any]) -> bool | None:
 
 
 def value_of(expression: Expression, variables: Mapping[str, Any]) -> ColumnValue:
-    """The expression's value as messages carry it; None when it has none."""
+    """The expression's value as messages carry it; None when it has none.
+
+    CEL counts in doubles, so a column that is taken as it is keeps the digits that it came with.
+    """
+    exact = _exact(expression, variables)
+    if exact is not None:
+        return exact
     try:
         result = expression.program.execute(dict(variables))
     except _NO_VALUE:
@@ -52,6 +58,27 @@ def value_of(expression: Expression, variables: Mapping[str, Any]) -> ColumnValu
     if isinstance(result, float):
         return _number(result)
     return result if isinstance(result, str | int | bool) else None
+
+
+class Exact(float):
+    """A number for CEL that remembers its canonical text: money may have more than 16 digits."""
+
+    def __new__(cls, text: str) -> Exact:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
+
+
+def _exact(expression: Expression, variables: Mapping[str, Any]) -> str | None:
+    """The text of the number column that the expression is, None for every other expression."""
+    if expression.column is None:
+        return None
+    of, column = expression.column
+    columns = variables.get(of)
+    value = columns.get(column) if isinstance(columns, Mapping) else None
+    return value.text if isinstance(value, Exact) else None
 
 
 def _number(value: float) -> str | None:
@@ -66,7 +93,7 @@ def _values(table: Table, columns: Mapping[str, ColumnValue]) -> dict[str, Any]:
 def _plain(value: ColumnValue, kind: ColumnKind) -> Any:
     """Numbers are compared as numbers; every other canonical value is what CEL expects."""
     if kind is ColumnKind.NUMBER and isinstance(value, str):
-        return float(value)
+        return Exact(value)
     return value
 
 

@@ -95,12 +95,22 @@ def want_properties(plan: Plan, rule: WorkspaceRule, link: Link, attributes: Lab
 
 
 def want_roles(plan: Plan, roles: Iterable[RoleRule], link: Link) -> None:
-    """Want each role to have exactly the members that the record's columns name."""
+    """Want each role to have exactly the members that the record's columns name.
+
+    A role that never had a member of the record's stays as the template has it. Once we have filled
+    it, it follows the record also to nobody: who is not the owner any more has to lose the access.
+    """
     for role in roles:
         members = _members(plan, role)
-        if members is None:
-            continue
-        _want_role(plan, role.role, members, link)
+        if members or (members is not None and _is_emptied(plan, role)):
+            _want_role(plan, role.role, members, link)
+
+
+def _is_emptied(plan: Plan, role: RoleRule) -> bool:
+    """Whether we filled the role before, and every column of it is known to name nobody."""
+    before = plan.view.steps.get(plan.rule, f"role/{role.role}")
+    filled = before.asked is not None or before.confirmed is not None
+    return filled and plan.view.knows(role.members)
 
 
 def _want_role(plan: Plan, role: str, members: tuple[str, ...], link: Link) -> None:
@@ -114,7 +124,7 @@ def _want_role(plan: Plan, role: str, members: tuple[str, ...], link: Link) -> N
 
 
 def _members(plan: Plan, role: RoleRule) -> tuple[str, ...] | None:
-    """Who the role's columns name, sorted; None while somebody is not known yet."""
+    """Who the role's columns name, sorted, perhaps nobody; None while somebody is not known yet."""
     names: set[str] = set()
     for column in role.members:
         who = lookup(plan.view.row.value(column))
@@ -130,7 +140,7 @@ def _members(plan: Plan, role: RoleRule) -> tuple[str, ...] | None:
             names.add(name)
         else:
             plan.because(Reason.MEMBER_HAS_NO_NAME)
-    return tuple(sorted(names)) if names else None
+    return tuple(sorted(names))
 
 
 def related_by(plan: Plan, relations: Iterable[RelationRule]) -> tuple[set[Related], bool]:

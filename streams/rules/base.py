@@ -50,6 +50,9 @@ class Expression:
     def __init__(self, source: str) -> None:
         self.source = source
         self.program = cel.compile(source)
+        named = _COLUMN.fullmatch(source.strip())
+        #: The column that the expression is, where it is nothing else: ``("record", "name")``.
+        self.column = (named[1], named[2]) if named else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and other.source == self.source

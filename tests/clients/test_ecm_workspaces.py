@@ -268,14 +268,7 @@ async def test_when_every_name_is_taken_it_is_refused() -> None:
     [
         (items(workspace_type()), "Vendor", None, "workspace_type_unknown", "Account"),
         (items(workspace_type()), "Account", "Big", "template_unknown", "Account Template"),
-        (items(workspace_type(templates=[])), "Account", None, "template_ambiguous", "0 templ"),
-        (
-            items(workspace_type(templates=[{"id": 1, "name": "A"}, {"id": 2, "name": "B"}])),
-            "Account",
-            None,
-            "template_ambiguous",
-            "A, B",
-        ),
+        (items(workspace_type(templates=[])), "Account", None, "template_unknown", "at all"),
         ({"results": []}, "Account", None, "workspace_type_unknown", "none"),
     ],
 )
@@ -289,6 +282,15 @@ async def test_a_type_or_template_that_is_not_there_is_our_configuration(
         )
     assert raised.value.code == code
     assert len(talk.asked("GET", "types")) == 2  # it may have been made since
+
+
+async def test_a_rule_without_a_template_takes_the_types_first_one() -> None:
+    templates = [{"id": 3, "name": "B"}, {"id": 4, "name": "A"}, {"id": 5, "name": "B"}]
+    talk = server().on("GET", "types", ok(items(workspace_type(templates=templates))))
+    talk.on("POST", "/v2/businessworkspaces", created(42))
+    talk.on("GET", r"/v2/nodes/42\?", ok(node(42, "Contoso")))
+    await ensure(talk)
+    assert body_of(talk.asked("POST")[0])["template_id"] == 3
 
 
 async def test_a_server_without_any_type_answers_500() -> None:

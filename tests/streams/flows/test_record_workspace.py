@@ -276,6 +276,33 @@ class TestRoles:
         assert "set_role_members role/Owner" not in asked(decision)
         assert told(decision) == []
 
+    @pytest.mark.parametrize(
+        ("now", "name", "reason"),
+        [
+            (None, None, "all_true"),
+            (TEAM.key, None, "all_true"),
+            (BOB.key, None, "member_has_no_name"),
+        ],
+    )
+    def test_a_role_that_we_filled_follows_the_record_to_nobody(
+        self, now: ColumnValue, name: str | None, reason: str
+    ) -> None:
+        role = RoleRule(role="Owner", members=("ownerid",))
+        workspace = ACCOUNT_RULE.workspace.model_copy(update={"roles": (role,)})
+        rule = ACCOUNT_RULE.model_copy(update={"workspace": workspace})
+        known = NeighboursRow().columns_known(ANN.key, {"internalemailaddress": "a@x"}, 1)
+        known = known.columns_known(BOB.key, {"internalemailaddress": name}, 1)
+        owned = view(ACCOUNT, {**KNOWN, "ownerid": ANN.key}, links=LINKED, neighbours=known)
+        filled = settled(lambda seen: decided(seen, rule), owned)
+        gone = view(ACCOUNT, {**KNOWN, "ownerid": now}, links=LINKED, neighbours=known)
+        decision = decided(replace(gone, steps=filled.steps), rule)
+        assert only(decision, "role/Owner").members == ()
+        emptied = settled(lambda seen: decided(seen, rule), replace(gone, steps=filled.steps))
+        assert reason in why(decided(emptied, rule))
+        untold = view(ACCOUNT, KNOWN, links=LINKED, neighbours=known)
+        unheard = decided(replace(untold, steps=filled.steps), rule)
+        assert "set_role_members role/Owner" not in asked(unheard)
+
 
 class TestRelations:
     def related(
