@@ -36,6 +36,8 @@ async def _columns(
 ) -> dict[str, tuple[str, ...]]:
     columns: dict[str, tuple[str, ...]] = {}
     for table in catalogue.tables:
+        if catalogue.tables[table].finance is not None:
+            continue
         question = functools.partial(systems.dynamics.columns_of, table)
         try:
             columns[table] = tuple(await ask("Dataverse", question))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from streams.aliases import introduced
 from streams.catalogue import ColumnValue
 from streams.flows.shape import Cause
 from streams.happenings import remembered
@@ -41,7 +42,7 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.processes import is_partial, moves
-from streams.reading import read, reads_open, under_way
+from streams.reading import done_before, read, reads_open, under_way
 from streams.rules import RuleBook
 from streams.telling import (
     answers_with_columns,
@@ -118,10 +119,12 @@ class Absorber:
 
     def _change(self, change: RecordChange, memory: Memory) -> Absorbed:
         stamp = _stamp(change.at_ms, change.version, change.sequence)
+        memory, told = introduced(memory, change)
         before = memory.row
         if change.thin and change.operation is not Operation.DELETE:
             reading = read(change.record, [stamp, "thin"], change.at_ms)
-            return Absorbed(memory, commands=(reading,), cause=change)
+            reads = () if done_before(memory, reading) else (reading,)
+            return Absorbed(memory, told, commands=reads, cause=change)
         merge = before.merged(change.columns, stamp)
         removed = change.operation is Operation.DELETE
         row = merge.row.removed(stamp) if removed else merge.row
@@ -132,6 +135,7 @@ class Absorber:
         )
         commands = (read(change.record, [stamp, why], change.at_ms),) if why else ()
         facts: tuple[Fact, ...] = (
+            *told,
             *moves(self.book, change.record, before, row),
             *news_for_askers(change.record, after, merge.changed),
         )

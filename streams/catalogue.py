@@ -8,11 +8,11 @@ Columns that no rule declares are left out: they can neither trigger nor hide a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tables.keys import RecordRef
+from tables.keys import RecordRef, is_natural
 
 #: One column's value in its canonical form, see ``ColumnKind``.
 ColumnValue = str | int | bool | None
@@ -39,11 +39,38 @@ class Column:
 
     kind: ColumnKind
     targets: tuple[str, ...] = ()
+    #: A choice of finance and operations: the symbol of each number (``(("No", 0), ("All", 2))``).
+    symbols: tuple[tuple[str, int], ...] = ()
+    #: A lookup of finance and operations whose target belongs to no company.
+    shared: bool = False
+
+
+#: The column that holds the company in every entity of finance and operations that has one.
+COMPANY = "dataareaid"
+
+
+@dataclass(frozen=True, slots=True)
+class Finance:
+    """What makes a table one of finance and operations (app/decisions/0005).
+
+    ``key``: the columns that name a row, the company first. ``sources``: the tables of Synapse Link
+    and the entities of data events that tell of its rows, and ``names`` their columns' names in
+    lower case (``{"salesid": "salesordernumber"}``). ``events``: by business event id, the event's
+    field for each column of the key.
+    """
+
+    key: tuple[str, ...]
+    sources: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One Dynamics table: logical name, entity set of the Web API, primary id and the columns."""
+    """One Dynamics table: logical name, entity set of its API, primary id and the columns.
+
+    ``finance`` is set for a table of finance and operations, which has no primary id.
+    """
 
     name: str
     entity_set: str
@@ -51,6 +78,7 @@ class Table:
     columns: Mapping[str, Column]
     #: True for tables that are read when needed and never start a flow (systemuser, processstage).
     reference: bool = False
+    finance: Finance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +93,27 @@ class Catalogue:
     def by_entity_set(self, entity_set: str) -> Table | None:
         wanted = entity_set.lower()
         return next((t for t in self.tables.values() if t.entity_set.lower() == wanted), None)
+
+    def by_source(self, name: str) -> Table | None:
+        """The table of finance and operations of which another system's table or entity tells."""
+        wanted = name.lower()
+        return next((t for t in self._finance() if t.finance and wanted in t.finance.sources), None)
+
+    def of_event(self, event: str) -> tuple[tuple[Table, Mapping[str, str]], ...]:
+        """The tables that a business event is about, each with the event's fields for its key."""
+        return tuple(
+            (table, table.finance.events[event])
+            for table in self._finance()
+            if table.finance and event in table.finance.events
+        )
+
+    def is_alias(self, record: RecordRef) -> bool:
+        """True when the id is a source's own guid for a row that its natural key names."""
+        table = self.get(record.table)
+        return table is not None and table.finance is not None and not is_natural(record.id)
+
+    def _finance(self) -> Iterator[Table]:
+        return (table for table in self.tables.values() if table.finance is not None)
 
 
 def lookup(value: ColumnValue) -> RecordRef | None:

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 
 from streams import story
 from streams.absorb import Absorbed, Absorber
+from streams.aliases import decide_alias
 from streams.engine.records import Outgoing, Record, Rows
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Note, NoteKind, Reason, View
 from streams.guard import Guard
-from streams.memory import WORKSPACE_OWNERS, Memory
+from streams.memory import ALIASES, WORKSPACE_OWNERS, Memory
 from streams.messages.audit import AuditLine
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import (
     FACTS,
+    AliasKnown,
     EcmEvent,
     Fact,
     RecordChange,
@@ -37,6 +39,7 @@ from streams.owners import decide_owner
 from streams.rules import RuleBook
 from streams.topics import AUDIT, CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
 from streams.topics import OUTCOMES as TOLD
+from tables.aliases import AliasRow
 from tables.keys import RecordRef, is_workspace_key
 from tables.wakes import WakesRow
 from tables.workspace_owners import OwnerRow
@@ -83,6 +86,8 @@ class DecideStage:
         if is_workspace_key(cause.key):
             assert isinstance(cause, EcmEvent | WorkspaceOwned)
             return self._decide_owner(cause, rows)
+        if isinstance(cause, AliasKnown | RecordChange) and self._is_of_alias(cause):
+            return self._decide_alias(cause, rows)
         record = cause.record
         assert record is not None
         before = Memory.load(rows, record)
@@ -144,6 +149,20 @@ class DecideStage:
         if after != stored:
             rows.put(WORKSPACE_OWNERS, cause.key, after)
         if owned.held:
+            self.metrics.held_events.inc()
+        return sent
+
+    def _is_of_alias(self, cause: AliasKnown | RecordChange) -> bool:
+        return isinstance(cause, AliasKnown) or self.book.catalogue.is_alias(cause.record)
+
+    def _decide_alias(self, cause: AliasKnown | RecordChange, rows: Rows) -> list[Outgoing]:
+        stored = rows.get(ALIASES, cause.key)
+        aliased = decide_alias(cause, AliasRow.from_bytes(stored))
+        sent = [*map(_fact, aliased.told), *map(_audit, story.of_alias(cause, aliased))]
+        after = aliased.row.to_bytes()
+        if after != stored:
+            rows.put(ALIASES, cause.key, after)
+        if aliased.held:
             self.metrics.held_events.inc()
         return sent
 

@@ -33,6 +33,7 @@ PASTS = "pasts"
 WAKES = "wakes"
 TIMERS = "timers"
 WORKSPACE_OWNERS = "workspace_owners"
+ALIASES = "aliases"
 
 _OWN_TABLES = tuple(flow.own_table for flow in FLOWS if flow.own_table)
 #: Every table that decide writes; nobody else writes any of them.
@@ -49,6 +50,7 @@ DECIDE_TABLES = (
     WAKES,
     TIMERS,
     WORKSPACE_OWNERS,
+    ALIASES,
     *_OWN_TABLES,
 )
 

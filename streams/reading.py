@@ -43,3 +43,8 @@ def reads_open(memory: Memory, cause: TimeReached) -> tuple[ReadRecord, ...]:
     if step.asked is None or step.is_closed(step.asked):
         return ()
     return (_read_again(cause.record, step.asked, cause.at_ms),)
+
+
+def done_before(memory: Memory, read: ReadRecord) -> bool:
+    """True when this very reading is the last that came to an end: a late duplicate asks for it."""
+    return memory.steps.get(read.rule, read.step).confirmed == read.desired

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from streams.absorb import Absorbed
+from streams.aliases import Aliased
 from streams.flows.shape import Cause, Note, NoteKind
 from streams.messages.audit import AuditEvent, AuditLine
 from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
+    AliasKnown,
     ColumnsKnown,
     EcmEvent,
     FolderOwned,
@@ -89,6 +91,17 @@ def of_owner(cause: EcmEvent | WorkspaceOwned, owned: Owned) -> list[AuditLine]:
         words = f"{len(owned.told)} event(s) sent on to {owned.row.record}"
         at_ms = cause.at_ms if isinstance(cause, EcmEvent) else 0
         return [_line(cause.key, at_ms, AuditEvent.RELEASED, words)]
+    return []
+
+
+def of_alias(cause: AliasKnown | RecordChange, aliased: Aliased) -> list[AuditLine]:
+    """The line about a change that waits for its record's name, or about those sent on."""
+    if aliased.held and isinstance(cause, RecordChange):
+        words = f"{_VERBS[cause.operation]}, waits: no change has told yet which record this is"
+        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words)]
+    if aliased.told:
+        words = f"{len(aliased.told)} change(s) sent on to {aliased.row.record}"
+        return [_line(cause.key, cause.at_ms, AuditEvent.RELEASED, words)]
     return []
 
 

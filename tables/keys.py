@@ -1,5 +1,9 @@
 """Identities, and how they become Kafka keys.
 
+A row of Dataverse is named by its guid. Finance and operations name a row by natural keys (company
+and number); its id is made of them and can be read back, so that whoever holds the id can read the
+row (app/decisions/0005).
+
 A key decides the partition, and so which worker decides about a record and in what order. Every
 message on a ``dovetail.*`` topic and every table row carries one of these two keys.
 """
@@ -11,9 +15,11 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
+_NATURAL = re.compile(r"[a-z0-9._%-]*(~[a-z0-9._%-]+)+")
 WORKSPACE_PREFIX = "workspace"
 
 
@@ -33,9 +39,37 @@ def normal_guid(text: str) -> str:
     return bare
 
 
+def natural_id(company: str, *parts: str) -> str:
+    """Return the id of a row that its company (empty: shared by all) and key values name.
+
+    >>> natural_id("USMF", "SO-000123"), natural_id("", "A/B~1")
+    ('usmf~so-000123', '~a%2fb%7e1')
+
+    Case and trailing blanks do not count, as in the database beneath. Raises ValueError when a part
+    is empty or there is none.
+    """
+    values = [part.rstrip().lower() for part in parts]
+    if not values or not all(values):
+        raise ValueError(f"a key of {parts!r} names no row")
+    encoded = (quote(text, safe="").lower() for text in (company.strip().lower(), *values))
+    return "~".join(part.replace("~", "%7e") for part in encoded)
+
+
+def natural_parts(row_id: str) -> tuple[str, ...] | None:
+    """Read a natural id back: the company and the key values in lower case; None for a guid."""
+    if not is_natural(row_id):
+        return None
+    return tuple(unquote(part) for part in row_id.split("~"))
+
+
+def is_natural(row_id: str) -> bool:
+    """True for an id that ``natural_id`` made."""
+    return _NATURAL.fullmatch(row_id) is not None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class RecordRef:
-    """One Dynamics record: logical table name and row id, e.g. ``account:0a3f…``."""
+    """One Dynamics record: table and row id, e.g. ``account:0a3f…`` or ``vendor:usmf~v-001``."""
 
     table: str
     id: str
@@ -53,14 +87,15 @@ class RecordRef:
         name = table.strip().lower()
         if not _TABLE.fullmatch(name) or name == WORKSPACE_PREFIX:
             raise ValueError(f"{table!r} is not a table name")
-        return cls(name, normal_guid(row_id))
+        plain = row_id.strip().lower()
+        return cls(name, plain if is_natural(plain) else normal_guid(row_id))
 
     @classmethod
     def parse(cls, key: str) -> Self:
         """Read a key back: ``RecordRef.parse("account:<guid>")``."""
         table, separator, row_id = key.partition(":")
         if not separator:
-            raise ValueError(f"{key!r} is not a record key (expected <table>:<guid>)")
+            raise ValueError(f"{key!r} is not a record key (expected <table>:<id>)")
         return cls.of(table, row_id)
 
 

@@ -54,6 +54,8 @@ class RecordRow(Row):
     cells: Mapping[str, Cell] = {}
     seen: Stamp | None = None
     deleted: Stamp | None = None
+    #: The sources' own guids for a row of finance and operations that have been told of it.
+    aliases: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -98,9 +100,16 @@ class RecordRow(Row):
         return Merge(row, frozenset(changed), tie)
 
     def removed(self, stamp: Stamp) -> RecordRow:
-        """Return the row after the record was deleted at this stamp; its columns stay readable."""
+        """Return the row after the record was deleted at this stamp; its columns stay readable.
+
+        Its aliases are told anew if it ever comes back.
+        """
         deleted = stamp if self.deleted is None else max(self.deleted, stamp)
-        return self.model_copy(update={"deleted": deleted})
+        return self.model_copy(update={"deleted": deleted, "aliases": ()})
+
+    def known_as(self, alias: str) -> RecordRow:
+        """Return the row after a source's own guid for it was told of it."""
+        return self.model_copy(update={"aliases": tuple(sorted({*self.aliases, alias}))})
 
     def is_stale(self, stamp: Stamp) -> bool:
         """True when something newer is known already."""

@@ -21,8 +21,9 @@ A case gives facts in their order and says which commands are to come of them, a
         never:
           - ensure_workspace: {rule: opportunity-contract, name: Contract Big deal 2}
 
-``opportunity/1`` is short for a row; a whole guid may stand in place of the number. What a command
-must hold is written as far as it matters: a key that is left out may have any value. Commands are
+``opportunity/1`` is short for a row; a whole guid may stand in place of the number, and for a row
+of finance and operations its company and key, as in ``salesorder/usmf~so-1``. What a command must
+hold is written as far as it matters: a key that is left out may have any value. Commands are
 named by kind (``streams.messages.commands``); beside their fields they have ``workspace`` and
 ``related``, written ``account/1#account-workspace``.
 """
@@ -41,7 +42,7 @@ from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.models import Reading
 from app.rule_files.tables import version_fault
 from app.rule_files.yaml import Document, Trail, read_document
-from streams.catalogue import Catalogue, ColumnKind, ColumnValue
+from streams.catalogue import COMPANY, Catalogue, ColumnKind, ColumnValue
 from streams.formats.ecm_events import EVENTS
 from streams.formats.values import Unknown, WrongType, canonical
 from streams.messages.commands import AnyCommand
@@ -49,7 +50,7 @@ from streams.messages.facts import Document as FiledDocument
 from streams.rules import RuleBook, RuleModel
 from streams.rules.base import Span
 from streams.rules.hints import nearest
-from tables.keys import RecordRef
+from tables.keys import RecordRef, natural_id, natural_parts
 
 SUFFIX = "_test.yaml"
 #: The commands by name, and their fields as expectations may write them.
@@ -57,6 +58,8 @@ COMMANDS: Mapping[str, frozenset[str]] = {
     kind.model_fields["kind"].default: frozenset(kind.model_fields) | {"workspace", "related"}
     for kind in get_args(AnyCommand)
 }
+#: The company of rows of finance and operations that a number is short for.
+_COMPANY = "usmf"
 _TELLS = ("create", "change", "delete", "event", "wait")
 
 
@@ -138,11 +141,18 @@ class Names:
             fix = nearest(table, self.catalogue.tables)
             raise ValueError(f"no table {table!r} is declared" + (f" ({fix})" if fix else ""))
         if number.isascii() and number.isdigit():
-            return RecordRef(table, str(uuid.UUID(int=int(number))))
+            return self._short(table, number)
         try:
             return RecordRef.of(table, number)
         except ValueError:
             raise ValueError(f"{text!r} names no record; write {table}/1") from None
+
+    def _short(self, table: str, number: str) -> RecordRef:
+        """The row that a number is short for; in finance and operations that is its own number."""
+        finance = self.catalogue.tables[table].finance
+        if finance is None:
+            return RecordRef(table, str(uuid.UUID(int=int(number))))
+        return RecordRef(table, natural_id(_COMPANY if COMPANY in finance.key else "", number))
 
     def columns(self, record: RecordRef, written: Mapping[str, Any]) -> dict[str, ColumnValue]:
         """The columns in canonical form; raises ValueError."""
@@ -170,7 +180,12 @@ def _is_date(raw: Any) -> bool:
 
 
 def short_name(record: RecordRef) -> str:
-    """``account/1``, or with the whole guid when it is no small number."""
+    """``account/1``, or with the whole id when it is no small number."""
+    parts = natural_parts(record.id)
+    if parts is not None:
+        company, *key = parts
+        short = company in ("", _COMPANY) and len(key) == 1 and key[0].isdigit()
+        return f"{record.table}/{key[0] if short else record.id}"
     number = uuid.UUID(record.id).int
     return f"{record.table}/{number if number < 10**9 else record.id}"
 

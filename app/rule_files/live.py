@@ -87,6 +87,8 @@ def _roles(one: PlacedRule, kind: str, known: Collection[str]) -> Iterator[Fault
 
 def _columns(files: RuleFiles, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
     for table in files.book.catalogue.tables.values():
+        if table.finance is not None:
+            continue
         if table.name not in known:
             where = files.tables.at(("tables", table.name))
             yield Fault(where, f"Dynamics has no table {table.name!r}", nearest(table.name, known))

@@ -5,9 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Hashable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, PlainValidator, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 
 from app.rule_files.faults import Fault
@@ -41,9 +48,11 @@ _SHAPES = {
 
 
 def _column(value: Any) -> Column:
-    """``text``, ``choice`` and so on, or ``{lookup: [tables]}``."""
+    """``text``, ``choice`` and so on, ``{lookup: [tables]}`` or ``{choice: [symbols]}``."""
     if isinstance(value, dict) and set(value) == {"lookup"}:
         return Column(ColumnKind.LOOKUP, _targets(value["lookup"]))
+    if isinstance(value, dict) and set(value) == {"choice"}:
+        return Column(ColumnKind.CHOICE, symbols=_symbols(value["choice"]))
     if not isinstance(value, str) or value not in set(ColumnKind):
         fix = nearest(str(value), [*ColumnKind]) or f"known: {', '.join(ColumnKind)}"
         raise ValueError(f"{value!r} is no kind of column; {fix}")
@@ -60,6 +69,19 @@ def _targets(value: Any) -> tuple[str, ...]:
         if not isinstance(name, str) or name != name.lower() or not name.isidentifier():
             raise ValueError(f"{name!r} is not a table's logical name")
     return tuple(names)
+
+
+def _symbols(value: Any) -> tuple[tuple[str, int], ...]:
+    """An enum's symbols: a list counts from 0, a mapping gives each its number."""
+    if isinstance(value, list | tuple):
+        value = {symbol: number for number, symbol in enumerate(value)}
+    found = tuple(value.items()) if isinstance(value, dict) else ()
+    for symbol, number in found:
+        if not isinstance(symbol, str) or not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError(f"{symbol!r} is no symbol of an enum with its number")
+    if not found or len({symbol.lower() for symbol, _ in found}) < len(found):
+        raise ValueError("an enum needs its symbols, each once; write {choice: [No, Yes]}")
+    return found
 
 
 ColumnEntry = Annotated[
@@ -83,6 +105,25 @@ ColumnEntry = Annotated[
                     "required": ["lookup"],
                     "additionalProperties": False,
                 },
+                {
+                    "type": "object",
+                    "description": "An enum of finance and operations: its symbols, from 0 on, "
+                    "or each with its number.",
+                    "properties": {
+                        "choice": {
+                            "oneOf": [
+                                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                                {
+                                    "type": "object",
+                                    "additionalProperties": {"type": "integer"},
+                                    "minProperties": 1,
+                                },
+                            ]
+                        }
+                    },
+                    "required": ["choice"],
+                    "additionalProperties": False,
+                },
             ],
         }
     ),
@@ -92,10 +133,30 @@ ColumnEntry = Annotated[
 class TableEntry(RuleModel):
     """A table as ``tables.yaml`` declares it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"system": {"const": "finance"}}, "required": ["system"]},
+            "then": {"required": ["key"]},
+            "else": {"required": ["primary_id"]},
+        }
+    )
+
+    #: Where the rows are: in Dataverse, or in finance and operations (OData entities).
+    system: Literal["dataverse", "finance"] = "dataverse"
+    #: The table's name in the Web API or, for finance and operations, in OData.
     entity_set: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-    primary_id: LogicalName
+    #: Dataverse: the column that holds the row's id.
+    primary_id: LogicalName | None = None
     columns: Mapping[LogicalName, ColumnEntry] = {}
+    #: Read when needed; its rows start no flow.
     reference: bool = False
+    #: Finance and operations: the columns that name a row, dataareaid first.
+    key: tuple[LogicalName, ...] = ()
+    #: Finance and operations: tables of Synapse Link and entities of data events that tell of
+    #: these rows, each with its own names for our columns where they differ.
+    sources: Mapping[LogicalName, Mapping[LogicalName, LogicalName]] = {}
+    #: Finance and operations: business events about these rows, each with its fields for the key.
+    business_events: Mapping[str, Mapping[LogicalName, str]] = {}
 
 
 class TablesFile(RuleModel):

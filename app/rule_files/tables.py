@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.rule_files.faults import Fault, Location
+from app.rule_files.finance import entry_faults, finance_of, table_faults, with_shared_lookups
 from app.rule_files.models import VERSION, Reading, TableEntry, TablesFile
 from app.rule_files.yaml import Document
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
@@ -72,11 +73,14 @@ def read_tables(document: Document) -> tuple[Tables | None, list[Fault]]:
     broken: set[tuple[str, str]] = set()
     for name, data in head.tables.items():
         reading = Reading(document, ("tables", name))
-        entries[name] = _table(name, reading.read(TableEntry, data))
+        entry = reading.read(TableEntry, data)
+        entries[name] = _table(name, entry)
         faults += reading.faults
+        faults += entry_faults(document, name, entry) if entry else ()
         broken |= {(name, str(trail[1])) for trail in reading.left_out if len(trail) > 1}
     processes, process_faults = _processes(document, head.processes)
-    tables = Tables(document, Catalogue(entries), processes, head.members, frozenset(broken))
+    catalogue = Catalogue(with_shared_lookups(entries))
+    tables = Tables(document, catalogue, processes, head.members, frozenset(broken))
     return tables, [*faults, *process_faults, *_faults(tables)]
 
 
@@ -106,12 +110,20 @@ def _table(name: str, entry: TableEntry | None) -> Table:
     """The table; one that could not be read has no entity set."""
     if entry is None:
         return Table(name, "", "", {})
-    return Table(name, entry.entity_set, entry.primary_id, entry.columns, entry.reference)
+    return Table(
+        name,
+        entry.entity_set,
+        entry.primary_id or "",
+        entry.columns,
+        entry.reference,
+        finance_of(entry),
+    )
 
 
 def _faults(tables: Tables) -> Iterator[Fault]:
     yield from _entity_sets(tables)
     yield from _lookups(tables)
+    yield from table_faults(tables.document, tables.catalogue.tables)
     for index, process in tables.processes.items():
         yield from _process(tables, index, process)
     for table, column in tables.members.items():

@@ -12,6 +12,7 @@ from typing import Any
 from streams.catalogue import Catalogue
 from streams.formats import (
     airbyte,
+    business_events,
     cloudevents,
     debezium,
     ecm_events,
@@ -111,10 +112,6 @@ def _inner(body: Json, source: Source) -> tuple[Any, Source]:
     )
 
 
-def _business_event(body: Json, _: Source) -> Decoded:
-    return Skipped(SkipReason.BUSINESS_EVENT_NOT_MAPPED, str(body["BusinessEventId"])[:100])
-
-
 def _is_flat_row(body: Json, source: Source) -> bool:
     """Connect's schema beside an object that is nothing else: a flattened row without marks."""
     bare = source.schema is not None and not wrappers.is_wrapper(body)
@@ -124,7 +121,7 @@ def _is_flat_row(body: Json, source: Source) -> bool:
 _FORMATS: tuple[tuple[Callable[[Json, Source], bool], Callable[[Json, Source], Decoded]], ...] = (
     (lambda body, _: rec.is_rec(body), rec.decode),
     (lambda body, _: debezium.is_debezium(body), debezium.decode),
-    (lambda body, _: "BusinessEventId" in body and "EventId" in body, _business_event),
+    (lambda body, _: business_events.is_business_event(body), business_events.decode),
     (lambda body, _: web_api.is_web_api(body), web_api.decode),
     (lambda body, _: synapse.is_synapse(body), synapse.decode),
     (lambda body, _: airbyte.is_airbyte(body), airbyte.decode),

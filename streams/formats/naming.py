@@ -56,9 +56,10 @@ def header_name(source: Source) -> str | None:
 
 
 def _known(source: Source, name: str) -> Table | None:
-    """Look a name up: logical name, entity set, or the SQL table ``AccountBase``."""
+    """Look a name up: logical name, entity set, source of a finance table, or ``AccountBase``."""
     plain = name.strip().lower()
-    found = source.catalogue.get(plain) or source.catalogue.by_entity_set(plain)
+    catalogue = source.catalogue
+    found = catalogue.get(plain) or catalogue.by_source(plain) or catalogue.by_entity_set(plain)
     if found is None and plain.endswith("base"):
         found = source.catalogue.get(plain.removesuffix("base"))
     return found

@@ -1,8 +1,9 @@
 """RemoteExecutionContext: what Dataverse's service endpoints and webhooks push.
 
 Also the data events of finance and operations, whose tables start with ``mserp_``
-(reference/dataverse.md 1.1 and 1.6). An update carries the submitted columns only; a post-image
-adds what it shows. A body that its transport cut off becomes a thin change: the row is read again.
+(reference/dataverse.md 1.1 and 1.6) and whose pre-image tells which row it is. An update carries
+the submitted columns only; a post-image adds what it shows. A body that its transport cut off
+becomes a thin change: the row is read again.
 ``RowVersion`` of a target is not read: it is the version that a cautious writer expected before.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.catalogue import Table
+from streams.formats.finance import own_names
 from streams.formats.naming import table_of
 from streams.formats.rec_body import RecBody, attributes, id_of
 from streams.formats.rows import Happening, RawRow, change
@@ -160,7 +162,16 @@ def _change(
         tag=rec.tag,
         thin=rec.trimmed or not whole,
     )
-    return change(rec.source, table, row_id or rec.row_id(table), RawRow(columns), happening)
+    values = {**_key_before(rec, table), **columns}
+    return change(rec.source, table, row_id or rec.row_id(table), RawRow(values), happening)
+
+
+def _key_before(rec: RecBody, table: Table) -> dict[str, Any]:
+    """The natural key of a row of finance and operations, which an update does not repeat."""
+    if table.finance is None:
+        return {}
+    before = own_names(table.finance, rec.pre_image())
+    return {name: before[name] for name in table.finance.key if name in before}
 
 
 _HANDLERS: Mapping[str, Callable[[RecBody, Table], Decoded]] = {

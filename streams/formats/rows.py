@@ -18,6 +18,7 @@ from typing import Any
 
 from streams.catalogue import Column, ColumnKind, ColumnValue, Table
 from streams.errors import Unreadable
+from streams.formats.finance import Named, company_of, finance_value, identified, own_names
 from streams.formats.shape import Source, UnreadableReason, shown, unreadable
 from streams.formats.times import instant_ms, whole_second
 from streams.formats.values import ZERO_GUID, Unknown, WrongType, canonical, version_number
@@ -54,7 +55,8 @@ def change(
     source: Source, table: Table, row_id: Any, row: RawRow, happening: Happening
 ) -> RecordChange:
     """Return the change of one row; raises Unreadable naming table and column."""
-    record = RecordRef.of(table.name, guid_of(table, row_id))
+    named, row = _named(table, row_id, row)
+    record = named.record
     deleted = happening.operation is Operation.DELETE
     columns, complete = _columns(table, row, deleted)
     if table.primary_id in table.columns:
@@ -63,6 +65,7 @@ def change(
     at_ms = whole_second(happening.time_ms) if modified_ms is None else modified_ms
     return RecordChange(
         record=record,
+        alias=named.alias,
         operation=happening.operation,
         columns=columns,
         at_ms=happening.time_ms if deleted else at_ms,
@@ -73,6 +76,22 @@ def change(
         thin=not deleted and (happening.thin or not complete),
         origin=source.origin(happening.format),
     )
+
+
+def _named(table: Table, row_id: Any, row: RawRow) -> tuple[Named, RawRow]:
+    """Which record the row is about, and the row under the names that its table declares."""
+    if table.finance is None:
+        return Named(RecordRef.of(table.name, guid_of(table, row_id))), row
+    values = own_names(table.finance, row.values)
+    try:
+        record = identified(table, table.finance, values)
+    except (WrongType, ValueError) as fault:
+        key = ", ".join(table.finance.key)
+        raise wrong_type(table.name, key, row.values, str(fault)) from None
+    alias = None if row_id in (None, "", ZERO_GUID) else guid_of(table, row_id)
+    if record is None:
+        return Named(RecordRef(table.name, guid_of(table, alias))), RawRow(values)
+    return Named(record, alias), RawRow(values)
 
 
 def guid_of(table: Table, row_id: Any) -> str:
@@ -130,6 +149,8 @@ def _value(table: Table, name: str, column: Column, row: RawRow) -> ColumnValue 
     try:
         if name in _VERSION and column.kind is ColumnKind.INTEGER:
             return version_number(raw)
+        if table.finance is not None:
+            return finance_value(name, column, raw, company_of(row.values))
         return canonical(column, raw, row.lookup_tables.get(name))
     except WrongType as fault:
         raise wrong_type(table.name, name, raw, str(fault)) from None
@@ -144,7 +165,7 @@ def _first_time(table: Table, row: RawRow) -> int | None:
 
 
 def _version(table: Table, row: RawRow, otherwise: int | None) -> int | None:
-    for name in _VERSION:
+    for name in reversed(_VERSION) if table.finance else _VERSION:
         try:
             version = version_number(row.values.get(name))
         except WrongType as fault:

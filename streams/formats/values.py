@@ -24,6 +24,7 @@ ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 _NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _CHOICES_SEPARATOR = re.compile(r"[;,|]")
 _MAX_INTEGER = 2**63
+_VIRTUAL_OPTIONS = 200_000_000
 #: Dataverse's widest number has 22 digits, finance and operations' 32.
 _MAX_DIGITS = 64
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -51,6 +52,8 @@ def canonical(column: Column, raw: Any, table: str | None = None) -> ColumnValue
     try:
         if column.kind is ColumnKind.LOOKUP:
             return _lookup(column, raw, table)
+        if column.symbols:
+            return _enum(column, _bare(raw))
         return _READERS[column.kind](_bare(raw))
     except WrongType:
         raise
@@ -130,6 +133,22 @@ def _sized(number: int) -> int:
     if not -_MAX_INTEGER <= number < _MAX_INTEGER:
         raise WrongType("an integer of more than 64 bits")
     return number
+
+
+def _enum(column: Column, raw: Any) -> int:
+    """The number of an enum of finance and operations, from its number or its symbol.
+
+    Virtual entities in Dataverse count their options from 200,000,000.
+    """
+    if isinstance(raw, str) and not _NUMERAL.fullmatch(raw.strip()):
+        named = {symbol.lower(): number for symbol, number in column.symbols}
+        if raw.strip().lower() not in named:
+            raise WrongType("none of the symbols that tables.yaml declares")
+        return named[raw.strip().lower()]
+    number = _integer(raw)
+    known = {number for _, number in column.symbols}
+    virtual = number - _VIRTUAL_OPTIONS
+    return virtual if number not in known and virtual in known else number
 
 
 def _choices(raw: Any) -> str | None:

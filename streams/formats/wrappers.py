@@ -1,4 +1,7 @@
-"""What relays put around a body: Functions, Logic Apps and Kafka Connect (dataverse.md 1.1)."""
+"""What relays put around a body: Functions, Logic Apps, Event Grid, Kafka Connect.
+
+reference/dataverse.md 1.1 and 1.4.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,16 @@ def is_connect(body: Json) -> bool:
 
 
 def is_wrapper(body: Json) -> bool:
-    """True when a relay wrapped another body: ``value``, ``body`` or ``ContentData``."""
-    return isinstance(body.get("ContentData"), str) or any(_holds(body, n) for n in _WRAPPERS)
+    """True when a relay wrapped another body: ``value``, ``body``, ``data`` or ``ContentData``."""
+    wrapped = any(_holds(body, name) for name in _WRAPPERS)
+    return isinstance(body.get("ContentData"), str) or wrapped or _is_event_grid(body)
 
 
 def unwrapped(body: Json) -> Any:
     """Return what a relay wrapped; raises Unreadable."""
     content = body.get("ContentData")
+    if _is_event_grid(body):
+        return body["data"]
     if not isinstance(content, str):
         return next(body[name] for name in _WRAPPERS if _holds(body, name))
     try:
@@ -34,6 +40,11 @@ def unwrapped(body: Json) -> Any:
             UnreadableReason.MALFORMED_BASE64, "the relay's ContentData is no base64"
         ) from None
     return parse(raw, str(body.get("ContentType", "")).lower()) if raw else None
+
+
+def _is_event_grid(body: Json) -> bool:
+    """True for Event Grid's own schema, in which business events travel to an Event Hub."""
+    return body.keys() >= {"eventType", "eventTime", "data"} and _holds(body, "data")
 
 
 def _holds(body: Json, name: str) -> bool:

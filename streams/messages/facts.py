@@ -43,11 +43,14 @@ class RecordChange(Message):
     has it, else the time of the operation (Unix milliseconds); ``sequence`` is the operation's own
     time in milliseconds and orders events within one second of ``modifiedon``; ``version`` is
     ``versionnumber`` where the event has it. ``thin``: the body was cut off by its transport
-    (reference/dataverse.md 1.1), so the row must be read again.
+    (reference/dataverse.md 1.1), so the row must be read again. ``alias``: the guid by which the
+    source calls a row of finance and operations; such a row is one day deleted under that name
+    alone, and that change's ``record`` has the alias for its id (``streams.aliases``).
     """
 
     kind: Literal["record_change"] = "record_change"
     record: RecordRef
+    alias: str | None = None
     operation: Operation
     columns: Mapping[str, ColumnValue] = Field(default_factory=dict)
     at_ms: int
@@ -226,6 +229,26 @@ class StageChanged(Message):
         return self.record.key
 
 
+class AliasKnown(Message):
+    """Told to a source's own guid (``record``): the row that it stands for is ``about``.
+
+    ``at_ms``, ``version`` and ``sequence`` are the stamp of the change that showed it, ``origin``
+    where that came from: the newest wins, since keys of finance and operations can be renamed.
+    """
+
+    kind: Literal["alias_known"] = "alias_known"
+    record: RecordRef
+    about: RecordRef
+    at_ms: int
+    version: int | None = None
+    sequence: int = 0
+    origin: Origin
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
 class TimeReached(Message):
     """The time that a decision waited for has come, or what it asked for stays without outcome.
 
@@ -252,6 +275,7 @@ Fact = (
     | ColumnsWanted
     | ColumnsKnown
     | StageChanged
+    | AliasKnown
     | TimeReached
 )
 

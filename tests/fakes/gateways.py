@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from streams.catalogue import ColumnValue
 from streams.errors import Refused
 from streams.messages.commands import Attributes
 from streams.messages.facts import BusinessObject
 from streams.ports import Folder, Row, Workspace
-from tables.keys import RecordRef
+from tables.keys import RecordRef, is_natural
 
 
 @dataclass
@@ -210,4 +211,6 @@ class FakeDynamics:
 
 
 def _number(business_object: BusinessObject) -> int:
+    if is_natural(business_object.id):
+        return crc32(business_object.id.encode()) % 0x10000
     return int(business_object.id[-4:], 16)

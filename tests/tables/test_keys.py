@@ -12,7 +12,10 @@ from tables.keys import (
     RecordRef,
     command_id,
     digest,
+    is_natural,
     is_workspace_key,
+    natural_id,
+    natural_parts,
     normal_guid,
     workspace_key,
 )
@@ -116,3 +119,48 @@ def test_parts_of_a_command_id_do_not_flow_into_each_other() -> None:
     record = RecordRef("account", str(uuid.UUID(int=1)))
     assert command_id("a", record, "bc", "d") != command_id("a", record, "b", "cd")
     assert command_id('a","x', record, "b", "c") != command_id("a", record, 'x","b', "c")
+
+
+COMPANIES = st.sampled_from(["", "usmf", "demf"])
+PARTS = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip),
+    min_size=1,
+    max_size=3,
+)
+
+
+@LAW
+@given(company=COMPANIES, parts=PARTS)
+def test_a_natural_id_is_read_back_as_company_and_key(company: str, parts: list[str]) -> None:
+    row_id = natural_id(company, *parts)
+    assert is_natural(row_id)
+    assert natural_parts(row_id) == (company, *(part.rstrip().lower() for part in parts))
+    record = RecordRef.of("vendor", row_id)
+    assert record.id == row_id
+    assert RecordRef.parse(record.key) == record
+    assert RecordRef.of("vendor", row_id.upper()) == record
+    assert not set(row_id) & set("#/: ")
+
+
+@LAW
+@given(one=PARTS, other=PARTS, company=COMPANIES)
+def test_different_keys_have_different_ids(one: list[str], other: list[str], company: str) -> None:
+    assume([p.rstrip().lower() for p in one] != [p.rstrip().lower() for p in other])
+    assert natural_id(company, *one) != natural_id(company, *other)
+
+
+@LAW
+@given(guid=GUIDS)
+def test_no_guid_is_a_natural_id(guid: uuid.UUID) -> None:
+    assert not is_natural(str(guid))
+    assert natural_parts(str(guid)) is None
+
+
+@pytest.mark.parametrize("parts", [(), ("",), ("  ",), ("a", "")])
+def test_a_key_without_a_value_names_no_row(parts: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="names no row"):
+        natural_id("usmf", *parts)
+
+
+def test_case_and_trailing_blanks_name_the_same_row() -> None:
+    assert natural_id("USMF", "so-1 ") == natural_id("usmf", "SO-1") == "usmf~so-1"

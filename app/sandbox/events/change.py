@@ -46,6 +46,8 @@ class RowEvent:
     changed: frozenset[str] | None = None
     tag: str | None = None
     created_ms: int | None = None
+    #: The columns before it, for an update's pre-image where one is registered.
+    before: Mapping[str, ColumnValue] | None = None
 
     @property
     def modified_ms(self) -> int:

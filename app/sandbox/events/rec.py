@@ -40,12 +40,14 @@ class Habits:
 
     ``transport`` chooses the headers: AMQP-encoded through Event Hubs, plain from a webhook.
     ``trimmed``: the body was too large, so parameters and images are gone. ``images``: a pre- and
-    post-image of all columns is registered. ``split``: state columns leave on their own.
+    post-image of all columns is registered, with ``pre_image_only`` the former alone. ``split``:
+    state columns leave on their own.
     """
 
     transport: Literal["event_hub", "webhook"] = "event_hub"
     trimmed: bool = False
     images: bool = False
+    pre_image_only: bool = False
     split: bool = True
     sender: Sender = ORG1
 
@@ -252,16 +254,17 @@ def _amqp_text(text: str) -> bytes:
 
 
 def _pre_images(event: RowEvent, habits: Habits) -> list[Any]:
-    if not habits.images or event.operation != "delete":
+    before = event.row if event.operation == "delete" else event.before
+    if not habits.images or before is None or event.operation == "create":
         return []
-    return pairs({"PreImage": _image(event, event.row)})
+    return pairs({"PreImage": _image(event, before)})
 
 
 def _post_images(event: RowEvent, habits: Habits, name: str) -> list[Any]:
     if event.operation == "delete" or name in ("Merge", "Associate") or name.endswith("Multiple"):
         return []
     images = {"AsynchronousStepPrimaryName": _image(event, {})}
-    if habits.images:
+    if habits.images and not habits.pre_image_only:
         images["PostImage"] = _image(event, event.row)
     return pairs(images)
 
