@@ -19,6 +19,10 @@ from app.clients.http import Endpoint, Form
 from streams.errors import Misconfigured, Refused
 from streams.messages.commands import Attributes
 
+Changes = list[tuple[Attribute, Value]]
+#: Refusals that a server gives to an encoding that it does not take.
+_NOT_TAKEN = ("value_invalid", "request_invalid", "application_error")
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -137,14 +141,45 @@ class Categories:
         ]
         if not changes:
             return
-        path = f"/v2/nodes/{node_id}/categories/{filled.category.id}/"
-        await self._endpoint.call("write_category", "PUT", path, form=_change_form(changes))
+        if any(_is_empty_number(attribute, value) for attribute, value in changes):
+            await self._empty(node_id, filled.category, changes)
+        else:
+            await self._put(node_id, filled.category, _flat(changes))
 
-    async def _wire_values(
-        self, category: Category, wanted: Mapping[str, Value]
-    ) -> list[tuple[Attribute, Value]]:
+    async def _put(self, node_id: int, category: Category, form: Form) -> None:
+        path = f"/v2/nodes/{node_id}/categories/{category.id}/"
+        await self._endpoint.call("write_category", "PUT", path, form=form)
+
+    async def _empty(self, node_id: int, category: Category, changes: Changes) -> None:
+        """Write changes that empty a number, in whichever encoding this server takes that.
+
+        As null in a body (B), else as an empty field (F), and read back: no source says which,
+        servers refuse the one or the other, and may pass over what they do not know.
+        """
+        said: list[str] = []
+        wrapped = body_form({attribute.key: value for attribute, value in changes})
+        for form in (wrapped, _flat(changes)):
+            try:
+                await self._put(node_id, category, form)
+            except Refused as refused:
+                if refused.code not in _NOT_TAKEN:
+                    raise
+                said.append(refused.message)
+                continue
+            held = (await self.of_node(node_id))[category.name.casefold()].values
+            if all(attribute.same(held.get(attribute.key), value) for attribute, value in changes):
+                return
+            said.append("Content Server kept what was there")
+        labels = ", ".join(repr(a.label) for a, v in changes if _is_empty_number(a, v))
+        raise Refused(
+            f"{labels} cannot be emptied: {'; '.join(said)}.",
+            code="value_ignored",
+            advice="Empty it by hand, or give the rule's expression a value for it.",
+        )
+
+    async def _wire_values(self, category: Category, wanted: Mapping[str, Value]) -> Changes:
         """Attributes with values as Content Server takes them; users become their member id."""
-        values: list[tuple[Attribute, Value]] = []
+        values: Changes = []
         for label, value in wanted.items():
             attribute = category.attribute(label)
             if attribute.type == "user" and isinstance(value, str) and not value.isdigit():
@@ -168,10 +203,12 @@ class Categories:
         return self._names[category_id]
 
 
-def _change_form(changes: list[tuple[Attribute, Value]]) -> Form:
-    """Flat fields (F). An empty number has no flat form: "" is refused, so it goes as (B)."""
-    if any(value is None and attribute.type != "date" for attribute, value in changes):
-        return body_form({attribute.key: value for attribute, value in changes})
+def _is_empty_number(attribute: Attribute, value: Value) -> bool:
+    """Whether this needs null: an empty form field empties texts and dates only."""
+    return value is None and attribute.type != "date"
+
+
+def _flat(changes: Changes) -> Form:
     return {attribute.key: form_text(value) for attribute, value in changes}
 
 

@@ -127,9 +127,21 @@ async def test_texts_and_dates_are_emptied_by_an_empty_field() -> None:
 
 
 async def test_a_number_is_emptied_in_a_body_because_an_empty_field_is_refused() -> None:
-    talk = holding(**PRESENT)
+    emptied = {**PRESENT, "a3": None, "a2": "Open"}
+    talk = holding().on(
+        "GET", "/v2/nodes/42/categories", ok(categories(**PRESENT)), ok(categories(**emptied))
+    )
     await update(talk, {"Business Record": {"Amount": None, "Record State": "Open"}})
-    assert body_of(talk.asked("PUT")[0]) == {"900_3": None, "900_2": "Open"}
+    (request,) = talk.asked("PUT")
+    assert body_of(request) == {"900_3": None, "900_2": "Open"}
+
+
+async def test_a_refusal_of_the_record_is_not_taken_for_one_of_the_encoding() -> None:
+    talk = holding(**PRESENT).on("PUT", "/v2/nodes/42/categories/900/", error(500, "on hold"))
+    with pytest.raises(Refused) as raised:
+        await update(talk, {"Business Record": {"Amount": None}})
+    assert raised.value.code == "record_locked"
+    assert len(talk.asked("PUT")) == 1
 
 
 async def test_a_category_that_the_workspace_lacks_is_applied_with_its_values() -> None:
@@ -253,6 +265,8 @@ def test_a_value_that_the_attribute_cannot_hold_is_refused(kind: str, value: Val
         ("integer", 0, None, False),
         ("real", 1234.5, "1234.5", True),
         ("real", "odd", "1", False),
+        ("real", 1234567890123456800.0, "1234567890123456789.25", True),
+        ("real", 1234.5, "1234.51", False),
         ("boolean", None, False, False),
         ("boolean", "true", True, True),
         ("date", "2024-01-31T00:00:00Z", "2024-01-31", True),

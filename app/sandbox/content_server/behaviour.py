@@ -17,6 +17,9 @@ class Behaviour:
     is how many requests the simulator remembers. ``denied_status`` answers a write that the caller
     has no permission for (400 or 500 on live servers). ``rm_status_key`` is the name under which
     this version takes the file status of a record; another one is passed over in silence.
+    ``category_bodies`` is what becomes of a category update whose values come in the one field
+    ``body``, the only encoding in which null empties a number; ``empty_numbers`` lets an empty
+    form field do it.
     """
 
     version: str = "25.4"
@@ -33,6 +36,8 @@ class Behaviour:
     bo_missing: Literal["empty", "400", "404"] = "empty"
     denied_status: int = 500
     rm_status_key: Literal["status", "file_status"] = "file_status"
+    category_bodies: Literal["taken", "refused", "ignored"] = "taken"
+    empty_numbers: bool = False
     member_present_text: str = "The member is already assigned to the role."
     relation_present_text: str = "The relationship already exists."
     queryable_columns: tuple[str, ...] = ("name", "create_date", "modify_date", "id")

@@ -40,9 +40,13 @@ class UploadedFile:
 
 @dataclass
 class Body:
-    """The fields of a request, whatever their encoding, and its files by part name."""
+    """The fields of a request, whatever their encoding, and its files by part name.
+
+    ``wrapped``: they came as the JSON of the one field ``body``.
+    """
 
     fields: dict[str, Any] = field(default_factory=dict)
+    wrapped: bool = False
     files: dict[str, UploadedFile] = field(default_factory=dict)
 
 
@@ -62,7 +66,7 @@ async def read_body(request: Request, accepted: str, *, lenient: bool) -> Body:
     if content_type == FORM:
         # What is not UTF-8 becomes a replacement character, as the product shows it too.
         pairs = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)
-        return Body(_fields(pairs, allowed))
+        return _body(pairs, allowed)
     if content_type == "application/json" and "J" in allowed:
         return Body(_json_object(raw))
     raise _refused(allowed, content_type)
@@ -82,11 +86,12 @@ async def _multipart(request: Request, allowed: str) -> Body:
                 body.files[name] = UploadedFile(value.filename or "", mime_type, await value.read())
             else:
                 pairs.append((name, value))
-    body.fields = _fields(pairs, "FB")
+    read = _body(pairs, "FB")
+    body.fields, body.wrapped = read.fields, read.wrapped
     return body
 
 
-def _fields(pairs: Iterable[tuple[str, str]], allowed: str) -> dict[str, Any]:
+def _body(pairs: Iterable[tuple[str, str]], allowed: str) -> Body:
     flat: dict[str, Any] = {}
     for name, value in pairs:
         if name not in flat:
@@ -96,10 +101,10 @@ def _fields(pairs: Iterable[tuple[str, str]], allowed: str) -> dict[str, Any]:
         else:
             flat[name] = [flat[name], value]
     if "B" in allowed and isinstance(flat.get("body"), str):
-        return _json_object(flat["body"])
+        return Body(_json_object(flat["body"]), wrapped=True)
     if "F" not in allowed and flat:
         raise _refused(allowed, FORM)
-    return flat
+    return Body(flat)
 
 
 def _json_object(raw: str | bytes) -> dict[str, Any]:

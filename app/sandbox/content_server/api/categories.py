@@ -62,8 +62,14 @@ def change_category(call: Call) -> Any:
     token = call.text("metadata_token")
     if token and token != categories.token(node, category.id):
         raise errors.ApiError(409, errors.EDIT_CONFLICT)
-    categories.change(store, node, category.id, _attributes(call), call.actor)
     path = f"/v2/nodes/{node.id}/categories/{category.id}"
+    changes, behaviour = _attributes(call), store.behaviour
+    if call.body.wrapped and behaviour.category_bodies == "refused":
+        raise errors.ApiError(400, "The attribute 'body' is not a valid attribute.")
+    if behaviour.empty_numbers:
+        changes = {key: None if value == "" else value for key, value in changes.items()}
+    if not (call.body.wrapped and behaviour.category_bodies == "ignored"):
+        categories.change(store, node, category.id, changes, call.actor)
     return {"links": links(path, "PUT"), "results": {}}
 
 
