@@ -17,7 +17,10 @@ from app.sandbox.dataverse.tables.values import as_guid
 API_PATH = "/api/data/v9.2"
 
 _SEGMENT = re.compile(r"(?P<name>[^()]+)(?:\((?P<key>.*)\))?", re.DOTALL)
-_KEY_PART = re.compile(r"\s*(?P<name>\w+)\s*=\s*(?P<value>'(?:[^']|'')*'|[^,']+)\s*(?:,|$)")
+_KEY_PART = re.compile(
+    r"\s*(?P<name>\w+)\s*=\s*(?P<value>[\w.]*'(?:[^']|'')*'|\[[^\]]*\]|[^,']+)\s*(?:,|$)"
+)
+"""A part of a key, or a parameter of a function: also a list, or a member of an enumeration."""
 
 
 @dataclass(frozen=True, slots=True)
