@@ -1,14 +1,18 @@
 """`python -m app.sandbox.dataverse`: the simulated organisation as a process of its own.
 
-Starts a simulated authority beside it, or trusts one that runs elsewhere (`--entra-url`). Prints
-one line of JSON with all addresses when it listens, and runs until it is told to stop.
+Starts a simulated authority beside it, or trusts one that runs elsewhere (`--entra-url`). Tells a
+broker of each commit (`--push-bootstrap`). Prints one line of JSON with all addresses when it
+listens, and runs until it is told to stop.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from contextlib import AsyncExitStack
 
+from app.sandbox.dataverse.push import ServiceEndpoint
+from app.sandbox.dataverse.push.habits import add_arguments, chosen_habits
 from app.sandbox.dataverse.simulator import DataverseSimulator
 from app.sandbox.entra.__main__ import addresses, arguments, simulator
 from app.sandbox.entra.tokens import RemoteKeys, TokenTrust
@@ -18,8 +22,20 @@ from app.serving import LocalCa
 
 async def serve(chosen: argparse.Namespace, trust: TokenTrust, more: dict[str, str]) -> None:
     users = {chosen.client_id: "Dovetail"}
-    async with DataverseSimulator(trust, application_users=users, port=chosen.port) as dataverse:
+    async with AsyncExitStack() as stack:
+        dataverse = DataverseSimulator(trust, application_users=users, port=chosen.port)
+        await stack.enter_async_context(dataverse)
         own = {"url": dataverse.url, "api_url": dataverse.api_url, "scope": dataverse.scope}
+        if bootstrap := chosen.push_bootstrap:
+            endpoint = ServiceEndpoint(
+                dataverse,
+                bootstrap=bootstrap,
+                topic=chosen.push_topic,
+                partitions=chosen.push_partitions,
+                habits=chosen_habits(chosen),
+            )
+            await stack.enter_async_context(endpoint)
+            own |= {"push_bootstrap": bootstrap, "push_topic": chosen.push_topic}
         announce({**own, "client_id": chosen.client_id, **more})
         await until_told_to_stop()
 
@@ -43,7 +59,12 @@ def main() -> None:
     parser.add_argument("--entra-url", help="an authority elsewhere, as https://host:port")
     parser.add_argument("--entra-ca", help="the PEM bundle that vouches for --entra-url")
     arguments(parser)
+    add_arguments(parser)
     chosen = parser.parse_args()
+    try:
+        chosen_habits(chosen)
+    except ValueError as error:
+        parser.error(str(error))
     if chosen.entra_url and not chosen.entra_ca:
         parser.error("--entra-url needs --entra-ca, the ca_path that the authority announced")
     asyncio.run(run(chosen))

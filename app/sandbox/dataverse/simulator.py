@@ -44,6 +44,7 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
 SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))
 ORGANIZATION_ID = str(uuid.uuid5(NAMESPACE, "organization"))
 BUSINESS_UNIT_ID = str(uuid.uuid5(NAMESPACE, "business unit"))
+PUSH_FAULTS = ("push_duplicate", "push_late", "push_trimmed", "push_lost")
 CURRENCY_ID = str(uuid.uuid5(NAMESPACE, "euro"))
 
 
@@ -64,8 +65,8 @@ class DataverseSimulator:
     ``resource`` is given.
 
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
-    (before an If-Match is checked, somebody else writes the row), ``token_expired`` (401), and
-    those of `web.service_errors`, such as ``plugin_error``.
+    (before an If-Match is checked, somebody else writes the row), ``token_expired`` (401), those
+    of `web.service_errors`, such as ``plugin_error``, and those of the push side (`push`).
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class DataverseSimulator:
     ) -> None:
         self.state = state or _founded(read_tables(*tables, extend=columns))
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
-        self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS))
+        self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS, *PUSH_FAULTS))
         self.protection = ServiceProtection(limits or Limits())
         self._resource = resource
         self._now = now

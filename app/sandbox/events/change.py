@@ -134,6 +134,12 @@ class Sender:
     host: str = "org1.crm.dynamics.com"
     agent: str = "Mozilla/5.0"
     unit: str = field(default_factory=lambda: made_guid("business unit"))
+    given_id: str = ""
+
+    @property
+    def organisation_id(self) -> str:
+        """As it was given, else a guid of the name."""
+        return self.given_id or made_guid("organisation", self.organisation)
 
 
 ORG1 = Sender()

@@ -10,15 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.sandbox.events.change import (
-    ORG1,
-    Encoded,
-    RowEvent,
-    Sender,
-    dumped,
-    made_guid,
-    reference,
-)
+from app.sandbox.events.change import ORG1, Encoded, RowEvent, Sender, made_guid, reference
+from app.sandbox.events.rec_context import NO_ROW, Operation, Transport, sent
 from app.sandbox.events.rec_values import (
     CONTRACTS,
     entity_value,
@@ -29,9 +22,7 @@ from app.sandbox.events.rec_values import (
 )
 from streams.catalogue import ColumnValue
 
-_CLAIMS = "http://schemas.microsoft.com/xrm/2011/Claims/"
 _STATE = ("statecode", "statuscode")
-_NO_ROW = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Habits:
     state columns leave on their own.
     """
 
-    transport: Literal["event_hub", "webhook"] = "event_hub"
+    transport: Transport = "event_hub"
     trimmed: bool = False
     images: bool = False
     pre_image_only: bool = False
@@ -79,7 +70,7 @@ def several(events: Sequence[RowEvent], habits: Habits = PLAIN) -> Encoded:
         "PagingCookie": None,
         "TotalRecordCount": -1,
     }
-    return _message(first, habits, name, {"Targets": targets}, name, row_id=_NO_ROW)
+    return _message(first, habits, name, {"Targets": targets}, name, row_id=NO_ROW)
 
 
 def assigned(event: RowEvent, habits: Habits = PLAIN) -> Encoded:
@@ -135,7 +126,7 @@ def merged(event: RowEvent, subordinate_id: str, habits: Habits = PLAIN) -> Enco
     parameters = {
         "Target": reference_value(event.table.name, event.id),
         "SubordinateId": subordinate_id,
-        "UpdateContent": entity_value(event.table.name, _NO_ROW, values(event.table, content)),
+        "UpdateContent": entity_value(event.table.name, NO_ROW, values(event.table, content)),
         "PerformParentingChecks": False,
     }
     return _message(event, habits, "Merge", parameters, "merge")
@@ -169,88 +160,32 @@ def _message(
     step: str,
     row_id: str | None = None,
 ) -> Encoded:
-    body = _context(event, habits, name, step, row_id or event.id)
+    rest = None
     if not habits.trimmed:
-        body |= {
+        rest = {
             "InputParameters": pairs(parameters),
             "ParentContext": None,
             "PreEntityImages": _pre_images(event, habits),
             "PostEntityImages": _post_images(event, habits, name),
         }
-    headers = _headers(event, habits, name)
-    return Encoded(None, dumped(dict(sorted(body.items())), slashes_escaped=True), headers)
+    return sent(_operation(event, habits, name, step, row_id or event.id), rest, habits.transport)
 
 
-def _context(event: RowEvent, habits: Habits, name: str, step: str, row_id: str) -> dict[str, Any]:
+def _operation(event: RowEvent, habits: Habits, name: str, step: str, row_id: str) -> Operation:
     request = (event.table.name, event.id, event.at_ms)
-    created = name == "Create"
-    return {
-        "BusinessUnitId": habits.sender.unit,
-        "CorrelationId": made_guid("correlation", *request),
-        "Depth": 1,
-        "InitiatingUserAzureActiveDirectoryObjectId": _NO_ROW,
-        "InitiatingUserId": event.actor,
-        "IsExecutingOffline": False,
-        "IsInTransaction": False,
-        "IsOfflinePlayback": False,
-        "IsolationMode": 1,
-        "MessageName": name,
-        "Mode": 1,
-        "OperationCreatedOn": f"/Date({event.at_ms}+0000)/",
-        "OperationId": made_guid("operation", step, *request),
-        "OrganizationId": made_guid("organisation", habits.sender.organisation),
-        "OrganizationName": habits.sender.organisation,
-        "OutputParameters": pairs({"id": event.id}) if created else [],
-        "OwningExtension": {
-            "Id": made_guid("step", event.table.name, name),
-            "KeyAttributes": [],
-            "LogicalName": "sdkmessageprocessingstep",
-            "Name": f"{name} of {event.table.name}",
-            "RowVersion": None,
-        },
-        "PrimaryEntityId": row_id,
-        "PrimaryEntityName": event.table.name,
-        "RequestId": made_guid("request", *request),
-        "SecondaryEntityName": "none",
-        "SharedVariables": pairs({"tag": event.tag}) if event.tag else [],
-        "Stage": 40,
-        "UserAzureActiveDirectoryObjectId": _NO_ROW,
-        "UserId": event.actor,
-    }
-
-
-def _headers(event: RowEvent, habits: Habits, name: str) -> tuple[tuple[str, bytes], ...]:
-    host, table = habits.sender.host, event.table.name
-    if habits.transport == "webhook":
-        plain = {
-            "content-type": "application/json",
-            "x-ms-dynamics-organization": host,
-            "x-ms-dynamics-entity-name": table,
-            "x-ms-dynamics-request-name": name,
-            "x-ms-correlation-request-id": made_guid("correlation", table, event.id, event.at_ms),
-        }
-        if habits.trimmed:
-            plain["x-ms-dynamics-msg-size-exceeded"] = "true"
-        return tuple((header, text.encode()) for header, text in plain.items())
-    claims = {
-        "Organization": host,
-        "User": event.actor,
-        "InitiatingUser": event.actor,
-        "InitiatingUserAgent": habits.sender.agent,
-        "EntityLogicalName": table,
-        "RequestName": name,
-    }
-    headers = [(_CLAIMS + claim, _amqp_text(text)) for claim, text in claims.items()]
-    if habits.trimmed:
-        headers.append(("MessageMaxSizeExceeded", b"\x41"))
-    return (*headers, ("content-type", b"application/json"))
-
-
-def _amqp_text(text: str) -> bytes:
-    raw = text.encode()
-    if len(raw) < 256:
-        return bytes((0xA1, len(raw))) + raw
-    return b"\xb1" + len(raw).to_bytes(4, "big") + raw
+    return Operation(
+        message=name,
+        table=event.table.name,
+        row_id=row_id,
+        at_ms=event.at_ms,
+        user_id=event.actor,
+        initiating_user_id=event.actor,
+        correlation_id=made_guid("correlation", *request),
+        operation_id=made_guid("operation", step, *request),
+        request_id=made_guid("request", *request),
+        tag=event.tag,
+        sender=habits.sender,
+    )
 
 
 def _pre_images(event: RowEvent, habits: Habits) -> list[Any]:
