@@ -1,7 +1,7 @@
 """`python -m app.sandbox.dataverse`: the simulated organisation as a process of its own.
 
 Starts a simulated authority beside it, or trusts one that runs elsewhere (`--entra-url`). Tells a
-broker of each commit (`--push-bootstrap`). Prints one line of JSON with all addresses when it
+broker of each commit (`--kafka`). Prints one line of JSON with all addresses when it
 listens, and runs until it is told to stop.
 """
 
@@ -11,8 +11,7 @@ import argparse
 import asyncio
 from contextlib import AsyncExitStack
 
-from app.sandbox.dataverse.push import ServiceEndpoint
-from app.sandbox.dataverse.push.habits import add_arguments, chosen_habits
+from app.sandbox.dataverse.push import Habits, ServiceEndpoint, Steps
 from app.sandbox.dataverse.simulator import DataverseSimulator
 from app.sandbox.entra.__main__ import addresses, arguments, simulator
 from app.sandbox.entra.tokens import RemoteKeys, TokenTrust
@@ -26,18 +25,42 @@ async def serve(chosen: argparse.Namespace, trust: TokenTrust, more: dict[str, s
         dataverse = DataverseSimulator(trust, application_users=users, port=chosen.port)
         await stack.enter_async_context(dataverse)
         own = {"url": dataverse.url, "api_url": dataverse.api_url, "scope": dataverse.scope}
-        if bootstrap := chosen.push_bootstrap:
-            endpoint = ServiceEndpoint(
-                dataverse,
-                bootstrap=bootstrap,
-                topic=chosen.push_topic,
-                partitions=chosen.push_partitions,
-                habits=chosen_habits(chosen),
-            )
-            await stack.enter_async_context(endpoint)
-            own |= {"push_bootstrap": bootstrap, "push_topic": chosen.push_topic}
+        if chosen.kafka:
+            await stack.enter_async_context(_endpoint(dataverse, chosen))
+            own |= {"kafka": chosen.kafka, "changes_topic": chosen.changes_topic}
         announce({**own, "client_id": chosen.client_id, **more})
         await until_told_to_stop()
+
+
+def _endpoint(dataverse: DataverseSimulator, chosen: argparse.Namespace) -> ServiceEndpoint:
+    tables = frozenset(chosen.tables.split(",")) if chosen.tables else None
+    return ServiceEndpoint(
+        dataverse,
+        chosen.kafka,
+        chosen.changes_topic,
+        partitions=chosen.partitions,
+        steps=Steps(tables=tables, images=chosen.images),
+        habits=Habits(chosen.duplicates, chosen.reordering),
+    )
+
+
+def _add_push_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "push", "Tell Kafka of each commit, as a service endpoint would."
+    )
+    group.add_argument("--kafka", default="", help="bootstrap servers; without them nobody is told")
+    group.add_argument(
+        "--changes-topic", default="d365.changes.v1", help="the topic (default: %(default)s)"
+    )
+    group.add_argument("--partitions", type=int, default=6, help="of a topic that is not there yet")
+    group.add_argument("--tables", default="", help="only these, comma-separated (default: all)")
+    group.add_argument("--images", action="store_true", help="register pre- and post-images")
+    group.add_argument(
+        "--duplicates", type=float, default=0.0, help="share of messages that are sent twice"
+    )
+    group.add_argument(
+        "--reordering", type=float, default=0.0, help="share of messages that others overtake"
+    )
 
 
 async def run(chosen: argparse.Namespace) -> None:
@@ -59,10 +82,10 @@ def main() -> None:
     parser.add_argument("--entra-url", help="an authority elsewhere, as https://host:port")
     parser.add_argument("--entra-ca", help="the PEM bundle that vouches for --entra-url")
     arguments(parser)
-    add_arguments(parser)
+    _add_push_options(parser)
     chosen = parser.parse_args()
     try:
-        chosen_habits(chosen)
+        Habits(chosen.duplicates, chosen.reordering)
     except ValueError as error:
         parser.error(str(error))
     if chosen.entra_url and not chosen.entra_ca:

@@ -24,6 +24,8 @@ from app.sandbox.dataverse.operations.lists import ListsApi
 from app.sandbox.dataverse.operations.properties import PropertiesApi
 from app.sandbox.dataverse.operations.rows import RowsApi
 from app.sandbox.dataverse.operations.writes import Writes
+from app.sandbox.dataverse.push import PUSH_FAULTS, ServiceEndpoint
+from app.sandbox.dataverse.push.admin import RelayAdmin
 from app.sandbox.dataverse.queries.tracking import ChangeTracking
 from app.sandbox.dataverse.store.commits import Author, Callback, Commit, Row
 from app.sandbox.dataverse.store.state import State
@@ -37,6 +39,7 @@ from app.sandbox.dataverse.web.protection import Limits, ServiceProtection
 from app.sandbox.dataverse.web.service_errors import SERVICE_ERRORS, planned_status
 from app.sandbox.dataverse.web.urls import API_PATH, ApiRequest
 from app.sandbox.entra.tokens import TokenTrust
+from app.sandbox.events.change import Sender
 from app.sandbox.faults import FaultInjection, Faults
 from app.serving import LocalCa, ServedApp
 
@@ -44,7 +47,6 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
 SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))
 ORGANIZATION_ID = str(uuid.uuid5(NAMESPACE, "organization"))
 BUSINESS_UNIT_ID = str(uuid.uuid5(NAMESPACE, "business unit"))
-PUSH_FAULTS = ("push_duplicate", "push_late", "push_trimmed", "push_lost")
 CURRENCY_ID = str(uuid.uuid5(NAMESPACE, "euro"))
 
 
@@ -87,6 +89,7 @@ class DataverseSimulator:
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
         self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS, *PUSH_FAULTS))
         self.protection = ServiceProtection(limits or Limits())
+        self.endpoint: ServiceEndpoint | None = None
         self._resource = resource
         self._now = now
         self._store = Store(self.state)
@@ -101,7 +104,7 @@ class DataverseSimulator:
         self._bodies = Bodies(self._store, self.registry)
         api = self._api()
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
-        self.application = self._injected(self._front)
+        self.application = RelayAdmin(self._injected(self._front), lambda: self.endpoint)
         self._served = ServedApp(self.application, port=port, ca=ca)
         self._accept(resource)
         if state is None:
@@ -131,6 +134,12 @@ class DataverseSimulator:
     def version(self) -> int:
         """The number of the last write."""
         return self._store.version
+
+    @property
+    def sender(self) -> Sender:
+        """Who the organisation is to those that it tells of its commits."""
+        host = self.url.partition("://")[2]
+        return Sender("org1", host, unit=BUSINESS_UNIT_ID, given_id=ORGANIZATION_ID)
 
     def on_commit(self, callback: Callback) -> Callable[[], None]:
         """Call ``callback`` with every commit, as `store.commits` tells; call the result to end."""

@@ -56,14 +56,18 @@ class Unruly(Generic[Event]):
     def __post_init__(self) -> None:
         self._random = random.Random(self.habits.seed)
 
-    def passed(self, event: Event) -> list[Event]:
-        """What leaves now that this event has come, in order."""
+    def passed(self, event: Event, *, late: bool = False, again: bool = False) -> list[Event]:
+        """What leaves now that this event has come, in order.
+
+        ``late`` and ``again`` let this very event be overtaken or sent twice, whatever the shares.
+        """
         habits, chance = self.habits, self._random
-        leaving = [] if chance.random() < habits.reordering else [event]
-        late = [event] if not leaving else []
-        late += [event] if chance.random() < habits.duplicates else []
+        overtaken = (chance.random() < habits.reordering) or late
+        twice = (chance.random() < habits.duplicates) or again
+        leaving = [] if overtaken else [event]
+        held = [event] * (overtaken + twice)
         due = self._due()
-        self._held += [_Held(one, chance.randint(1, habits.reach)) for one in late]
+        self._held += [_Held(one, chance.randint(1, habits.reach)) for one in held]
         return leaving + due
 
     @property

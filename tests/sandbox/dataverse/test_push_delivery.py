@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.dataverse.push import Habits, ServiceEndpoint
+from app.sandbox.dataverse.push.admin import RELAY_PATH
 from app.sandbox.faults import ADMIN_PATH, Fault
 from app.sandbox.kafka import EmbeddedBroker
 from tests.sandbox.dataverse.support import NO_TLS
@@ -56,16 +57,16 @@ async def test_each_commit_arrives_with_headers_and_without_a_key(
 ) -> None:
     topic = unique_name("push")
     dataverse.seed("account", {"name": "before the endpoint was there"})
-    async with ServiceEndpoint(
-        dataverse, bootstrap=kafka_address, topic=topic, partitions=3
-    ) as endpoint:
+    async with ServiceEndpoint(dataverse, kafka_address, topic, partitions=3) as endpoint:
         await client.post("/accounts", json={"name": "A"})
-        endpoint.pause()
-        await client.post("/accounts", json={"name": "quiet"})
-        endpoint.resume()
+        await endpoint.drained()
+        endpoint.on = False
         await client.post("/accounts", json={"name": "B"})
-        await endpoint.flush()
-        assert (endpoint.waiting, endpoint.counts["sent"]) == (0, 2)
+        await asyncio.sleep(0.1)
+        assert (endpoint.waiting, endpoint.sent) == (1, 1), "held back"
+        endpoint.on = True
+        await endpoint.drained()
+        assert (endpoint.waiting, endpoint.sent) == (0, 2)
     await client.post("/accounts", json={"name": "after it"})
     records = await arrived(kafka_address, topic, 2)
     assert sorted(map(name, records)) == ["A", "B"]
@@ -82,26 +83,21 @@ async def test_some_are_delivered_twice_and_some_are_overtaken(
     dataverse: DataverseSimulator, kafka_address: str, unique_name: UniqueName
 ) -> None:
     topic = unique_name("untidy")
-    habits = Habits(duplicate_share=0.2, late_share=0.3, late_seconds=0.4)
+    habits = Habits(duplicates=0.2, reordering=0.3)
     async with ServiceEndpoint(
-        dataverse, bootstrap=kafka_address, topic=topic, partitions=3, habits=habits
+        dataverse, kafka_address, topic, partitions=1, habits=habits
     ) as endpoint:
         for number in range(60):
             dataverse.seed("account", {"name": f"{number:02d}"})
-            await asyncio.sleep(0.002)
-        await endpoint.flush()
-        counts = endpoint.counts
-    assert 0 < counts["duplicate"] < 60
-    assert 0 < counts["late"] < 60
-    assert counts["sent"] == 60 + counts["duplicate"]
-    records = await arrived(kafka_address, topic, counts["sent"])
+        await endpoint.drained()
+        sent = endpoint.sent
+    assert 60 < sent < 120
+    records = await arrived(kafka_address, topic, sent)
     times = Counter(body(record)["OperationId"] for record in records)
-    assert sorted(times.values()) == sorted(
-        [2] * counts["duplicate"] + [1] * (len(times) - counts["duplicate"])
-    )
     assert len(times) == 60, "one operation for each commit, however often it is delivered"
-    in_order = [name(r) for r in sorted(records, key=lambda r: r.timestamp)]
-    assert in_order != sorted(in_order)
+    assert set(times.values()) == {1, 2}
+    order = [name(record) for record in records]
+    assert order != sorted(order)
 
 
 async def test_single_messages_go_wrong_by_faults_from_outside(
@@ -118,21 +114,18 @@ async def test_single_messages_go_wrong_by_faults_from_outside(
         {"kind": "push_lost", "method": "Update", "path": row_id},
         {"kind": "push_trimmed", "method": "Delete"},
     ]
-    habits = Habits(late_seconds=0.05)
     async with (
         httpx.AsyncClient(verify=NO_TLS) as stranger,
-        ServiceEndpoint(
-            dataverse, bootstrap=kafka_address, topic=topic, partitions=3, habits=habits
-        ) as endpoint,
+        ServiceEndpoint(dataverse, kafka_address, topic, partitions=3) as endpoint,
     ):
         answer = await stranger.post(dataverse.url + ADMIN_PATH, json=faults)
         assert answer.status_code == 200
         await client.post("/contacts", json={"lastname": "Lee"})
         await client.patch(f"/accounts({row_id})", json={"name": "never told"})
         await client.delete(f"/accounts({row_id})")
-        await endpoint.flush()
+        await endpoint.drained()
         counts = endpoint.counts
-    assert (counts["sent"], counts["duplicate"], counts["lost"], counts["trimmed"]) == (3, 1, 1, 1)
+    assert (counts["sent"], counts["lost"], counts["trimmed"]) == (3, 1, 1)
     records = await arrived(kafka_address, topic, 3)
     messages = Counter(body(record)["MessageName"] for record in records)
     assert messages == {"Create": 2, "Delete": 1}
@@ -142,22 +135,49 @@ async def test_single_messages_go_wrong_by_faults_from_outside(
     assert body(gone)["PrimaryEntityId"] == row_id
 
 
-async def test_a_late_message_is_overtaken(
+async def test_a_late_message_is_overtaken_and_leaves_in_the_end(
     dataverse: DataverseSimulator, kafka_address: str, unique_name: UniqueName
 ) -> None:
     topic = unique_name("late")
     dataverse.faults.add(Fault("push_late"))
-    habits = Habits(late_seconds=0.6)
-    async with ServiceEndpoint(
-        dataverse, bootstrap=kafka_address, topic=topic, partitions=3, habits=habits
-    ) as endpoint:
+    async with ServiceEndpoint(dataverse, kafka_address, topic, partitions=1) as endpoint:
+        endpoint.habits = Habits(reach=1)
         dataverse.seed("account", {"name": "first"})
         dataverse.seed("account", {"name": "second"})
-        (overtaker,) = await arrived(kafka_address, topic, 1)
-        assert name(overtaker) == "second"
-        assert endpoint.waiting == 1
-        await endpoint.flush()
-    assert {name(r) for r in await arrived(kafka_address, topic, 2)} == {"first", "second"}
+        dataverse.faults.add(Fault("push_late"))
+        dataverse.seed("account", {"name": "third"})
+        records = await arrived(kafka_address, topic, 3)  # without a word from us
+    assert [name(record) for record in records] == ["second", "first", "third"]
+
+
+async def test_the_push_is_switched_from_outside(
+    dataverse: DataverseSimulator, kafka_address: str, unique_name: UniqueName
+) -> None:
+    topic = unique_name("switched")
+    async with httpx.AsyncClient(base_url=dataverse.url, verify=NO_TLS) as stranger:
+        assert (await stranger.get(RELAY_PATH)).status_code == 404
+        async with ServiceEndpoint(dataverse, kafka_address, topic, partitions=1) as endpoint:
+            given = {"on": False, "duplicates": 0.5, "reach": 2, "steps": {"tables": ["account"]}}
+            answer = (await stranger.post(RELAY_PATH, json=given)).json()
+            assert (answer["on"], answer["duplicates"], answer["reach"]) == (False, 0.5, 2)
+            assert answer["steps"]["tables"] == ["account"]
+            dataverse.seed("contact", {"lastname": "no step"})
+            dataverse.seed("account", {"name": "A"})
+            assert (await stranger.get(RELAY_PATH)).json()["waiting"] == 1
+            for wrong in (
+                {"duplicates": 2},
+                {"nonsense": 1},
+                {"steps": {"transport": "pigeon"}},
+                5,
+            ):
+                refused = await stranger.post(RELAY_PATH, json=wrong)
+                assert refused.status_code == 400, wrong
+            assert endpoint.steps.transport == "event_hub"
+            assert endpoint.habits.duplicates == 0.5
+            await stranger.post(RELAY_PATH, json={"on": True, "duplicates": 0})
+            await endpoint.drained()
+            assert (await stranger.get(RELAY_PATH)).json()["sent"] == endpoint.sent > 0
+            assert (await stranger.delete(RELAY_PATH)).status_code == 405
 
 
 async def test_a_broker_that_is_away_is_waited_for(dataverse: DataverseSimulator) -> None:
@@ -165,15 +185,13 @@ async def test_a_broker_that_is_away_is_waited_for(dataverse: DataverseSimulator
     await broker.start()
     address = broker.bootstrap
     await broker.stop()
-    async with ServiceEndpoint(
-        dataverse, bootstrap=address, topic="patient", partitions=1
-    ) as endpoint:
+    async with ServiceEndpoint(dataverse, address, "patient", partitions=1) as endpoint:
         dataverse.seed("account", {"name": "A"})
         await asyncio.sleep(0.3)
         assert endpoint.counts["sent"] == 0
         await broker.start()
         try:
-            await endpoint.flush()
+            await endpoint.drained()
             (record,) = await arrived(address, "patient", 1)
             assert name(record) == "A"
         finally:
@@ -183,18 +201,11 @@ async def test_a_broker_that_is_away_is_waited_for(dataverse: DataverseSimulator
 def test_the_command_pushes(kafka_address: str, unique_name: UniqueName) -> None:
     topic = unique_name("command")
     command = [sys.executable, "-m", "app.sandbox.dataverse"]
-    command += [
-        "--push-bootstrap",
-        kafka_address,
-        "--push-topic",
-        topic,
-        "--push-tables",
-        "account",
-    ]
+    command += ["--kafka", kafka_address, "--changes-topic", topic, "--tables", "account"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         announced = json.loads(process.stdout.readline())
-        assert (announced["push_bootstrap"], announced["push_topic"]) == (kafka_address, topic)
+        assert (announced["kafka"], announced["changes_topic"]) == (kafka_address, topic)
         asyncio.run(_write_and_read(announced, kafka_address, topic))
         process.terminate()
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from app.rule_files.loading import load_rules
 from app.sandbox.dataverse import Commit, DataverseSimulator, Reference
-from app.sandbox.dataverse.push.habits import Habits
 from app.sandbox.dataverse.push.messages import Writer
+from app.sandbox.dataverse.push.steps import Steps
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.events.change import Encoded, Sender
 from app.settings.fields import RULES_DIRECTORY
@@ -33,7 +33,7 @@ ACCOUNT, CONTACT, DEAL = (f"0{n}000000-0000-4000-8000-00000000000{n}" for n in (
 texts = st.one_of(
     st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 )
-OLDEST = dt.datetime.min.replace(year=1753)
+OLDEST = dt.datetime(1753, 1, 1)  # noqa: DTZ001 - hypothesis wants its bounds so
 moments = st.datetimes(OLDEST).map(lambda moment: f"{moment.isoformat(timespec='seconds')}Z")
 dates = st.dates(OLDEST.date()).map(str)
 columns = st.fixed_dictionaries(
@@ -53,8 +53,8 @@ columns = st.fixed_dictionaries(
         ),
     },
 )
-habits = st.builds(
-    Habits,
+steps = st.builds(
+    Steps,
     images=st.booleans(),
     split_state=st.booleans(),
     split_owner=st.booleans(),
@@ -66,17 +66,17 @@ habits = st.builds(
 class Listener:
     """Decodes each message of the opportunity, as our worker does."""
 
-    def __init__(self, dataverse: DataverseSimulator, habits: Habits) -> None:
+    def __init__(self, dataverse: DataverseSimulator, steps: Steps) -> None:
         self.writer = Writer(Sender("org1", "org1"), dataverse.registry.table, dataverse.row)
-        self.habits = habits
+        self.steps = steps
         self.changes: list[RecordChange] = []
         self.number = 0
         dataverse.on_commit(self.committed)
 
     def committed(self, commit: Commit) -> None:
         self.number += 1
-        for message in self.writer.messages(commit, self.number, self.habits):
-            sent = message.encoded(self.habits)
+        for message in self.writer.messages(commit, self.number, self.steps):
+            sent = message.encoded(self.steps)
             assert sent is not None
             self.changes += decoded(sent)
 
@@ -110,12 +110,12 @@ async def read(dataverse: DataverseSimulator) -> RecordChange:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(habits=habits, first=columns, later=st.lists(columns, max_size=3))
-def test_who_listens_knows_the_row(habits: Habits, first: Any, later: list[Any]) -> None:
+@given(steps=steps, first=columns, later=st.lists(columns, max_size=3))
+def test_who_listens_knows_the_row(steps: Steps, first: Any, later: list[Any]) -> None:
     dataverse = DataverseSimulator(ENTRA, application_users={APP_ID: "D"}, resource=ORG)
     dataverse.seed("account", {"name": "A"}, row_id=ACCOUNT)
     dataverse.seed("contact", {"lastname": "C"}, row_id=CONTACT)
-    listener = Listener(dataverse, habits)
+    listener = Listener(dataverse, steps)
     dataverse.seed("opportunity", first, row_id=DEAL)
     for changes in later:
         dataverse.change("opportunity", DEAL, changes)
@@ -130,4 +130,4 @@ def test_who_listens_knows_the_row(habits: Habits, first: Any, later: list[Any])
     dataverse.remove("opportunity", DEAL)
     last = listener.changes[-1]
     assert (last.operation, last.record.id) == (Operation.DELETE, DEAL)
-    assert bool(last.columns) is habits.images
+    assert bool(last.columns) is steps.images

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from app.sandbox.dataverse import DataverseSimulator, Reference, application_user_id
-from app.sandbox.dataverse.push.habits import Habits
 from app.sandbox.dataverse.push.messages import Message, Writer
+from app.sandbox.dataverse.push.steps import Steps
 from app.sandbox.events.change import Encoded, Sender
 from app.sandbox.events.rec_context import step_id
 from tests.sandbox.dataverse.support import APP_ID
@@ -20,7 +20,7 @@ from tests.sandbox.dataverse.support import APP_ID
 USER = application_user_id(APP_ID)
 CORRELATION = "0c000000-0000-4000-8000-00000000000c"
 ZERO = "00000000-0000-0000-0000-000000000000"
-IMAGES = Habits(images=True)
+IMAGES = Steps(images=True)
 
 
 class Told:
@@ -29,16 +29,16 @@ class Told:
     def __init__(self, dataverse: DataverseSimulator) -> None:
         sender = Sender("org1", "org1.crm4.dynamics.com")
         self.writer = Writer(sender, dataverse.registry.table, dataverse.row)
-        self.habits = Habits()
+        self.steps = Steps()
         self.messages: list[Message] = []
         dataverse.on_commit(self._committed)
 
     def _committed(self, commit: Any) -> None:
-        self.messages += self.writer.messages(commit, len(self.messages), self.habits)
+        self.messages += self.writer.messages(commit, len(self.messages), self.steps)
 
     def bodies(self, *messages: str) -> list[dict[str, Any]]:
         """Those of some messages, or of all."""
-        found = [body_of(m.encoded(self.habits)) for m in self.messages]
+        found = [body_of(m.encoded(self.steps)) for m in self.messages]
         return [body for body in found if not messages or body["MessageName"] in messages]
 
     def body(self, *messages: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ async def test_a_create_brings_all_that_was_set_defaults_too(
     body = {"name": "Kumi Oy", "creditlimit": 12.5, "customertypecode": 3}
     answer = await client.post("/accounts?tag=xecm", json=body, headers=headers)
     (message,) = told.messages
-    sent = message.encoded(told.habits)
+    sent = message.encoded(told.steps)
     found = body_of(sent)
     row_id = answer.headers["OData-EntityId"][-37:-1]
     assert (found["MessageName"], found["Stage"], found["Mode"], found["Depth"]) == (
@@ -138,15 +138,15 @@ async def test_an_update_brings_what_was_submitted_and_who_did_it(
 
 
 @pytest.mark.parametrize(
-    ("habits", "parts"),
+    ("steps", "parts"),
     [
-        (Habits(), [{"name", "ownerid"}, {"statecode", "statuscode"}]),
-        (Habits(split_owner=True), [{"name"}, {"ownerid"}, {"statecode", "statuscode"}]),
-        (Habits(split_state=False), [{"name", "ownerid", "statecode", "statuscode"}]),
+        (Steps(), [{"name", "ownerid"}, {"statecode", "statuscode"}]),
+        (Steps(split_owner=True), [{"name"}, {"ownerid"}, {"statecode", "statuscode"}]),
+        (Steps(split_state=False), [{"name", "ownerid", "statecode", "statuscode"}]),
     ],
 )
 async def test_state_and_owner_leave_on_their_own(
-    habits: Habits,
+    steps: Steps,
     parts: list[set[str]],
     told: Told,
     dataverse: DataverseSimulator,
@@ -154,7 +154,7 @@ async def test_state_and_owner_leave_on_their_own(
 ) -> None:
     account = dataverse.seed("account", {"name": "A"})
     told.messages.clear()
-    told.habits = habits
+    told.steps = steps
     owner = {"ownerid@odata.bind": f"/systemusers({USER})"}
     changes = {"statecode": 1, "statuscode": 2, "name": "B", **owner}
     await client.patch(f"/accounts({account.id})", json=changes)
@@ -168,17 +168,17 @@ async def test_state_and_owner_leave_on_their_own(
 async def test_a_delete_brings_values_only_in_its_image(
     told: Told, dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:
-    for habits in (Habits(), IMAGES):
+    for steps in (Steps(), IMAGES):
         account = dataverse.seed("account", {"name": "A", "creditlimit": 5})
         told.messages.clear()
-        told.habits = habits
+        told.steps = steps
         await client.delete(f"/accounts({account.id})")
         body = told.body()
         gone = pairs(body["InputParameters"])["Target"]
         assert (gone["LogicalName"], gone["Id"]) == ("account", account.id)
         assert gone["__type"].startswith("EntityReference:")
         assert body["PostEntityImages"] == []
-        assert bool(body["PreEntityImages"]) is habits.images
+        assert bool(body["PreEntityImages"]) is steps.images
     shown = pairs(body["PreEntityImages"])["PreImage"]
     assert "__type" not in shown
     assert pairs(shown["Attributes"])["name"] == "A"
@@ -187,7 +187,7 @@ async def test_a_delete_brings_values_only_in_its_image(
 async def test_images_show_the_row_around_an_update(
     told: Told, dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:
-    told.habits = IMAGES
+    told.steps = IMAGES
     account = dataverse.seed("account", {"name": "A", "telephone1": "1"})
     created = told.body()
     assert created["PreEntityImages"] == [], "there is none of a row that comes to be"
@@ -280,7 +280,7 @@ async def test_bypassing_asynchronous_logic_or_our_step_sends_nothing(
 async def test_steps_are_for_some_tables_and_some_columns(
     told: Told, dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:
-    told.habits = Habits(tables=frozenset({"account"}), filtering={"account": frozenset({"name"})})
+    told.steps = Steps(tables=frozenset({"account"}), filtering={"account": frozenset({"name"})})
     dataverse.seed("contact", {"lastname": "Lee"})
     account = dataverse.seed("account", {"name": "A"})
     assert told.body()["MessageName"] == "Create", "a filter is for updates"
@@ -293,7 +293,7 @@ async def test_steps_are_for_some_tables_and_some_columns(
 async def test_a_nested_message_has_its_tag_in_the_outer_pipeline(
     told: Told, client: httpx.AsyncClient
 ) -> None:
-    told.habits = Habits(nested=True)
+    told.steps = Steps(nested=True)
     await client.post("/accounts?tag=xecm", json={"name": "A"})
     body = told.body()
     assert body["SharedVariables"] == []
@@ -315,7 +315,7 @@ async def test_a_large_body_loses_exactly_its_parameters_and_images(
 ) -> None:
     await client.post("/accounts", json={"name": "A", "description": "x" * 1900})
     (message,) = told.messages
-    roomy = Habits(transport=transport)
+    roomy = Steps(transport=transport)
     whole, size = body_of(message.encoded(roomy)), len(message.encoded(roomy).value)  # type: ignore[union-attr, arg-type]
     assert mark not in message.encoded(roomy).headers  # type: ignore[union-attr]
     exact = replace(roomy, largest_bytes=size)
@@ -327,9 +327,3 @@ async def test_a_large_body_loses_exactly_its_parameters_and_images(
     assert dropped == {"ParentContext", "InputParameters", "PreEntityImages", "PostEntityImages"}
     assert body_of(message.encoded(roomy, cut=True)) == body_of(cut)
     assert message.encoded(replace(roomy, largest_bytes=100)) is None, "not sent at all"
-
-
-@pytest.mark.parametrize("wrong", [{"duplicate_share": 2.0}, {"late_share": -0.1}])
-def test_a_share_is_one(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        Habits(**wrong)  # type: ignore[arg-type]

@@ -3,161 +3,185 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import heapq
 import itertools
-import random
-import time
-from collections import Counter
-from typing import Self
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from app.sandbox.dataverse.push.habits import Habits
 from app.sandbox.dataverse.push.messages import Message, Writer
-from app.sandbox.dataverse.simulator import BUSINESS_UNIT_ID, ORGANIZATION_ID, DataverseSimulator
+from app.sandbox.dataverse.push.steps import Steps
 from app.sandbox.dataverse.store.commits import Commit
-from app.sandbox.events.change import Encoded, Sender
+from app.sandbox.events.change import Encoded
+from app.sandbox.events.habits import Habits, Unruly
 
-_MARKS = ("MessageMaxSizeExceeded", "x-ms-dynamics-msg-size-exceeded")
+if TYPE_CHECKING:
+    from app.sandbox.dataverse.simulator import DataverseSimulator
+
+PUSH_FAULTS = ("push_duplicate", "push_late", "push_trimmed", "push_lost")
+"""Faults of single messages: sent twice, overtaken, cut off, never sent."""
+IDLE_SECONDS = 0.5
+"""How long a later commit is waited for before what is held back leaves anyhow."""
+
 _TOGETHER = 500
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A message that is to leave, and what was asked to go wrong with it."""
+
+    encoded: Encoded
+    late: bool
+    again: bool
 
 
 class ServiceEndpoint:
     """Tells a topic of every commit from its start to its end; an async context manager.
 
-    Messages have no key and go to any partition, as Event Hubs distributes them. A broker that is
-    not there is waited for with growing pauses, and a message whose delivery was in doubt is sent
-    again. The topic has to exist, or is made with ``partitions``. ``habits`` may be replaced at any
-    time and count for later commits; ``seed`` decides which messages are late or doubled.
+    Messages have no key and go to any partition, as Event Hubs distributes them. The topic has to
+    exist, or is made with ``partitions``. A broker that is away is waited for with growing pauses,
+    and a message whose delivery was in doubt is sent again. ``steps`` and ``habits`` may be
+    replaced at any time and count for later commits; ``on`` False holds messages back.
 
-    ``counts``: ``sent`` deliveries, ``trimmed``, ``duplicate`` and ``late`` ones among them, and
-    what was never sent: ``lost`` on purpose, ``too_large``.
+    ``counts``: ``sent`` deliveries; messages that were ``trimmed``; and what was never sent:
+    ``lost`` on purpose, ``too_large`` even when trimmed.
     """
 
     def __init__(
         self,
         dataverse: DataverseSimulator,
-        *,
         bootstrap: str,
         topic: str,
+        *,
         partitions: int | None = None,
+        steps: Steps | None = None,
         habits: Habits | None = None,
-        seed: int = 0,
     ) -> None:
-        self.habits = habits or Habits()
-        self.topic = topic
         self.bootstrap = bootstrap
-        self.partitions = partitions
+        self.topic = topic
+        self.steps = steps or Steps()
         self.counts: Counter[str] = Counter()
+        self._partitions = partitions
         self._dataverse = dataverse
-        self._chance = random.Random(seed)
         self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, Encoded]] = []
-        self._sending = 0
-        self._paused = False
-        self._changed = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._unruly: Unruly[Encoded] = Unruly(habits or Habits())
+        self._told: deque[_Due] = deque()
+        self._leaving: list[Encoded] = []
+        self._on = True
+        self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        host = self._dataverse.url.partition("://")[2]
-        sender = Sender("org1", host, unit=BUSINESS_UNIT_ID, given_id=ORGANIZATION_ID)
-        self._writer = Writer(sender, self._dataverse.registry.table, self._dataverse.row)
-        self._end = self._dataverse.on_commit(self._committed)
-        self._task = asyncio.create_task(self._run())
+        dataverse = self._dataverse
+        self._writer = Writer(dataverse.sender, dataverse.registry.table, dataverse.row)
+        self._end = dataverse.on_commit(self._committed)
+        dataverse.endpoint = self
+        self._task = asyncio.create_task(self._relay())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """What still waits is not sent any more; `flush` before, where that matters."""
+        """What still waits is not sent any more; wait for `drained` before, where that matters."""
         assert self._task is not None
         self._end()
+        self._dataverse.endpoint = None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     @property
+    def sent(self) -> int:
+        """Deliveries so far."""
+        return self.counts["sent"]
+
+    @property
+    def on(self) -> bool:
+        """Whether messages leave; while they do not, they wait."""
+        return self._on
+
+    @on.setter
+    def on(self, value: bool) -> None:
+        self._on = value
+        self._stirred.set()
+
+    @property
+    def habits(self) -> Habits:
+        """Which share comes twice or late."""
+        return self._unruly.habits
+
+    @habits.setter
+    def habits(self, value: Habits) -> None:
+        self._leaving += self._unruly.rest()
+        self._unruly = Unruly(value)
+        self._stirred.set()
+
+    @property
     def waiting(self) -> int:
-        """Messages that are not yet delivered."""
-        return len(self._waiting) + self._sending
+        """Messages that are not yet delivered, those that are held back too."""
+        return len(self._told) + len(self._leaving) + self._unruly.held
 
-    def pause(self) -> None:
-        """Be quiet: of what is committed from now on nothing is told."""
-        self._paused = True
+    def status(self) -> dict[str, Any]:
+        """Switch, topic, steps, habits and counts, as JSON takes them."""
+        steps = asdict(self.steps)
+        steps["tables"] = None if self.steps.tables is None else sorted(self.steps.tables)
+        steps["filtering"] = {name: sorted(only) for name, only in self.steps.filtering.items()}
+        switches = {"on": self._on, "bootstrap": self.bootstrap, "topic": self.topic}
+        counts = {**self.counts, "sent": self.sent, "waiting": self.waiting}
+        return {**switches, **asdict(self.habits), "steps": steps, **counts}
 
-    def resume(self) -> None:
-        self._paused = False
-
-    async def flush(self, seconds: float = 30.0) -> None:
-        """Wait until everything is delivered, late messages too. Raises TimeoutError."""
-        await asyncio.wait_for(self._idle.wait(), seconds)
+    async def drained(self) -> None:
+        """Return when all that was told so far is on the topic; for an endpoint that is on."""
+        while self.waiting:
+            if not self._told:
+                self._leaving += self._unruly.rest()
+            self._stirred.set()
+            await asyncio.sleep(0.01)
 
     def _committed(self, commit: Commit) -> None:
-        if self._paused:
-            return
-        for message in self._writer.messages(commit, next(self._numbers), self.habits):
-            self._schedule(message)
+        for message in self._writer.messages(commit, next(self._numbers), self.steps):
+            self._tell(message)
 
-    def _schedule(self, message: Message) -> None:
+    def _tell(self, message: Message) -> None:
         if self._strikes("push_lost", message):
             self.counts["lost"] += 1
             return
-        cut = self._strikes("push_trimmed", message)
-        encoded = message.encoded(self.habits, cut=cut)
+        encoded = message.encoded(self.steps, cut=self._strikes("push_trimmed", message))
         if encoded is None:
             self.counts["too_large"] += 1
             return
-        self.counts["trimmed"] += any(name in _MARKS for name, _ in encoded.headers)
-        late = self._happens("push_late", message, self.habits.late_share)
-        self.counts["late"] += late
-        self._add(encoded, late=late)
-        if self._happens("push_duplicate", message, self.habits.duplicate_share):
-            self.counts["duplicate"] += 1
-            self._add(encoded, late=True)
-
-    def _add(self, encoded: Encoded, *, late: bool) -> None:
-        # At least half of it, so that what is committed meanwhile does overtake.
-        delay = self._chance.uniform(0.5, 1.0) * self.habits.late_seconds if late else 0.0
-        heapq.heappush(self._waiting, (time.monotonic() + delay, next(self._numbers), encoded))
-        self._idle.clear()
-        self._changed.set()
-
-    def _happens(self, kind: str, message: Message, share: float) -> bool:
-        return self._strikes(kind, message) or self._chance.random() < share
+        self.counts["trimmed"] += encoded.headers != message.headers(self.steps)
+        late, again = (self._strikes(kind, message) for kind in ("push_late", "push_duplicate"))
+        self._told.append(_Due(encoded, late, again))
+        self._stirred.set()
 
     def _strikes(self, kind: str, message: Message) -> bool:
-        found = self._dataverse.faults.take(kind, message.operation.message, message.about)
-        return found is not None
+        name, about = message.operation.message, message.about
+        return self._dataverse.faults.take(kind, name, about) is not None
 
-    async def _run(self) -> None:
+    async def _relay(self) -> None:
         producer = await self._connected()
         try:
             while True:
-                if due := self._due():
-                    await self._deliver(producer, due)
-                else:
-                    await self._until_due()
+                await self._stir()
+                while self._on and self._leaving:
+                    batch = self._leaving[:_TOGETHER]
+                    await self._deliver(producer, batch)
+                    del self._leaving[: len(batch)]  # more may have come meanwhile
         finally:
             await producer.stop()
 
-    def _due(self) -> list[Encoded]:
-        due: list[Encoded] = []
-        now = time.monotonic()
-        while self._waiting and self._waiting[0][0] <= now and len(due) < _TOGETHER:
-            due.append(heapq.heappop(self._waiting)[2])
-        self._sending = len(due)
-        return due
-
-    async def _until_due(self) -> None:
-        self._changed.clear()
-        if not self._waiting:
-            self._idle.set()
-        seconds = self._waiting[0][0] - time.monotonic() if self._waiting else None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+    async def _stir(self) -> None:
+        """Wait for something to do, and put what may leave now into its order."""
+        try:
+            await asyncio.wait_for(self._stirred.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            self._leaving += self._unruly.rest()
+        self._stirred.clear()
+        while self._on and self._told:
+            due = self._told.popleft()
+            self._leaving += self._unruly.passed(due.encoded, late=due.late, again=due.again)
 
     async def _connected(self) -> AIOKafkaProducer:
         pause = _FIRST_PAUSE_SECONDS
@@ -177,12 +201,12 @@ class ServiceEndpoint:
                 return producer
 
     async def _make_topic(self) -> None:
-        if self.partitions is None:
+        if self._partitions is None:
             return
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:  # one that is there already stays as it is: the answer says so, nothing is raised
-            await admin.create_topics([NewTopic(self.topic, self.partitions, 1)])
+            await admin.create_topics([NewTopic(self.topic, self._partitions, 1)])
         finally:
             await admin.close()
 
@@ -190,17 +214,16 @@ class ServiceEndpoint:
         """Until all are; what was in doubt may arrive twice."""
         pause = _FIRST_PAUSE_SECONDS
         while messages:
-            attempts = [self._send(producer, message) for message in messages]
-            done = await asyncio.gather(*attempts)
+            done = await asyncio.gather(*(self._send(producer, message) for message in messages))
             messages = [m for m, sent in zip(messages, done, strict=True) if not sent]
-            self._sending = len(messages)
             if messages:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _send(self, producer: AIOKafkaProducer, message: Encoded) -> bool:
+        headers = list(message.headers)
         try:
-            await producer.send_and_wait(self.topic, message.value, headers=list(message.headers))
+            await producer.send_and_wait(self.topic, message.value, headers=headers)
         except KafkaError:
             return False
         self.counts["sent"] += 1

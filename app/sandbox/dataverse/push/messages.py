@@ -7,13 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.sandbox.dataverse.push.habits import Habits
+from app.sandbox.dataverse.push.steps import Steps
 from app.sandbox.dataverse.push.values import image, target
 from app.sandbox.dataverse.store.commits import Commit, Row
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.tables.values import Reference, Value
 from app.sandbox.events.change import Encoded, Sender, made_guid
-from app.sandbox.events.rec_context import CUT_OFF, NO_ROW, Operation, context, sent
+from app.sandbox.events.rec_context import (
+    CUT_OFF,
+    NO_ROW,
+    Operation,
+    context,
+    headers,
+    sent,
+)
 from app.sandbox.events.rec_values import option_value, pairs, reference_value
 
 ASYNC = "CustomAsync"
@@ -36,13 +43,17 @@ class Message:
         """As faults look at it: ``<table>(<id>)``."""
         return f"{self.operation.table}({self.operation.row_id})"
 
-    def encoded(self, habits: Habits, *, cut: bool = False) -> Encoded | None:
+    def headers(self, steps: Steps) -> tuple[tuple[str, bytes], ...]:
+        """Those of a message of which nothing was dropped."""
+        return headers(self.operation, steps.transport, trimmed=False)
+
+    def encoded(self, steps: Steps, *, cut: bool = False) -> Encoded | None:
         """As it travels; None for one that is too large even when cut off: it is not sent."""
-        whole = sent(self.operation, self.rest, habits.transport)
-        if not cut and len(whole.value or b"") <= habits.limit_bytes:
+        whole = sent(self.operation, self.rest, steps.transport)
+        if not cut and len(whole.value or b"") <= steps.limit_bytes:
             return whole
-        rest = sent(self.operation, None, habits.transport)
-        return rest if cut or len(rest.value or b"") <= habits.limit_bytes else None
+        rest = sent(self.operation, None, steps.transport)
+        return rest if cut or len(rest.value or b"") <= steps.limit_bytes else None
 
 
 class Writer:
@@ -58,18 +69,18 @@ class Writer:
         self._table = table
         self._row = row
 
-    def messages(self, commit: Commit, number: int, habits: Habits) -> list[Message]:
+    def messages(self, commit: Commit, number: int, steps: Steps) -> list[Message]:
         """In the order in which they happen. ``number`` is the commit's, for the ids."""
-        if habits.tables is not None and commit.table not in habits.tables:
+        if steps.tables is not None and commit.table not in steps.tables:
             return []
         if ASYNC in commit.author.bypass:
             return []
         found = []
-        for part, columns in enumerate(_parts(commit, habits)):
+        for part, columns in enumerate(_parts(commit, steps)):
             operation = self._operation(commit, f"{number}.{part}")
             passed_over = operation.step_id in commit.author.bypass_steps
-            if not passed_over and _fires(commit, columns, habits):
-                found.append(self._message(commit, operation, columns, habits))
+            if not passed_over and _fires(commit, columns, steps):
+                found.append(self._message(commit, operation, columns, steps))
         return found
 
     def _operation(self, commit: Commit, number: str) -> Operation:
@@ -94,19 +105,19 @@ class Writer:
         )
 
     def _message(
-        self, commit: Commit, operation: Operation, columns: Mapping[str, Value], habits: Habits
+        self, commit: Commit, operation: Operation, columns: Mapping[str, Value], steps: Steps
     ) -> Message:
         parameters = pairs(self._parameters(commit, columns))
         parent = None
-        if habits.nested:
+        if steps.nested:
             outer = replace(operation, stage=_OUTER_STAGE)
             parent = {**context(outer), **dict.fromkeys(CUT_OFF), "InputParameters": parameters}
             operation = replace(operation, tag=None)
         rest = {
             "InputParameters": parameters,
             "ParentContext": parent,
-            "PreEntityImages": self._before(commit, habits),
-            "PostEntityImages": self._after(commit, habits),
+            "PreEntityImages": self._before(commit, steps),
+            "PostEntityImages": self._after(commit, steps),
         }
         return Message(operation, rest)
 
@@ -147,26 +158,26 @@ class Writer:
             return target(self._table(value.table), value.id, filled)
         return option_value(value) if name == "Status" else value
 
-    def _before(self, commit: Commit, habits: Habits) -> list[Any]:
+    def _before(self, commit: Commit, steps: Steps) -> list[Any]:
         """There is none of a row that comes to be."""
-        if not habits.images or commit.before is None or commit.message not in ("Update", "Delete"):
+        if not steps.images or commit.before is None or commit.message not in ("Update", "Delete"):
             return []
         shown = image(self._table(commit.table), commit.id, commit.before.values)
         return pairs({"PreImage": shown})
 
-    def _after(self, commit: Commit, habits: Habits) -> list[Any]:
+    def _after(self, commit: Commit, steps: Steps) -> list[Any]:
         """Asynchronous steps bring the row's name unasked; there is none of a row that is gone."""
         if commit.after is None or commit.message not in ("Create", "Update"):
             return []
         table = self._table(commit.table)
         name = {table.primary_name: commit.after.values.get(table.primary_name)}
         images = {"AsynchronousStepPrimaryName": image(table, commit.id, name)}
-        if habits.images:
+        if steps.images:
             images["PostImage"] = image(table, commit.id, commit.after.values)
         return pairs(images)
 
 
-def _parts(commit: Commit, habits: Habits) -> list[dict[str, Value]]:
+def _parts(commit: Commit, steps: Steps) -> list[dict[str, Value]]:
     """The columns of each message: of a new row all, of an update those that were submitted."""
     if commit.message == "Create" and commit.after is not None:
         return [{name: value for name, value in commit.after.values.items() if value is not None}]
@@ -174,17 +185,15 @@ def _parts(commit: Commit, habits: Habits) -> list[dict[str, Value]]:
         return [{}]
     groups: list[dict[str, Value]] = [{}, {}, {}]
     for name, value in commit.submitted.items():
-        own = (habits.split_owner and name == "ownerid") + 2 * (
-            habits.split_state and name in _STATE
-        )
+        own = (steps.split_owner and name == "ownerid") + 2 * (steps.split_state and name in _STATE)
         groups[own][name] = value
     stamps = {name: commit.after.values.get(name) for name in _STAMPS}
     return [{**group, **stamps} for group in groups if group] or [stamps]
 
 
-def _fires(commit: Commit, columns: Mapping[str, Value], habits: Habits) -> bool:
+def _fires(commit: Commit, columns: Mapping[str, Value], steps: Steps) -> bool:
     """Whether a step on this message is one for these columns."""
-    filtering = habits.filtering.get(commit.table)
+    filtering = steps.filtering.get(commit.table)
     return commit.message != "Update" or filtering is None or bool(filtering & set(columns))
 
 
