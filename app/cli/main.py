@@ -18,6 +18,7 @@ from app.cli.demo import demo
 from app.cli.dlq import dlq
 from app.cli.failures import ExitCode, report
 from app.cli.rules import rules
+from app.cli.sandbox import sandbox
 from app.cli.topics import topics
 from app.cli.trace import trace
 from app.cli.worker import worker
@@ -70,6 +71,7 @@ for command in (worker, demo, check, trace):
 app.add_typer(rules, name="rules")
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
+app.add_typer(sandbox, name="sandbox")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

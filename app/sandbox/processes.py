@@ -19,10 +19,15 @@ def announce(addresses: Mapping[str, Any]) -> None:
 
 async def until_told_to_stop() -> None:
     """Return at SIGINT or SIGTERM."""
+    await told_to_stop().wait()
+
+
+def told_to_stop() -> asyncio.Event:
+    """Set at SIGINT or SIGTERM from now on, which otherwise do nothing more."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Where the loop cannot watch signals, the default of the platform ends the process.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, told.set)
-    await told.wait()
+    return told

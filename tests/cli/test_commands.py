@@ -71,6 +71,16 @@ def test_the_command_table_is_the_one_that_we_promise() -> None:
         "topics create",
         "dlq",
         "dlq list",
+        "sandbox",
+        "sandbox kafka",
+        "sandbox entra",
+        "sandbox dataverse",
+        "sandbox content-server",
+        "sandbox faults",
+        "sandbox faults list",
+        "sandbox faults set",
+        "sandbox faults clear",
+        "sandbox faults bad-day",
     }
 
 

@@ -10,17 +10,15 @@ import asyncio
 from typing import Any
 
 from app.sandbox.entra.clients import EntraClient
+from app.sandbox.entra.defaults import CLIENT_ID, CLIENT_SECRET, TENANT
 from app.sandbox.entra.simulator import EntraSimulator
 from app.sandbox.processes import announce, until_told_to_stop
 from app.serving import LocalCa
 
-CLIENT_ID = "11111111-2222-4333-8444-555555555555"
-CLIENT_SECRET = "sandbox-secret"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What a registered application needs; shared with the simulated Dataverse's command."""
-    parser.add_argument("--tenant", default="sandbox", help="tenant id (default: %(default)s)")
+    parser.add_argument("--tenant", default=TENANT, help="tenant id (default: %(default)s)")
     parser.add_argument("--client-id", default=CLIENT_ID, help="default: %(default)s")
     parser.add_argument("--client-secret", default=CLIENT_SECRET, help="default: %(default)s")
     parser.add_argument(

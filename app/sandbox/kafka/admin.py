@@ -2,9 +2,10 @@
 
 ``GET /`` is a page for people. On `app.sandbox.faults.ADMIN_PATH`, as with the other simulators:
 
-    GET     the faults that wait and how often each kind has struck
+    GET     the faults that wait, how often each kind has struck, and the kinds that there are
     POST    one fault, or a list of them, as JSON objects
-    DELETE  clear them all, so that stalls end and connections are accepted again
+    DELETE  clear them all, or with ``?kind=`` those of one kind, so that stalls end and
+            connections are accepted again
 
 Kinds and fields are those of `app.sandbox.kafka.faults.BrokerFault`, and these, which happen at
 once: ``drop`` (every open connection is closed), ``move_leader`` (`topic`, `partition`: its next
@@ -26,7 +27,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.sandbox.faults import ADMIN_PATH
-from app.sandbox.kafka.faults import BrokerFault
+from app.sandbox.kafka.faults import KINDS, BrokerFault
 
 if TYPE_CHECKING:
     from app.sandbox.kafka.broker import EmbeddedBroker
@@ -47,13 +48,12 @@ def admin_app(broker: EmbeddedBroker) -> Starlette:
     async def faults(request: Request) -> Response:
         if request.method == "POST":
             try:
-                await _let_happen(broker, _parsed(await request.json()))
+                await let_happen(broker, parsed(await request.json()))
             except (ValueError, TypeError, LookupError) as error:
                 return JSONResponse({"error": str(error.args[0])}, 400)
         elif request.method == "DELETE":
-            broker.faults.clear()
-        waiting = [asdict(fault) for fault in broker.faults.waiting()]
-        return JSONResponse({"waiting": waiting, "struck": dict(broker.faults.struck)})
+            broker.faults.clear(request.query_params.get("kind"))
+        return JSONResponse(told(broker))
 
     async def page(request: Request) -> Response:
         return HTMLResponse(_page(broker))
@@ -66,7 +66,17 @@ def admin_app(broker: EmbeddedBroker) -> Starlette:
     )
 
 
-def _parsed(body: Any) -> list[dict[str, Any]]:
+def told(broker: EmbeddedBroker) -> dict[str, Any]:
+    """What `ADMIN_PATH` answers."""
+    return {
+        "waiting": [asdict(fault) for fault in broker.faults.waiting()],
+        "struck": dict(broker.faults.struck),
+        "kinds": [*KINDS, *_AT_ONCE],
+    }
+
+
+def parsed(body: Any) -> list[dict[str, Any]]:
+    """The faults of a body. Raises ValueError for what is none, or has a field it does not know."""
     items = body if isinstance(body, list) else [body]
     for item in items:
         if not isinstance(item, dict) or "kind" not in item:
@@ -77,7 +87,11 @@ def _parsed(body: Any) -> list[dict[str, Any]]:
     return items
 
 
-async def _let_happen(broker: EmbeddedBroker, items: list[dict[str, Any]]) -> None:
+async def let_happen(broker: EmbeddedBroker, items: list[dict[str, Any]]) -> None:
+    """Add the faults that wait, and do what happens at once.
+
+    Raises ValueError, TypeError or LookupError for a fault that makes no sense.
+    """
     broker.faults.add(*(BrokerFault(**i) for i in items if i["kind"] not in _AT_ONCE))
     for item in items:
         if item["kind"] == "drop":

@@ -1,0 +1,186 @@
+"""``dovetail sandbox``: simulated systems to develop against, all or some, and their faults."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.failures import Failed
+from app.cli.sandbox_faults import faults
+from app.sandbox.choice import PAGES_PORT, PORTS, Choice, System
+
+sandbox = typer.Typer(invoke_without_command=True)
+sandbox.add_typer(faults, name="faults")
+
+_ADVICE = "put right what it says and start it again; `dovetail sandbox --help` has the options"
+_NUMBER = typer.Option(min=0, max=65_535, metavar="PORT", show_default=True)
+Fixed = Annotated[int, _NUMBER]
+Data = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Keep everything there; else in memory.")
+]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Write the settings of a worker to this file."),
+]
+Kafka = Annotated[
+    str | None,
+    typer.Option("--kafka", metavar="HOST:PORT", help="A broker that runs, instead of our own."),
+]
+PagesPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        metavar="PORT",
+        help=f"Port of the pages; without it {PAGES_PORT}, or a free one where that is taken.",
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65_535, metavar="PORT", help="Instead of the usual one; 0 for a free one."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Decides ids, for a new sandbox.")]
+Users = Annotated[int, typer.Option(min=1, help="How many people, for a new sandbox.")]
+Only = Annotated[
+    list[System] | None,
+    typer.Option("--only", help="Start this system and what it needs; repeat for several."),
+]
+
+
+@sandbox.callback()
+def run_all(
+    context: typer.Context,
+    only: Only = None,
+    data: Data = None,
+    env_file: EnvFile = None,
+    kafka: Kafka = None,
+    kafka_port: Fixed = PORTS[System.KAFKA],
+    entra_port: Fixed = PORTS[System.ENTRA],
+    dataverse_port: Fixed = PORTS[System.DATAVERSE],
+    content_server_port: Fixed = PORTS[System.CONTENT_SERVER],
+    pages_port: PagesPort = None,
+    seed: Seed = 0,
+    users: Users = 8,
+) -> None:
+    """Start simulated systems to develop against, and run until Ctrl-C.
+
+    An embedded Kafka broker, Entra ID, Dataverse and Content Server with its directory service, on
+    the same ports at every start. Pages show what they hold; a row that is written becomes a
+    change event on Kafka. With --data everything is kept: a broker up to its last record, the
+    simulated systems up to their last second should the process be killed.
+
+    \b
+    Example:
+      dovetail sandbox --data ./sandbox --env-file sandbox.env
+      dovetail sandbox --only dataverse --only kafka
+    """
+    if context.invoked_subcommand is not None:
+        return
+    ports = {
+        System.KAFKA: kafka_port,
+        System.ENTRA: entra_port,
+        System.DATAVERSE: dataverse_port,
+        System.CONTENT_SERVER: content_server_port,
+    }
+    systems = frozenset(only) if only else frozenset(System)
+    choice = Choice(systems, ports, data, kafka, seed, users)
+    _run(choice, pages_port=pages_port, env_file=env_file)
+
+
+@sandbox.command("kafka")
+def run_kafka(
+    port: Port = None, data: Data = None, env_file: EnvFile = None, pages_port: PagesPort = None
+) -> None:
+    """Start the embedded Kafka broker alone.
+
+    \b
+    Example:
+      dovetail sandbox kafka --port 9192 --data ./kafka
+    """
+    _one(System.KAFKA, port, Choice(data=data), pages_port, env_file)
+
+
+@sandbox.command("entra")
+def run_entra(
+    port: Port = None, data: Data = None, env_file: EnvFile = None, pages_port: PagesPort = None
+) -> None:
+    """Start the simulated Entra ID alone.
+
+    \b
+    Example:
+      dovetail sandbox entra --port 8444
+    """
+    _one(System.ENTRA, port, Choice(data=data), pages_port, env_file)
+
+
+@sandbox.command("dataverse")
+def run_dataverse(
+    port: Port = None,
+    data: Data = None,
+    env_file: EnvFile = None,
+    kafka: Kafka = None,
+    pages_port: PagesPort = None,
+    users: Users = 8,
+) -> None:
+    """Start the simulated Dataverse, with the Entra ID that it needs.
+
+    \b
+    Example:
+      dovetail sandbox dataverse --port 8181 --kafka localhost:9092
+    """
+    choice = Choice(data=data, kafka=kafka, users=users)
+    _one(System.DATAVERSE, port, choice, pages_port, env_file)
+
+
+@sandbox.command("content-server")
+def run_content_server(
+    port: Port = None,
+    data: Data = None,
+    env_file: EnvFile = None,
+    kafka: Kafka = None,
+    pages_port: PagesPort = None,
+    seed: Seed = 0,
+    users: Users = 8,
+) -> None:
+    """Start the simulated Content Server alone, with its directory service.
+
+    \b
+    Example:
+      dovetail sandbox content-server --data ./content-server
+    """
+    choice = Choice(data=data, kafka=kafka, seed=seed, users=users)
+    _one(System.CONTENT_SERVER, port, choice, pages_port, env_file)
+
+
+def _one(
+    system: System, port: int | None, choice: Choice, pages_port: int | None, env_file: Path | None
+) -> None:
+    ports = {} if port is None else {system: port}
+    chosen = replace(choice, systems=frozenset({system}), ports=ports)
+    _run(chosen, pages_port=pages_port, env_file=env_file)
+
+
+def _run(choice: Choice, *, pages_port: int | None, env_file: Path | None) -> None:
+    # The simulated systems are large: help must not wait for them.
+    from app.sandbox.assembly import CannotListen
+    from app.sandbox.kafka.state import DataFolderInUse
+    from app.sandbox.keeping import FolderInUse, Unusable
+    from app.sandbox.running import run
+
+    try:
+        asyncio.run(run(choice, pages_port=pages_port, env_file=env_file, tell=_tell))
+    except (CannotListen, DataFolderInUse, FolderInUse, Unusable, OSError) as error:
+        raise Failed(f"the sandbox ended: {error}", advice=_ADVICE) from error
+
+
+def _tell(text: str) -> None:
+    # What it says are its own made-up logins, which a person needs to see.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,168 @@
+"""A sandbox: the chosen systems, started together, wired to each other and kept in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from app.sandbox import company
+from app.sandbox.choice import (
+    CHANGES_TOPIC,
+    ECM_TOPIC,
+    SOURCE_PARTITIONS,
+    TITLES,
+    Choice,
+    System,
+)
+from app.sandbox.content_server import ContentServerSimulator
+from app.sandbox.content_server import keeping as ecm_keeping
+from app.sandbox.content_server.default_definition import default_definition
+from app.sandbox.content_server.relay import EcmRelay
+from app.sandbox.dataverse import DataverseSimulator
+from app.sandbox.dataverse import keeping as dataverse_keeping
+from app.sandbox.entra import EntraSimulator
+from app.sandbox.entra.defaults import TENANT
+from app.sandbox.kafka import EmbeddedBroker
+from app.sandbox.keeping import Keeper, Part
+from app.sandbox.keeping.keeper import Take
+from app.serving import LocalCa
+
+_DRAIN_SECONDS = 3.0
+
+
+class CannotListen(Exception):
+    """A port is taken or not allowed; the text says whose and what to do."""
+
+
+class Sandbox:
+    """The chosen systems, while the context manager is open; None for those that do not run.
+
+    With a data folder the simulated systems are saved all the time and once more at the end, after
+    the last request was answered. Raises `CannotListen`; `FolderInUse`, `DataFolderInUse` and
+    `Unusable` for a data folder.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.broker: EmbeddedBroker | None = None
+        self.entra: EntraSimulator | None = None
+        self.dataverse: DataverseSimulator | None = None
+        self.content_server: ContentServerSimulator | None = None
+        self.keeper: Keeper | None = None
+        self._takes: dict[Part, Take] = {}
+        self._stack = AsyncExitStack()
+
+    @property
+    def bootstrap(self) -> str | None:
+        """The address of the broker that the systems tell of what happens, if any."""
+        return self.broker.bootstrap if self.broker else self.choice.kafka
+
+    @property
+    def running(self) -> list[System]:
+        """What runs here, in the order of `System`."""
+        return [system for system in System if self.choice.starts(system)]
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        if self.choice.data is not None:
+            self.keeper = await self._stack.enter_async_context(Keeper(self.choice.data))
+        elif self.choice.starts(System.KAFKA):
+            # Tables of a worker whose topics were in the memory of an earlier sandbox.
+            shutil.rmtree(self.choice.tables_folder, ignore_errors=True)
+        starts: dict[System, Callable[[], Awaitable[None]]] = {
+            System.KAFKA: self._start_broker,
+            System.CONTENT_SERVER: self._start_content_server,
+            System.ENTRA: self._start_entra,
+            System.DATAVERSE: self._start_dataverse,
+        }
+        for system, start in starts.items():
+            if self.choice.starts(system):
+                await self._listening(system, start)
+        if self.keeper is not None:
+            self.keeper.keep(self._takes)
+
+    async def _listening(self, system: System, start: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await start()
+        except OSError as error:
+            port = self.choice.port(system)
+            raise CannotListen(
+                f"{TITLES[system]} cannot listen on port {port} ({error.strerror or error}): does "
+                f"another sandbox run? Choose another port, or 0 for a free one."
+            ) from error
+
+    async def _start_broker(self) -> None:
+        data = None if self.choice.data is None else self.choice.data / "kafka"
+        broker = EmbeddedBroker(port=self.choice.port(System.KAFKA), data=data)
+        self.broker = await self._stack.enter_async_context(broker)
+        await _create_topics(broker.bootstrap)
+
+    async def _start_entra(self) -> None:
+        ca = LocalCa(self.choice.authority_folder)
+        clients = [company.SERVICE, company.DEVELOPER]
+        entra = EntraSimulator(TENANT, clients, port=self.choice.port(System.ENTRA), ca=ca)
+        self.entra = await self._stack.enter_async_context(entra)
+
+    async def _start_content_server(self) -> None:
+        server = ContentServerSimulator(
+            self.choice.seed,
+            default_definition(self.choice.users),
+            port=self.choice.port(System.CONTENT_SERVER),
+            kept=self._kept(ecm_keeping.PART),
+        )
+        if self.bootstrap is not None:
+            relay = EcmRelay(server, self.bootstrap, ECM_TOPIC)
+            await self._stack.enter_async_context(relay)
+            self._stack.push_async_callback(_within, relay.drained)
+        self.content_server = await self._stack.enter_async_context(server)
+        self._takes[ecm_keeping.PART] = lambda: ecm_keeping.kept(server.store)
+
+    async def _start_dataverse(self) -> None:
+        assert self.entra is not None
+        state = self._kept(dataverse_keeping.PART)
+        dataverse = DataverseSimulator(
+            self.entra,
+            application_users=company.APPLICATION_USERS,
+            port=self.choice.port(System.DATAVERSE),
+            state=state,
+        )
+        if state is None:
+            company.settle(dataverse, default_definition(self.choice.users).users)
+        self.dataverse = await self._stack.enter_async_context(dataverse)
+        self._takes[dataverse_keeping.PART] = lambda: dataverse.state
+
+    def _kept(self, part: Part) -> Any:
+        return None if self.keeper is None else self.keeper.read(part)
+
+
+async def _within(drained: Callable[[], Awaitable[None]]) -> None:
+    """Wait a moment for what has happened to be told; a broker that is away is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(drained(), _DRAIN_SECONDS)
+
+
+async def _create_topics(bootstrap: str) -> None:
+    """The topics of the producers that the simulated systems stand in for."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        missing = {CHANGES_TOPIC, ECM_TOPIC} - set(await admin.list_topics())
+        await admin.create_topics([NewTopic(name, SOURCE_PARTITIONS, 1) for name in missing])
+    finally:
+        await admin.close()
