@@ -15,9 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from app.demo.history import Played
 from app.demo.stage import Stage
 from app.demo.truth import STAGES, Life, Truth, stage_id
-from app.sandbox.dataverse import Commit, Reference
-from app.sandbox.events import rec
-from app.sandbox.events.change import Encoded, RowEvent
+from app.sandbox.dataverse import Reference
+from app.sandbox.dataverse.push import ServiceEndpoint, Steps
 from streams.catalogue import Catalogue, ColumnKind, ColumnValue, Table
 from streams.messages.dead_letters import Failure, original_headers
 from streams.topics import CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
@@ -91,65 +90,10 @@ def early_workspaces(stage: Stage, truth: Truth) -> dict[str, int]:
     return made
 
 
-class Echo:
-    """Dataverse tells Kafka of each write, ours included, as a service endpoint does."""
-
-    def __init__(self, stage: Stage, catalogue: Catalogue, producer: AIOKafkaProducer) -> None:
-        self._catalogue = catalogue
-        self._producer = producer
-        self._topic = stage.names.changes
-        self._queue: asyncio.Queue[Encoded] = asyncio.Queue()
-        self.sent = 0
-        self._paused = False
-        self._end = stage.dataverse.on_commit(self._committed)
-        self._task = asyncio.create_task(self._send())
-
-    def _committed(self, commit: Commit) -> None:
-        table = self._catalogue.get(commit.table)
-        if self._paused or table is None or commit.after is None or commit.before is None:
-            return
-        columns = {name: _canonical(value) for name, value in commit.submitted.items()}
-        known = {name: value for name, value in columns.items() if name in table.columns}
-        event = RowEvent(
-            table=table,
-            id=commit.row.id,
-            operation="update",
-            row=known,
-            at_ms=int(commit.at.timestamp() * 1000),
-            version=commit.version,
-            actor=commit.author.user_id,
-            changed=frozenset(known),
-            tag=commit.author.tag,
-        )
-        for encoded in rec.encode(event):
-            self._queue.put_nowait(encoded)
-
-    def pause(self) -> None:
-        """Be quiet: what is written now is how things were before."""
-        self._paused = True
-
-    def resume(self) -> None:
-        self._paused = False
-
-    async def _send(self) -> None:
-        while True:
-            encoded = await self._queue.get()
-            headers = list(encoded.headers)
-            await self._producer.send(
-                self._topic, key=encoded.key, value=encoded.value, headers=headers
-            )
-            self.sent += 1
-
-    async def stop(self) -> None:
-        self._end()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-
-def _canonical(value: object) -> ColumnValue:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return value if isinstance(value, str | int | bool) else None
+def service_endpoint(stage: Stage, catalogue: Catalogue) -> ServiceEndpoint:
+    """What tells Kafka of each write to Dataverse, ours included."""
+    steps = Steps(tables=frozenset(catalogue.tables))
+    return ServiceEndpoint(stage.dataverse, stage.bootstrap, stage.names.changes, steps=steps)
 
 
 async def produce(producer: AIOKafkaProducer, messages: Iterable[Played], told: Told) -> None:

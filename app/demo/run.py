@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -108,11 +108,10 @@ class Demo:
         self.watch = play.Watch(self.here, consumer, admin)
         for client in (self.producer, consumer, admin):
             await client.start()
-        self.echo = play.Echo(self.here, self.book.catalogue, self.producer)
         try:
-            yield
+            async with AsyncExitStack() as self.listening:
+                yield
         finally:
-            await self.echo.stop()
             await self.producer.stop()
             await consumer.stop()
             await admin.close()
@@ -120,9 +119,9 @@ class Demo:
     async def prepare(self) -> None:
         """Rows, early workspaces, topics, history; and the worker."""
         await play.create_topics(self.here)
-        self.echo.pause()
         play.seed_dataverse(self.here, self.truth, self.book.catalogue)
-        self.echo.resume()
+        self.endpoint = play.service_endpoint(self.here, self.book.catalogue)
+        await self.listening.enter_async_context(self.endpoint)
         early = play.early_workspaces(self.here, self.truth)
         partitions = self.here.names.partitions
         self.history = Playwright(self.truth, early, self.seed, partitions).write()
@@ -172,7 +171,7 @@ class Demo:
         judgement = judge(expectations(self.truth), self.here.content_server, self.here.dataverse)
         _, errors = await play.dead_letters(self.here)
         counters = await self.here.worker.counters()
-        echoes = self.echo.sent
+        echoes = self.endpoint.sent
         latencies: list[float] = []
         if judgement.agrees:
             latencies = await play.live_latencies(self.here, self.truth, _LIVE_CHANGES)

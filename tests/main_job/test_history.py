@@ -35,7 +35,6 @@ class Drama:
     scene: Scene
     truth: Truth
     history: History
-    echo: play.Echo
 
     async def play(self, messages: Sequence[Played]) -> None:
         await play.produce(self.scene.producer, messages, lambda _: None)
@@ -74,11 +73,8 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
     history = Playwright(truth, early, SEED, names.partitions).write()
     own = {CHANGES_TOPIC: names.changes}
     messages = [replace(m, topic=own.get(m.topic, names.ecm_events)) for m in history.messages]
-    echo = play.Echo(here, BOOK.catalogue, scene.producer)
-    try:
-        yield Drama(scene, truth, History(messages, history.unreadable), echo)
-    finally:
-        await echo.stop()
+    async with play.service_endpoint(here, BOOK.catalogue):
+        yield Drama(scene, truth, History(messages, history.unreadable))
 
 
 def test_the_small_history_has_all_that_the_demos_has() -> None:
