@@ -26,6 +26,7 @@ from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.dataverse import keeping as dataverse_keeping
+from app.sandbox.dataverse.push import ServiceEndpoint
 from app.sandbox.entra import EntraSimulator
 from app.sandbox.entra.defaults import TENANT
 from app.sandbox.kafka import EmbeddedBroker
@@ -145,7 +146,18 @@ class Sandbox:
         if state is None:
             company.settle(dataverse, default_definition(self.choice.users).users)
         self.dataverse = await self._stack.enter_async_context(dataverse)
+        if self.bootstrap is not None:
+            await self._push(dataverse, self.bootstrap)
         self._takes[dataverse_keeping.PART] = lambda: dataverse.state
+
+    async def _push(self, dataverse: DataverseSimulator, bootstrap: str) -> None:
+        """Tell the broker of each commit, of the last one too before it ends."""
+        endpoint = ServiceEndpoint(
+            dataverse, bootstrap, CHANGES_TOPIC, partitions=SOURCE_PARTITIONS
+        )
+        await self._stack.enter_async_context(endpoint)
+        self._stack.push_async_callback(_within, endpoint.drained)
+        self._stack.push_async_callback(dataverse.stop)
 
     def _kept(self, part: Part) -> Any:
         return None if self.keeper is None else self.keeper.read(part)
