@@ -6,15 +6,13 @@ an outcome of a command of ours; after it is absorbed, the flows decide over the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from streams.aliases import introduced
-from streams.catalogue import ColumnValue
 from streams.flows.shape import Cause
-from streams.happenings import remembered
+from streams.happenings import remembered, with_past
 from streams.memory import Memory
 from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
@@ -42,7 +40,7 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.processes import is_partial, moves
-from streams.reading import done_before, read, reads_open, under_way
+from streams.reading import done_before, read, reads_open, under_way, was_absent
 from streams.rules import RuleBook
 from streams.telling import (
     answers_with_columns,
@@ -52,8 +50,6 @@ from streams.telling import (
     news_of_absence,
 )
 from tables.flow_steps import Refusal
-from tables.keys import RecordRef
-from tables.pasts import PastRow
 from tables.records import Stamp
 from tables.stages import Move
 from tables.workspace_links import FolderLink, Link
@@ -128,7 +124,9 @@ class Absorber:
         merge = before.merged(change.columns, stamp)
         removed = change.operation is Operation.DELETE
         row = merge.row.removed(stamp) if removed else merge.row
-        past = self._past(change.record, memory, stamp, change.columns, removed=removed)
+        past = with_past(
+            self.book, change.record, memory.past, stamp, change.columns, removed=removed
+        )
         after = memory.with_(row=row, past=past)
         why = (
             "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
@@ -151,20 +149,6 @@ class Absorber:
             skip=None if commands else skip,
             near_miss=near_miss,
         )
-
-    def _past(
-        self,
-        record: RecordRef,
-        memory: Memory,
-        stamp: Stamp,
-        columns: Mapping[str, ColumnValue],
-        *,
-        removed: bool = False,
-    ) -> PastRow:
-        """What was so before, of the columns whose past some rule looks at."""
-        watched = self.book.watched(record.table)
-        past = memory.past.seen(stamp, {c: v for c, v in columns.items() if c in watched})
-        return past.removed(stamp) if removed and watched else past
 
     def _skip(
         self, change: RecordChange, memory: Memory, changed: frozenset[str], stamp: Stamp
@@ -210,7 +194,8 @@ class Absorber:
             asking = (by, cause.rule)
             neighbours = memory.neighbours.workspace_asked(*asking)
             facts = tuple(answers_with_workspace(self.book, cause.record, memory, (asking,)))
-            enough = memory.row.known
+            # Of a record that is not there nothing comes of reading it once more.
+            enough = memory.row.known or was_absent(memory)
         else:
             neighbours = memory.neighbours.columns_asked(by, cause.columns)
             facts = tuple(answers_with_columns(cause.record, memory, {by: cause.columns}))
@@ -288,7 +273,7 @@ class Absorber:
             return Absorbed(done, facts=tuple(news_of_absence(outcome.record, done)), cause=outcome)
         stamp = _stamp(outcome.modified_ms, outcome.version, outcome.modified_ms)
         merge = done.row.merged(outcome.columns, stamp)
-        past = self._past(outcome.record, done, stamp, outcome.columns)
+        past = with_past(self.book, outcome.record, done.past, stamp, outcome.columns)
         after = done.with_(row=merge.row, past=past)
         facts: tuple[Fact, ...] = (
             *moves(self.book, outcome.record, memory.row, merge.row),

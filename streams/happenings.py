@@ -1,4 +1,4 @@
-"""Events of documents and workflows, kept for every flow alike (pure).
+"""What has happened, kept for every flow alike: events of documents and workflows, the past (pure).
 
 The kind of a document and of what an event says of it come as attributes (``document_type``,
 ``expires_on``, ``workflow_id``, ``comment``), see ``streams.formats.ecm_events``.
@@ -6,10 +6,17 @@ The kind of a document and of what an event says of it come as attributes (``doc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from streams.catalogue import ColumnValue
 from streams.memory import Memory
 from streams.messages.facts import EcmEvent, WorkspaceEvent
+from streams.rules import RuleBook
 from tables import approvals, evidence
 from tables.documents import DocumentRef
+from tables.keys import RecordRef
+from tables.pasts import PastRow
+from tables.records import Stamp
 
 #: The kinds that rows keep, by the event's name.
 _ITEM_KINDS = {f"document.{kind}": kind for kind in evidence.KINDS} | {
@@ -26,6 +33,21 @@ def remembered(memory: Memory, told: WorkspaceEvent) -> Memory:
     if event.event in _WORKFLOW_KINDS:
         return _workflow(memory, told.rule, event)
     return memory
+
+
+def with_past(
+    book: RuleBook,
+    record: RecordRef,
+    past: PastRow,
+    stamp: Stamp,
+    columns: Mapping[str, ColumnValue],
+    *,
+    removed: bool = False,
+) -> PastRow:
+    """What was so before, of the columns whose past some rule looks at, with one event more."""
+    watched = book.watched(record.table)
+    after = past.seen(stamp, {c: v for c, v in columns.items() if c in watched})
+    return after.removed(stamp) if removed and watched else after
 
 
 def _item(memory: Memory, rule: str, event: EcmEvent, document_id: int) -> Memory:

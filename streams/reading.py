@@ -37,6 +37,11 @@ def under_way(memory: Memory, read: ReadRecord) -> bool:
     return step.asked == read.desired and not step.is_closed(read.desired)
 
 
+def was_absent(memory: Memory) -> bool:
+    """True when the record was read and is not there, and nothing was heard of it since."""
+    return not memory.row.known and memory.steps.get(UPKEEP, "read").confirmed is not None
+
+
 def reads_open(memory: Memory, cause: TimeReached) -> tuple[ReadRecord, ...]:
     """The reading that was asked for and never came to an end."""
     step = memory.steps.get(UPKEEP, "read")

@@ -56,11 +56,11 @@ def news_for_askers(
 
 
 def news_of_absence(record: RecordRef, memory: Memory) -> Iterable[ColumnsKnown]:
-    """The record does not exist: those who wait for its columns hear that they are empty."""
-    if memory.row.known:
-        return
+    """The record is not there: what those who wait for its columns do not know yet is empty."""
+    newest = memory.row.newest
     for key, wanted in memory.neighbours.columns_wanted_by.items():
-        yield _columns_known(key, record, dict.fromkeys(wanted), 0)
+        told = {column: memory.row.value(column) for column in wanted}
+        yield _columns_known(key, record, told, newest.at_ms if newest else 0)
 
 
 def learnt(

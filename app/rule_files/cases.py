@@ -86,7 +86,7 @@ class Given(RuleModel):
     document: FiledDocument | None = None
     #: Who did it.
     actor: str | None = None
-    #: What else the event says.
+    #: What else the event says; a workflow's event is about the newest one, unless it says which.
     attributes: Mapping[str, str | int | bool | None] = Field(default_factory=dict)
 
 

@@ -89,7 +89,7 @@ def _repeated(placed: list[PlacedRule], key: Any) -> Iterator[tuple[PlacedRule, 
 
 def _labels(one: PlacedPart) -> Iterator[Fault]:
     workspace = one.workspace
-    filled = {f"{trail[-2]}/{trail[-1]}" for trail, _ in one.rule.value_expressions()}
+    filled = {path for _, path in one.rule.filled_attributes()}
     taken: set[str] = set()
     for trail, path in one.rule.shown_attributes():
         where = one.at(*trail)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
 from app.rule_files.placed import PlacedPart, PlacedRule
-from streams.rules import FlowRule, Trail
+from streams.rules import FlowRule
 from streams.rules.hints import nearest
 
 
@@ -62,13 +62,8 @@ def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
 
 
 def _attributes(one: PlacedPart, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
-    places: list[tuple[tuple[str, str], Trail]] = [
-        ((str(trail[-2]), str(trail[-1])), trail) for trail, _ in one.rule.value_expressions()
-    ]
-    for trail, path in one.rule.shown_attributes():
+    for trail, path in (*one.rule.filled_attributes(), *one.rule.shown_attributes()):
         category, _, name = path.partition("/")
-        places.append(((category, name), trail))
-    for (category, name), trail in places:
         if category not in known:
             what = f"Extended ECM has no category {category!r}"
             yield Fault(one.at(*trail), what, nearest(category, known))

@@ -97,6 +97,8 @@ class Trial:
         self.folders: dict[tuple[int, str], int] = {}
         #: Whose workspace a number is: ``account/1#account-workspace``.
         self.owners: dict[int, str] = {}
+        #: The workflows that were started, by the workspace that each is in, the newest last.
+        self.workflows: dict[int, list[int]] = {}
         self._rows = _Rows()
         self._names = Names(book)
         self._dynamics: dict[str, dict[str, ColumnValue]] = {}
@@ -127,7 +129,7 @@ class Trial:
                 record=record,
                 document=given.document,
                 actor=given.actor,
-                attributes=given.attributes,
+                attributes=self._attributes(given),
                 origin=_ORIGIN,
             )
             return WorkspaceEvent(record=record, rule=given.rule or "", event=event)
@@ -146,6 +148,19 @@ class Trial:
             version=self._events,
             origin=_ORIGIN,
         )
+
+    def _attributes(self, given: Given) -> Mapping[str, str | int | bool | None]:
+        """What the event says; a workflow that a case does not name is the newest one there."""
+        if not str(given.event).startswith("workflow.") or "workflow_id" in given.attributes:
+            return given.attributes
+        owner = f"{short_name(self._names.record(given.of or ''))}#{given.rule}"
+        started = [
+            n
+            for place, found in self.workflows.items()
+            for n in found
+            if self.owners.get(place) == owner
+        ]
+        return {**given.attributes, **({"workflow_id": max(started)} if started else {})}
 
     def _pass(self, span_ms: int) -> None:
         until = self.now_ms + span_ms
@@ -205,7 +220,9 @@ class Trial:
                     url=url,
                 )
             case StartWorkflow():
-                return WorkflowStarted(**common, workflow_id=self._number(), round=command.round)
+                number = self._number()
+                self.workflows.setdefault(command.workspace_id, []).append(number)
+                return WorkflowStarted(**common, workflow_id=number, round=command.round)
             case SetRecordColumns():
                 self._dynamics.setdefault(command.key, {}).update(command.columns)
                 return RecordColumnsSet(**common, columns=command.columns, modified_ms=self.now_ms)

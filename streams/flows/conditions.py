@@ -29,6 +29,13 @@ def context(view: View, rule: RecordRule) -> dict[str, Any]:
     return {**others, "record": record, "stage": _stage(view)}
 
 
+def as_of(
+    view: View, variables: Mapping[str, Any], columns: Mapping[str, ColumnValue]
+) -> Mapping[str, Any]:
+    """The variables with these columns of the record instead of the present ones."""
+    return {**variables, "record": _values(view.table, columns)}
+
+
 def columns_wanted(rule: RecordRule, alias: str, table: Table) -> tuple[str, ...]:
     """What the rule's expressions read of the record that a lookup points to."""
     return tuple(sorted(rule.reads[alias] & table.columns.keys()))

@@ -42,3 +42,8 @@ def as_column(view: View, column: str, at_ms: int | None) -> ColumnValue:
     if declared is not None and declared.kind is ColumnKind.DATE:
         return moment.date().isoformat()
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def day_of(at_ms: int) -> str:
+    """The day of a moment, in UTC."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).date().isoformat()

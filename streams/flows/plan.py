@@ -58,9 +58,12 @@ class Plan:
         self._reasons.append(reason)
 
     def meets(self, condition: Expression, variables: Mapping[str, Any]) -> bool:
-        """Whether the record meets a condition; says why not, and reads it when that is why."""
+        """Whether the record meets a condition; says why not.
+
+        A column that was never heard of is not empty: the record is read when that may be why.
+        """
         met = holds(condition, variables)
-        if met is None and not self.view.knows(condition.columns()):
+        if not met and not self.view.knows(condition.columns()):
             self.read_record()
         elif met is None:
             self.because(Reason.CONDITION_UNDECIDED)

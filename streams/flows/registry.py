@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from streams.flows import compliance_gate, contract_lifecycle, record_workspace
+from streams.flows import compliance_gate, contract_lifecycle, record_workspace, service_case
 from streams.flows.shape import Flow
 
 FLOWS: tuple[Flow, ...] = (
     record_workspace.FLOW,
     contract_lifecycle.FLOW,
+    service_case.FLOW,
     compliance_gate.FLOW,
 )

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     RECORD_DELETED = "record_deleted"
     RECORD_UNKNOWN = "record_unknown"
     STAGE_NOT_REACHED = "stage_not_reached"
+    CASE_ENDED = "case_ended"
     OPPORTUNITY_LOST = "opportunity_lost"
     WAITING_FOR_COLUMNS = "waiting_for_columns"
     WAITING_FOR_WORKSPACE = "waiting_for_workspace"

@@ -26,10 +26,12 @@ from streams.rules.book import ProcessRule, RuleBook
 from streams.rules.compliance_gate import ComplianceGateRule, GateColumns
 from streams.rules.contract import ContractColumns, ContractRule
 from streams.rules.record_workspace import RecordWorkspaceRule
+from streams.rules.service_case import ServiceCaseRule
 
 #: The model of a rule by its flow's name, as the files say it.
 MODELS: Mapping[str, type[TableRule]] = {
-    model.flow: model for model in (RecordWorkspaceRule, ContractRule, ComplianceGateRule)
+    model.flow: model
+    for model in (RecordWorkspaceRule, ContractRule, ServiceCaseRule, ComplianceGateRule)
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "RoleRule",
     "RuleBook",
     "RuleModel",
+    "ServiceCaseRule",
     "Span",
     "TableRule",
     "Trail",

@@ -33,8 +33,9 @@ Trail = tuple[str | int, ...]
 _TEXT_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _COLUMN = re.compile(r"\b([a-z_][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
 _DURATION = re.compile(r"(\d+)\s*(seconds?|minutes?|hours?|days?|weeks?)")
-#: What stands under this key gives values.
-_VALUES = "attributes"
+#: What stands under these keys gives values.
+_VALUES = ("attributes", "comment")
+_VALUE_KEYS = frozenset(_VALUES)
 _UNIT_MS = {
     "second": 1000,
     "minute": 60_000,
@@ -186,9 +187,9 @@ class LinkColumns(WrittenColumns):
 class RecordRule(RuleModel):
     """What a rule says of the records of one table: conditions over them, and columns of theirs.
 
-    By convention expressions under ``attributes`` give values and all others are questions (true
-    or false), and keys that end in ``_attribute`` hold the path of a category attribute,
-    ``"Business Record/State"``; all are checked for every flow alike.
+    By convention expressions under ``attributes`` and ``comment`` give values and all others are
+    questions (true or false), and keys that end in ``_attribute`` hold the path of a category
+    attribute, ``"Business Record/State"``; all are checked for every flow alike.
     """
 
     table: str
@@ -202,13 +203,19 @@ class RecordRule(RuleModel):
 
     def questions(self) -> Iterator[tuple[Trail, Expression]]:
         """The conditions of the rule, and where each stands."""
-        yield from _within(self, (), Expression, skip=(_VALUES,))
+        yield from _within(self, (), Expression, skip=_VALUES)
 
     def value_expressions(self) -> Iterator[tuple[Trail, Expression]]:
         """The expressions that give values, and where each stands."""
         for trail, expression in _within(self, (), Expression):
-            if _VALUES in trail:
+            if not _VALUE_KEYS.isdisjoint(trail):
                 yield trail, expression
+
+    def filled_attributes(self) -> Iterator[tuple[Trail, str]]:
+        """The category attributes that expressions fill, as ``Category/Attribute``, and where."""
+        for trail, _ in self.value_expressions():
+            if trail[-3:-2] == ("attributes",):
+                yield trail, f"{trail[-2]}/{trail[-1]}"
 
     @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:

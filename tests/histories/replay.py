@@ -24,6 +24,7 @@ from streams.engine.records import Outgoing
 from streams.memory import DECIDE_TABLES
 from streams.messages.facts import FACTS
 from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
+from tests.fakes.gateways import FakeWorkspace
 from tests.streams.samples import START_MS
 from tests.streams.world import World
 
@@ -96,8 +97,19 @@ def _end(world: World) -> Iterator[Line]:
             "attributes": workspace.attributes,
             "roles": {role: list(members) for role, members in workspace.roles.items()},
             "parents": sorted(workspace.parents),
+            **_furniture(workspace),
         }
     for _, workflow in sorted(world.ecm.workflows.items()):
         yield {"workflow": workflow.id, **asdict(workflow)}
     for key, columns in sorted(world.dynamics.rows.items()):
         yield {"dynamics": key, "columns": columns}
+
+
+def _furniture(workspace: FakeWorkspace) -> Line:
+    """Who may open it, how long it is kept, which folders it has: as far as a rule says so."""
+    found = {
+        "access": list(workspace.access or ()),
+        "retention": list(workspace.retention or ()),
+        "folders": workspace.folders,
+    }
+    return {name: value for name, value in found.items() if value}

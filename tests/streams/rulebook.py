@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
-from streams.rules import ContractRule, ProcessRule, RecordWorkspaceRule, RuleBook
+from streams.rules import (
+    ContractRule,
+    ProcessRule,
+    RecordWorkspaceRule,
+    RuleBook,
+    ServiceCaseRule,
+)
 from tests.streams.gate_rules import CLAIM, GATE_RULE
 
 _K = ColumnKind
@@ -49,6 +55,26 @@ OPPORTUNITY = Table(
         "new_contractdocumentversion": Column(_K.INTEGER),
     },
 )
+INCIDENT = Table(
+    "incident",
+    "incidents",
+    "incidentid",
+    {
+        "title": Column(_K.TEXT),
+        "customerid": _lookup("account", "contact"),
+        "statecode": Column(_K.CHOICE),
+        "isescalated": Column(_K.BOOLEAN),
+        "new_casevalue": Column(_K.NUMBER),
+        "merged": Column(_K.BOOLEAN),
+        "masterid": _lookup("incident"),
+        "ownerid": _lookup("systemuser", "team"),
+        "new_casefileid": Column(_K.TEXT),
+        "new_resolutiondecision": Column(_K.TEXT),
+        "new_resolutionapprover": Column(_K.TEXT),
+        "new_resolutiondecidedon": Column(_K.DATETIME),
+        "new_resolutioncomment": Column(_K.TEXT),
+    },
+)
 PROCESS = Table(
     "opportunitysalesprocess",
     "opportunitysalesprocesses",
@@ -70,7 +96,7 @@ USER = Table(
     reference=True,
 )
 
-TABLES = (ACCOUNT, OPPORTUNITY, PROCESS, STAGE, USER, CLAIM)
+TABLES = (ACCOUNT, OPPORTUNITY, INCIDENT, PROCESS, STAGE, USER, CLAIM)
 CATALOGUE = Catalogue({table.name: table for table in TABLES})
 
 _WRITE_BACK = {"workspace_id": "new_xecmworkspaceid", "workspace_url": "new_xecmworkspaceurl"}
@@ -144,9 +170,54 @@ CONTRACT_RULE = ContractRule.model_validate(
     }
 )
 
+CASE_RULE = ServiceCaseRule.model_validate(
+    {
+        "name": "service-case",
+        "table": "incident",
+        "lookups": {"customer": "customerid"},
+        "when": (
+            "record.isescalated == true "
+            "|| (record.new_casevalue != null && record.new_casevalue >= 1000.0) "
+            '|| customer.accountnumber == "VIP"'
+        ),
+        "resolved": "record.statecode == 1",
+        "cancelled": "record.statecode == 2",
+        "merged": "merged",
+        "merged_into": "masterid",
+        "workspace": {
+            "external_system": "D365",
+            "business_object_type": "servicecase",
+            "type": "Service Case",
+            "name": "Case file {title}",
+            "state_attribute": "Business Record/Record State",
+            "roles": [{"role": "Owner", "members": ["ownerid"]}],
+            "relations": [{"column": "customerid"}],
+        },
+        "restricted_to": ["Team", "Owner"],
+        "retention": {"classification": "Service/Cases"},
+        "approval": {
+            "when": "record.new_casevalue != null && record.new_casevalue >= 1000.0",
+            "workflow_map": "Resolution Approval",
+            "title": "Resolution of {title}",
+            "comment": "record.title",
+            "attributes": {"Amount": "record.new_casevalue"},
+            "decisions": {"pending": "Waiting", "approved": "Approved", "rejected": "Rejected"},
+            "decision_attribute": "Approval/Decision",
+            "approver_attribute": "Approval/Approver",
+        },
+        "write_back": {
+            "workspace_id": "new_casefileid",
+            "decision": "new_resolutiondecision",
+            "approver": "new_resolutionapprover",
+            "decided_on": "new_resolutiondecidedon",
+            "comment": "new_resolutioncomment",
+        },
+    }
+)
+
 BOOK = RuleBook(
     catalogue=CATALOGUE,
-    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE, GATE_RULE),
+    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE, CASE_RULE, GATE_RULE),
     processes=(
         ProcessRule(
             table="opportunitysalesprocess",

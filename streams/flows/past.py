@@ -1,0 +1,50 @@
+"""Since when, and for which time, something is so: runs of a record's past (``tables.pasts``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from streams.catalogue import ColumnValue
+from streams.flows.shape import View
+from tables.pasts import State
+from tables.records import Stamp
+
+#: What tells one time from another: an answer, or a digest of what is asked for.
+Key = str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A time over which the key stayed the same; ``number`` counts those of this key, from 1.
+
+    All of it follows from the record's events, so any order of them ends in the same run. A late
+    event may move the beginning; it changes the number only if it parts two times of one key.
+    """
+
+    key: Key
+    since: Stamp
+    number: int
+
+
+def newest_run(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Run:
+    """The run that lasts until now; ``key`` is None over a record that is not alive."""
+    keyed = ((state.stamp, key(state.columns) if state.alive else None) for state in _states(view))
+    counted: Counter[Key] = Counter()
+    run = Run(None, Stamp(0), 0)
+    for value, states in groupby(keyed, key=lambda pair: pair[1]):
+        counted[value] += 1
+        run = Run(value, next(states)[0], counted[value])
+    return run
+
+
+def _states(view: View) -> Iterator[State]:
+    """The past, and the present where the past does not know of it: it is new, or was restored."""
+    last = None
+    for last in view.past.states():
+        yield last
+    newest = view.row.newest
+    if newest is not None and (last is None or last.alive != view.row.alive):
+        yield State(newest, view.row.values(), view.row.alive)
