@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tests.kafka_server.apache import ApacheKafka, free_ports
 from tests.kafka_server.container import KafkaInDocker, docker_answers
@@ -30,6 +30,17 @@ class Broker(Protocol):
 
     def close(self) -> None:
         """End, and leave nothing behind."""
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A broker that can go away for a while, and comes back at its address with its data."""
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+
+    def start(self) -> None:
+        """Start it again; returns when clients and groups can use it. Raises BrokerUnavailable."""
 
 
 class ForeignBroker:

@@ -61,6 +61,15 @@ class KafkaInDocker:
         self._container.start()
         wait_until_answers(self.bootstrap, START_SECONDS, self._why_it_ended)
 
+    def stop(self) -> None:
+        """End the broker as an operator would; the container stays, with its data and port."""
+        self._container.get_wrapped_container().stop()
+
+    def start(self) -> None:
+        """Start the container again, until the broker in it answers."""
+        self._container.get_wrapped_container().start()
+        wait_until_answers(self.bootstrap, START_SECONDS, self._why_it_ended)
+
     def close(self) -> None:
         """Remove the container and its data."""
         self._container.stop()

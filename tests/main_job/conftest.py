@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.demo.stage import Names, stage
+from app.sandbox.kafka import EmbeddedBroker
 from streams import topics
-from tests.main_job.scene import Scene, partition_counts, places_of, scene_on
+from tests.kafka_server.choice import Restartable
+from tests.main_job.scene import Scene, Switch, partition_counts, places_of, scene_on
 
 PARTITIONS = 3
 
@@ -33,8 +37,23 @@ async def scene(
         ecm_events=unique_name("ecm"),
         partitions=await _skip_the_past(address, unique_name("app")) if address else PARTITIONS,
     )
-    async with stage(tmp_path, bootstrap=address, names=names) as here, scene_on(here) as scene:
+    broker = None if embedded else request.getfixturevalue("kafka_broker")
+    async with (
+        stage(tmp_path, bootstrap=address, names=names) as here,
+        scene_on(here, _switch(here.broker or broker)) as scene,
+    ):
         yield scene
+
+
+def _switch(broker: object) -> Switch | None:
+    """How to take the broker away, None for one that somebody else runs."""
+    if isinstance(broker, EmbeddedBroker):
+        return Switch(broker.stop, broker.start)
+    if isinstance(broker, Restartable):
+        return Switch(
+            partial(asyncio.to_thread, broker.stop), partial(asyncio.to_thread, broker.start)
+        )
+    return None
 
 
 async def _skip_the_past(address: str, group: str) -> int:

@@ -8,10 +8,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -34,6 +36,14 @@ _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
+@dataclass(frozen=True)
+class Switch:
+    """Takes something away, and brings it back."""
+
+    off: Callable[[], Awaitable[None]]
+    on: Callable[[], Awaitable[None]]
+
+
 class Scene:
     """A stage with clients on its broker. The worker is started by the test."""
 
@@ -44,8 +54,10 @@ class Scene:
         watch: play.Watch,
         pages: httpx.AsyncClient,
         letters_from: Mapping[TopicPartition, int],
+        broker: Switch | None,
     ) -> None:
         self.here = here
+        self._broker = broker
         self.worker = here.worker
         self.dataverse = here.dataverse
         self.content_server = here.content_server
@@ -54,6 +66,13 @@ class Scene:
         self._pages = pages
         self._letters_from = letters_from
         self._version = 1_000
+
+    @property
+    def broker(self) -> Switch:
+        """Takes the broker away; skips the test where the broker is somebody else's."""
+        if self._broker is None:
+            pytest.skip("a broker that somebody else runs is not taken away")
+        return self._broker
 
     # -- the worker ------------------------------------------------------------------------------
 
@@ -195,7 +214,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene_on(here: Stage) -> AsyncIterator[Scene]:
+async def scene_on(here: Stage, broker: Switch | None = None) -> AsyncIterator[Scene]:
     """Connect to the stage's broker, make the producers' topics, note where its letters end."""
     address = here.bootstrap
     await play.create_topics(here)
@@ -209,7 +228,7 @@ async def scene_on(here: Stage) -> AsyncIterator[Scene]:
         try:
             counts = await partition_counts(admin)
             ends = await consumer.end_offsets(places_of(counts, DEAD_LETTERS.name))
-            yield Scene(here, producer, play.Watch(here, consumer, admin), pages, ends)
+            yield Scene(here, producer, play.Watch(here, consumer, admin), pages, ends, broker)
         finally:
             await admin.close()
 

@@ -48,10 +48,7 @@ async def _works(scene: Scene) -> None:
 
 
 async def test_a_broker_that_is_not_there_is_waited_for(scene: Scene) -> None:
-    broker = scene.here.broker
-    if broker is None:
-        pytest.skip("only an embedded broker can be taken away")
-    await broker.stop()
+    await scene.broker.off()
     await scene.worker.start()
 
     told = await _unready(scene, scene.here.bootstrap)
@@ -60,7 +57,7 @@ async def test_a_broker_that_is_not_there_is_waited_for(scene: Scene) -> None:
     assert await _lives(scene)
     assert scene.here.bootstrap in scene.log
 
-    await broker.start()
+    await scene.broker.on()
     await _works(scene)
 
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -91,13 +92,9 @@ async def _run(options: argparse.Namespace) -> None:
 
 def _allow_many_connections() -> None:
     """Each connection is an open file, and systems give a process few until it asks for more."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+    if now < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 

@@ -16,8 +16,6 @@ from streams.engine import Engine, Outgoing, Record, Rows
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.stages import Calls, Count
 
-pytestmark = pytest.mark.broker
-
 
 @pytest.fixture
 async def broker() -> AsyncIterator[EmbeddedBroker]:
