@@ -21,6 +21,7 @@ from streams.engine.clients import connection_options, patiently
 from streams.engine.overlay import Change
 from streams.engine.records import TopicPartition
 from streams.engine.settings import EngineSettings
+from streams.errors import Misconfigured
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,11 @@ class TableTask:
     began: float = field(default_factory=time.monotonic)
 
     def plan(self, begin: int, end: int) -> None:
-        """Decide what to read, given the offsets that the changelog has now."""
+        """Decide what to read, given the offsets that the changelog has now.
+
+        Raises Misconfigured when records that are needed were thrown away: reading on without
+        them would lose rows, and nobody would see it.
+        """
         local = self.store.position(self.table)
         if local is not None and local > end:
             log.warning(
@@ -68,7 +73,14 @@ class TableTask:
             )
             self.store.clear(self.table)
             local = None
-        self.position = max(begin, local or 0)
+        self.position = local or 0
+        if self.position < begin:
+            raise Misconfigured(
+                f"The changelog {self.place} begins at offset {begin}, and the store needs what "
+                f"was at {self.position}: records of the table {self.table} were deleted",
+                advice="set its cleanup.policy to compact alone; to go on, restore the data "
+                "directory, or delete the changelog, reset the group's offsets and replay",
+            )
         self.end = end
         limit = end if self.committed is None else min(self.committed, end)
         self.limit = max(limit, self.position)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.sandbox.kafka import EmbeddedBroker
+from app.sandbox.kafka import BrokerFault, EmbeddedBroker
 from streams.engine import Engine, Outgoing, Record, Rows
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.stages import Calls, Count
@@ -108,6 +108,34 @@ async def test_lost_answers_double_nothing(broker: EmbeddedBroker, weak_lab: Lab
     assert await weak_lab.table("counts") == {"a": "40", "b": "40"}
     outputs = await weak_lab.outputs("out")
     assert len(outputs) == len(set(outputs)) == 80
+
+
+@pytest.mark.parametrize("kind", ["hang_up", "lose_answer", "stall"])
+async def test_a_commit_that_is_not_answered_is_repeated_and_changes_no_row_before(
+    broker: EmbeddedBroker, weak_lab: Lab, kind: str
+) -> None:
+    engine = counting(weak_lab)
+    async with running(engine):
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+        broker.faults.add(BrokerFault(kind, times=None, api="offset_commit"))
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: outputs_are(weak_lab, 10))
+        await asyncio.sleep(0.5)
+        assert engine.read("counts", "a") == b"5"
+        assert await weak_lab.committed("in") == {0: 10 if kind == "lose_answer" else 5}
+        broker.faults.clear()
+        await until(lambda: weak_lab.all_committed("in"))
+        await until(lambda: engine.read("counts", "a") == b"10")
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+        assert engine.status().halted is None
+    assert await weak_lab.outputs("out") == [("a", str(count)) for count in range(1, 16)]
+
+
+async def outputs_are(lab: Lab, number: int) -> bool:
+    """Whether so many outputs are there."""
+    return len(await lab.outputs("out")) == number
 
 
 async def test_dropped_connections_stop_nothing(broker: EmbeddedBroker, weak_lab: Lab) -> None:
