@@ -18,6 +18,7 @@ from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     ColumnsKnown,
     ColumnsWanted,
+    DocumentTold,
     EcmEvent,
     Fact,
     FolderOwned,
@@ -95,7 +96,7 @@ class Absorber:
                 return self._change(cause, memory)
             case EcmEvent():
                 return self._own_event(cause, memory)
-            case WorkspaceEvent():
+            case WorkspaceEvent() | DocumentTold():
                 return self._event(cause, memory)
             case WorkspaceWanted() | ColumnsWanted():
                 return self._asked(cause, memory)
@@ -181,10 +182,14 @@ class Absorber:
         told = WorkspaceEvent(record=event.record, rule=rule or "", event=event)
         return self._event(told, memory)
 
-    def _event(self, event: WorkspaceEvent, memory: Memory) -> Absorbed:
-        unknown = not memory.row.known
-        reads = (read(event.record, "unknown", event.event.at_ms),) if unknown else ()
-        return Absorbed(remembered(memory, event), commands=reads, cause=event)
+    def _event(self, event: WorkspaceEvent | DocumentTold, memory: Memory) -> Absorbed:
+        after = remembered(memory, event)
+        # What another record tells comes again as often as something happens there.
+        if after is memory and isinstance(event, DocumentTold):
+            return Absorbed(memory)
+        at_ms = event.event.at_ms if isinstance(event, WorkspaceEvent) else 0
+        reads = () if memory.row.known else (read(event.record, "unknown", at_ms),)
+        return Absorbed(after, commands=reads, cause=event)
 
     def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
         """Remember who asks, answer when the answer is known, read the record when nothing is."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from streams.catalogue import ColumnValue
 from streams.memory import Memory
-from streams.messages.facts import EcmEvent, WorkspaceEvent
+from streams.messages.facts import DocumentTold, EcmEvent, WorkspaceEvent
 from streams.rules import RuleBook
 from tables import approvals, evidence
 from tables.documents import DocumentRef
@@ -25,8 +25,11 @@ _ITEM_KINDS = {f"document.{kind}": kind for kind in evidence.KINDS} | {
 _WORKFLOW_KINDS = {f"workflow.{kind}": kind for kind in approvals.KINDS}
 
 
-def remembered(memory: Memory, told: WorkspaceEvent) -> Memory:
+def remembered(memory: Memory, told: WorkspaceEvent | DocumentTold) -> Memory:
     """Return the memory after an event of a workspace; most events leave it as it is."""
+    if isinstance(told, DocumentTold):
+        row = memory.evidence.told(told.rule, told.document_id, told.item)
+        return memory if row is memory.evidence else memory.with_(evidence=row)
     event = told.event
     if event.event in _ITEM_KINDS and event.document is not None:
         return _item(memory, told.rule, event, event.document.id)

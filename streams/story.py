@@ -10,6 +10,7 @@ from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     AliasKnown,
     ColumnsKnown,
+    DocumentTold,
     EcmEvent,
     FolderOwned,
     Operation,
@@ -52,6 +53,9 @@ def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
             return [_told(cause.key, 0, words)]
         case FolderOwned():
             words = f"folder {cause.folder_id} is that of {cause.owner}"
+            return [_told(cause.key, 0, words)]
+        case DocumentTold():
+            words = f"document {cause.document_id} concerns it"
             return [_told(cause.key, 0, words)]
         case ColumnsKnown():
             return [_told(cause.key, cause.at_ms, f"columns of {cause.about} are known")]

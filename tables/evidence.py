@@ -71,6 +71,13 @@ class Item(Row):
             return self
         return self.model_copy(update={"events": {**self.events, kind: event}})
 
+    def merged(self, other: Item) -> Item:
+        """Return the item with all events that are known of either."""
+        merged = self
+        for kind, event in other.events.items():
+            merged = merged.reported(kind, event)
+        return merged
+
     @property
     def status(self) -> ItemStatus:
         newest = max((kind for kind in self.events if kind in _STATUS), key=self._order, default="")
@@ -119,9 +126,13 @@ class EvidenceRow(Row):
         }
 
     def reported(self, rule: str, document_id: int, kind: str, event: ItemEvent) -> EvidenceRow:
+        return self.told(rule, document_id, Item(events={kind: event}))
+
+    def told(self, rule: str, document_id: int, item: Item) -> EvidenceRow:
+        """Return the row with what another record knows of a document; nothing new, no change."""
         name = f"{rule}/{document_id}"
         before = self.items.get(name, Item())
-        after = before.reported(kind, event)
+        after = before.merged(item)
         if after is before:
             return self
         return self.model_copy(update={"items": {**self.items, name: after}})

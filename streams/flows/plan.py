@@ -54,6 +54,10 @@ class Plan:
         """Tell people of something that has just come to be."""
         self._notes.append(Note(kind, self.rule, words))
 
+    def tell(self, fact: Fact) -> None:
+        """Tell another record."""
+        self._facts.append(fact)
+
     def because(self, reason: Reason) -> None:
         self._reasons.append(reason)
 

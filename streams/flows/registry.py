@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from streams.flows import compliance_gate, contract_lifecycle, record_workspace, service_case
+from streams.flows import (
+    compliance_gate,
+    contract_lifecycle,
+    project_workspace,
+    record_workspace,
+    service_case,
+)
 from streams.flows.shape import Flow
 
 FLOWS: tuple[Flow, ...] = (
@@ -10,4 +16,5 @@ FLOWS: tuple[Flow, ...] = (
     contract_lifecycle.FLOW,
     service_case.FLOW,
     compliance_gate.FLOW,
+    project_workspace.FLOW,
 )

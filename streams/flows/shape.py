@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CONDITION_UNDECIDED = "condition_undecided"
     RECORD_DELETED = "record_deleted"
     RECORD_UNKNOWN = "record_unknown"
+    NO_RELATED_RECORD = "no_related_record"
     STAGE_NOT_REACHED = "stage_not_reached"
     CASE_ENDED = "case_ended"
     OPPORTUNITY_LOST = "opportunity_lost"

@@ -19,7 +19,7 @@ from streams.messages.commands import (
 )
 from streams.messages.facts import BusinessObject
 from streams.naming import columns_of, workspace_name
-from streams.rules import FlowRule, LinkColumns, RelationRule, RoleRule, WorkspaceRule
+from streams.rules import FlowRule, FolderRule, LinkColumns, RelationRule, RoleRule, WorkspaceRule
 from tables.keys import RecordRef, digest
 from tables.workspace_links import Link
 
@@ -39,7 +39,7 @@ def business_object(rule: WorkspaceRule, record: RecordRef) -> BusinessObject:
 
 
 def attributes_of(
-    rule: WorkspaceRule, variables: Mapping[str, Any], shown: Mapping[str, ColumnValue]
+    rule: WorkspaceRule | FolderRule, variables: Mapping[str, Any], shown: Mapping[str, ColumnValue]
 ) -> Labels:
     """The category attributes: the rule's expressions, and what the flow itself shows.
 

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from streams.catalogue import ColumnValue
 from streams.messages.base import Message
+from tables.evidence import Item
 from tables.keys import RecordRef, workspace_key
 
 
@@ -181,6 +182,20 @@ class FolderOwned(Message):
         return self.record.key
 
 
+class DocumentTold(Message):
+    """A document in another record's workspace concerns ``record`` too: all that is known of it."""
+
+    kind: Literal["document_told"] = "document_told"
+    record: RecordRef
+    rule: str
+    document_id: int
+    item: Item
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
 class ColumnsWanted(Message):
     """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
 
@@ -272,6 +287,7 @@ Fact = (
     | WorkspaceWanted
     | WorkspaceKnown
     | FolderOwned
+    | DocumentTold
     | ColumnsWanted
     | ColumnsKnown
     | StageChanged

@@ -25,13 +25,25 @@ from streams.rules.base import (
 from streams.rules.book import ProcessRule, RuleBook
 from streams.rules.compliance_gate import ComplianceGateRule, GateColumns
 from streams.rules.contract import ContractColumns, ContractRule
+from streams.rules.project import (
+    DeliverableColumns,
+    FolderRule,
+    MilestoneRule,
+    ProjectRule,
+)
 from streams.rules.record_workspace import RecordWorkspaceRule
 from streams.rules.service_case import ServiceCaseRule
 
 #: The model of a rule by its flow's name, as the files say it.
 MODELS: Mapping[str, type[TableRule]] = {
     model.flow: model
-    for model in (RecordWorkspaceRule, ContractRule, ServiceCaseRule, ComplianceGateRule)
+    for model in (
+        RecordWorkspaceRule,
+        ContractRule,
+        ServiceCaseRule,
+        ProjectRule,
+        ComplianceGateRule,
+    )
 }
 
 __all__ = [
@@ -41,11 +53,15 @@ __all__ = [
     "ComplianceGateRule",
     "ContractColumns",
     "ContractRule",
+    "DeliverableColumns",
     "Expression",
     "FlowRule",
+    "FolderRule",
     "GateColumns",
     "LinkColumns",
+    "MilestoneRule",
     "ProcessRule",
+    "ProjectRule",
     "RecordRule",
     "RecordWorkspaceRule",
     "RelationRule",

@@ -67,6 +67,16 @@ class FakeEcm:
         assert len(found) <= 1, "a second workspace"
         return found[0] if found else None
 
+    @staticmethod
+    def workspace_number(business_object: BusinessObject) -> int:
+        """The id follows from the business object, so that two runs can be compared."""
+        return 1000 + sum(map(ord, business_object.type)) * 10_000 + _number(business_object)
+
+    @staticmethod
+    def folder_number(workspace_id: int, key: str) -> int:
+        """The id follows from workspace and key."""
+        return 9_000_000 + workspace_id * 100 + int(key[-4:], 16) % 100
+
     async def ensure_workspace(
         self,
         business_object: BusinessObject,
@@ -81,8 +91,7 @@ class FakeEcm:
         created = found is None
         if found is None:
             kept = {category: dict(fields) for category, fields in attributes.items()}
-            # The id follows from the business object, so that two runs can be compared.
-            number = 1000 + sum(map(ord, business_object.type)) * 10_000 + _number(business_object)
+            number = self.workspace_number(business_object)
             found = FakeWorkspace(number, business_object, workspace_type, name, kept)
             self.workspaces[number] = found
         return Workspace(found.id, found.name, f"https://ecm.example/nodes/{found.id}", created)
@@ -140,8 +149,7 @@ class FakeEcm:
     ) -> Folder:
         self.calls.append(f"folder {workspace_id} {key}")
         folders = self.workspaces[workspace_id].folders
-        # The id follows from workspace and key, so that two runs can be compared.
-        number = 9_000_000 + workspace_id * 100 + int(key[-4:], 16) % 100
+        number = self.folder_number(workspace_id, key)
         folder = folders.setdefault(key, FakeFolder(number, "", {}))
         folder.path = "/".join((*path, name))
         for category, fields in attributes.items():

@@ -85,6 +85,13 @@ def _commands(sent: Iterable[Outgoing]) -> list[Line]:
     ]
 
 
+def _folders(workspace: FakeWorkspace) -> dict[str, Any]:
+    return {
+        folder.path: folder.attributes | {"of": key}
+        for key, folder in sorted(workspace.folders.items())
+    }
+
+
 def _end(world: World) -> Iterator[Line]:
     for (table, key), value in sorted(world.rows.tables.items()):
         if table in DECIDE_TABLES:
@@ -110,6 +117,6 @@ def _furniture(workspace: FakeWorkspace) -> Line:
     found = {
         "access": list(workspace.access or ()),
         "retention": list(workspace.retention or ()),
-        "folders": workspace.folders,
+        "folders": _folders(workspace),
     }
     return {name: value for name, value in found.items() if value}

@@ -11,6 +11,7 @@ from streams.rules import (
     ServiceCaseRule,
 )
 from tests.streams.gate_rules import CLAIM, GATE_RULE
+from tests.streams.project_rules import MILESTONE, PROJECT, PROJECT_RULE
 
 _K = ColumnKind
 
@@ -96,7 +97,11 @@ USER = Table(
     reference=True,
 )
 
-TABLES = (ACCOUNT, OPPORTUNITY, INCIDENT, PROCESS, STAGE, USER, CLAIM)
+TABLES = (
+    *(ACCOUNT, OPPORTUNITY, INCIDENT, PROCESS, STAGE, USER),
+    CLAIM,
+    *(PROJECT, MILESTONE),
+)
 CATALOGUE = Catalogue({table.name: table for table in TABLES})
 
 _WRITE_BACK = {"workspace_id": "new_xecmworkspaceid", "workspace_url": "new_xecmworkspaceurl"}
@@ -217,7 +222,11 @@ CASE_RULE = ServiceCaseRule.model_validate(
 
 BOOK = RuleBook(
     catalogue=CATALOGUE,
-    rules=(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE, CASE_RULE, GATE_RULE),
+    rules=(
+        *(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE),
+        *(CASE_RULE, GATE_RULE),
+        PROJECT_RULE,
+    ),
     processes=(
         ProcessRule(
             table="opportunitysalesprocess",
