@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.cookiejar
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,6 +49,15 @@ class Timeouts:
         """Waiting for a free connection has no limit: the writers bound what is in flight."""
         seconds = self.read_seconds if method in ("GET", "HEAD") else self.write_seconds
         return httpx.Timeout(seconds, connect=self.read_seconds, pool=None)
+
+    def whole(self, method: str) -> float:
+        """Seconds after which an answer is given up whose body still trickles in.
+
+        The timeouts of httpx run from one piece to the next, so without this an answer that comes
+        a byte at a time would hold its record for ever.
+        """
+        timeout = self.of(method)
+        return (timeout.connect or 0.0) + 3 * (timeout.read or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +190,7 @@ class Endpoint:
         started = time.perf_counter()
         code = "error"
         try:
-            with self._transport_errors(operation):
+            async with self._in_time(operation, method):
                 response = await self._client.request(
                     method,
                     f"{self.base_url}{path}",
@@ -198,11 +208,12 @@ class Endpoint:
             seconds = time.perf_counter() - started
             self._observer.on_request(self.system, operation, code, seconds)
 
-    @contextmanager
-    def _transport_errors(self, operation: str) -> Iterator[None]:
+    @asynccontextmanager
+    async def _in_time(self, operation: str, method: str) -> AsyncIterator[None]:
         try:
-            yield
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(self._timeouts.whole(method)):
+                yield
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise transport_error(
                 error, f"{self.table.title} ({self.base_url}), {operation}", self._url_setting
             ) from None
@@ -240,7 +251,7 @@ def transport_error(error: Exception, what: str, url_setting: str) -> DovetailEr
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Misconfigured(f"{what}: {text}", code="url_invalid", advice=f"Correct {url_setting}")
     advice = f"It is waited for; if it stays away, check {url_setting}"
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
         return Unavailable(f"{what}: no answer in time ({text})", code="timeout", advice=advice)
     if isinstance(error, httpx.ConnectError):
         return Unavailable(f"{what}: no connection ({text})", code="no_connection", advice=advice)
