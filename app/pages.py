@@ -1,4 +1,5 @@
-"""The worker's pages: ``/metrics`` for Prometheus, ``/livez`` and ``/readyz`` for Kubernetes.
+"""The worker's pages: ``/metrics`` for Prometheus, ``/livez`` and ``/readyz`` for Kubernetes,
+``/gates`` for whoever is about to finalise a record (``app.gates``).
 
 They answer from the first second on, also while the broker is away or tables are recovered.
 Liveness means that the event loop turns and the worker has not halted; no outside system counts.
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.gates import Gates
 from streams.engine.status import EngineStatus
 
 #: A loop that has not turned for so long is stuck: a blocking call, or worse.
@@ -58,7 +60,9 @@ class Health:
         }
 
 
-def pages(health: Health, registry: CollectorRegistry, refresh: Callable[[], None]) -> Starlette:
+def pages(
+    health: Health, registry: CollectorRegistry, refresh: Callable[[], None], gates: Gates
+) -> Starlette:
     """Return the pages; ``refresh`` brings gauges up to date before each scrape."""
 
     async def metrics(_: Request) -> Response:
@@ -74,7 +78,7 @@ def pages(health: Health, registry: CollectorRegistry, refresh: Callable[[], Non
         return JSONResponse(body, status_code=200 if good else 503)
 
     async def index(_: Request) -> Response:
-        return PlainTextResponse("dovetail worker: /metrics /livez /readyz\n")
+        return PlainTextResponse("dovetail worker: /metrics /livez /readyz /gates/<table>/<id>\n")
 
     return Starlette(
         routes=[
@@ -82,5 +86,6 @@ def pages(health: Health, registry: CollectorRegistry, refresh: Callable[[], Non
             Route("/metrics", metrics),
             Route("/livez", livez),
             Route("/readyz", readyz),
+            Route("/gates/{table}/{id}", gates.answer),
         ]
     )

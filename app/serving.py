@@ -149,6 +149,11 @@ class ServedApp:
         self._task: asyncio.Task[None] | None = None
 
     @property
+    def host(self) -> str:
+        """The interface that is listened on."""
+        return self._host
+
+    @property
     def port(self) -> int:
         """The port that is listened on; known after the first `start`."""
         if self._port == 0:

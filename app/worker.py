@@ -12,14 +12,16 @@ import contextlib
 import logging
 import random
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from app import version
 from app.connections import Connections, connections
+from app.gates import Gates
 from app.live_names import live_names
 from app.pages import Health, pages
 from app.rule_files.live import check_live
@@ -107,6 +109,7 @@ class Worker:
         self.metrics = Metrics(self.registry)
         self.health = Health(rules=self.rules.book.digest)
         self.metrics.build_info.labels(version(), self.rules.book.digest).set(1)
+        self.gates = Gates(self.rules.book, SystemClock().now_ms, settings.gate_stale_after_seconds)
         self._assigned: set[str] = set()
 
     async def run(self) -> None:
@@ -115,6 +118,7 @@ class Worker:
             own_user = await self._systems_ready(systems)
             engine = self._engine(systems, own_user)
             self.health.engine = engine.status
+            self.gates.rows = engine
             self.health.waiting_for = None
             log.info("working", extra={"rules": self.rules.book.digest})
             keeper = asyncio.create_task(self._timekeeper(engine).run())
@@ -126,7 +130,7 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def _pages(self) -> AsyncIterator[None]:
-        app = pages(self.health, self.registry, self._refresh)
+        app = pages(self.health, self.registry, self._refresh, self.gates)
         served = ServedApp(app, host=self.settings.http_host, port=self.settings.http_port)
         try:
             await served.start()
@@ -136,11 +140,13 @@ class Worker:
                 f"{self.settings.http_port}: {error.strerror}",
                 advice="set DOVETAIL_HTTP_PORT to a port that is free",
             ) from None
-        log.info("pages", extra={"url": served.url})
+        self.gates.address = self.settings.http_advertised_url or _reachable(served)
+        log.info("pages", extra={"url": served.url, "advertised": self.gates.address})
         try:
             yield
         finally:
             await served.stop()
+            await self.gates.close()
 
     def _connections(self) -> contextlib.AbstractAsyncContextManager[Connections]:
         return connections(self.settings, self.rules.book.catalogue, HttpMetrics(self.metrics))
@@ -171,7 +177,8 @@ class Worker:
                 self.health.details = {}
 
     def _engine(self, systems: Connections, own_user: str) -> Engine:
-        engine = Engine(engine_settings(self.settings), observer=EngineMetrics(self.metrics))
+        settings = replace(engine_settings(self.settings), advertised_url=self.gates.address)
+        engine = Engine(settings, observer=EngineMetrics(self.metrics))
         for topic in topics.ALL:
             engine.declare(TopicSpec(topic.name, self.settings.partitions, topic.configs))
         self._add_stages(engine, systems, own_user)
@@ -248,6 +255,12 @@ class Worker:
             self.metrics.lag_messages.labels(place.topic, str(place.partition)).set(behind)
         for table, remaining in status.recovering.items():
             self.metrics.recovery_remaining.labels(table).set(remaining)
+
+
+def _reachable(served: ServedApp) -> str:
+    """Where other workers reach the pages, when nobody says it."""
+    everywhere = served.host in ("0.0.0.0", "::", "")
+    return f"http://{socket.gethostname()}:{served.port}" if everywhere else served.url
 
 
 def _patience(calls_in_flight: int, calls_per_second: float) -> Patience:

@@ -54,10 +54,9 @@ class Gate(Row):
         return self.model_copy(update={**update, "reverts": reverts})
 
     def finalized(self, at_ms: int, now_ms: int) -> Gate:
-        """Return the gate after the record was finalised; hearing it again changes nothing."""
-        if self.finalized_ms is not None:
-            return self
-        return self.model_copy(update={"finalized_ms": at_ms, "seen_ms": now_ms, "judged": False})
+        """Return the gate after the record was finalised; that may turn out to be longer ago."""
+        seen_ms = now_ms if self.finalized_ms is None else self.seen_ms
+        return self.model_copy(update={"finalized_ms": at_ms, "seen_ms": seen_ms})
 
     def reopened(self) -> Gate:
         """Return the gate of a record that is not finalised (any more)."""

@@ -163,7 +163,7 @@ async def stage(
             DataverseSimulator(entra, application_users={CLIENT_ID: "Dovetail"})
         )
         content_server = await stack.enter_async_context(ContentServerSimulator())
-        port = _free_port()
+        port = free_port()
         worker = WorkerProcess({}, folder / "worker.log", f"http://127.0.0.1:{port}")
         stack.push_async_callback(worker.stop)
         ready = Stage(
@@ -204,7 +204,8 @@ def _environment(stage: Stage, secret: str, port: int) -> dict[str, str]:
     return kept | {f"DOVETAIL_{name}": value for name, value in settings.items()}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

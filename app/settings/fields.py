@@ -74,6 +74,12 @@ class GeneralFields(BaseSettings):
     rules_directory: Path = Field(RULES_DIRECTORY, description="the folder of the rule files")
     http_host: str = Field("127.0.0.1", description="the interface of metrics and health checks")
     http_port: Port = Field(8080, description="the port of metrics and health checks")
+    http_advertised_url: Address = Field(
+        "", description="where other workers reach these pages, http://<pod>.<service>:8080"
+    )
+    gate_stale_after_seconds: Seconds = Field(
+        30, description="an answer of /gates says that it is stale when decisions are so far behind"
+    )
     ca_file: Path | None = Field(
         None, description="further certificate authorities to trust, PEM, for all connections"
     )

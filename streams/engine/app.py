@@ -9,6 +9,7 @@ import faust
 from faust.streams import Stream
 from faust.tables.manager import TableManager
 
+from streams.engine.addresses import EngineAssignor
 from streams.engine.consumer import EngineConsumer, EngineTransport
 from streams.engine.publisher import EngineProducer
 from streams.engine.records import TopicPartition
@@ -94,6 +95,7 @@ class EngineApp(faust.App):
     engine: Engine
     consumer: EngineConsumer
     producer: EngineProducer
+    assignor: EngineAssignor
 
     def __init__(self, engine: Engine, settings: EngineSettings) -> None:
         self.engine = engine
@@ -115,6 +117,8 @@ class EngineApp(faust.App):
             web_tables_enabled=False,
             Stream=BatchStream,
             TableManager=EngineTableManager,
+            PartitionAssignor=EngineAssignor,
+            canonical_url=settings.advertised_url or None,
         )
 
     async def on_first_start(self) -> None:

@@ -15,6 +15,7 @@ from streams.engine.app import Batch, EngineApp
 from streams.engine.errors import Halted, NotHere
 from streams.engine.partitioning import partition_of
 from streams.engine.partitions import Partitions
+from streams.engine.progress import Progress
 from streams.engine.publisher import EngineProducer
 from streams.engine.records import Outgoing, TopicPartition
 from streams.engine.recovery import ChangelogConsumer
@@ -62,6 +63,7 @@ class Engine:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._finished = asyncio.Event()
         self._counts: dict[str, int] = {}
+        self._progress = Progress(time.monotonic)
 
     @property
     def stages(self) -> Sequence[StageEntry]:
@@ -126,14 +128,29 @@ class Engine:
         )
 
     def read(self, table: str, key: str) -> bytes | None:
-        """Return a committed row; raises NotHere when another worker has it, KeyError for a table
-        that no stage declared."""
-        owner = self._stages[self.tables.owner(table)]
-        partition = partition_of(key.encode(), self._counts[owner.topics[0]])
-        store = self.partitions.store(partition)
-        if store is None:
-            raise NotHere(table, key, partition)
+        """Return a committed row; raises NotHere when another worker has it or nobody works on it
+        yet, KeyError for a table that no stage declared."""
+        place = self._places(table, key)[0]
+        store = self.partitions.store(place.partition)
+        if store is None or not self._counts:
+            raise NotHere(table, key, place.partition)
         return store.get(table, key)
+
+    def address_of(self, table: str, key: str) -> str | None:
+        """Return the address of the worker that has a key of a table; None while partitions move,
+        raises KeyError."""
+        assignor = self.app.assignor
+        return assignor.address_of(self._places(table, key)[0]) if self._counts else None
+
+    def behind_seconds(self, table: str, key: str) -> float:
+        """Return since when the stage that writes a key's row has had something left to do."""
+        return self._progress.behind_seconds(self._places(table, key))
+
+    def _places(self, table: str, key: str) -> list[TopicPartition]:
+        """The partitions in which a key's records come to the stage that writes the table."""
+        topics = self._stages[self.tables.owner(table)].topics
+        partition = partition_of(key.encode(), self._counts.get(topics[0], 1))
+        return [TopicPartition(topic, partition) for topic in topics]
 
     def held(self, table: str) -> Sequence[int]:
         """Return the partitions of a table that work on this worker; raises KeyError."""
@@ -276,14 +293,6 @@ class Engine:
         """Note every quarter of a second that the event loop turns, and the lag."""
         while True:
             self.board.loop_turn_at = time.monotonic()
-            self.board.lag = self._lag()
+            end_of = self.app.consumer.highwater_or_none
+            self.board.lag = self._progress.look(self.partitions.units, end_of)
             await asyncio.sleep(_TICK_SECONDS)
-
-    def _lag(self) -> dict[TopicPartition, int]:
-        lag: dict[TopicPartition, int] = {}
-        for unit in self.partitions.units:
-            for place, offset in unit.offsets.items():
-                end = self.app.consumer.highwater_or_none(place)
-                if end is not None:
-                    lag[place] = max(0, end - offset)
-        return lag

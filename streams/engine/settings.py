@@ -54,6 +54,8 @@ class EngineSettings:
     # Membership. An instance id (the pod's ordinal) makes a restart within the session timeout
     # cause no rebalance.
     instance_id: str | None = None
+    # Where the other workers reach this one's pages; a different one for each.
+    advertised_url: str = ""
     session_timeout_seconds: float = 10.0
     heartbeat_interval_seconds: float = 3.0
     rebalance_timeout_seconds: float = 60.0

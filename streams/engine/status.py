@@ -93,5 +93,5 @@ class StatusBoard:
     halted: str | None = None
     assigned: frozenset[TopicPartition] = frozenset()
     recovering: dict[str, int] = field(default_factory=dict)
-    lag: dict[TopicPartition, int] = field(default_factory=dict)
+    lag: Mapping[TopicPartition, int] = field(default_factory=dict)
     loop_turn_at: float = 0.0

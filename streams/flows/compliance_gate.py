@@ -37,8 +37,9 @@ from typing import Any
 from streams.catalogue import ColumnValue
 from streams.flows import workspaces
 from streams.flows.artifacts import Checklist, checklist
-from streams.flows.conditions import context, holds
+from streams.flows.conditions import as_of, context, holds
 from streams.flows.moments import as_column
+from streams.flows.past import newest_run
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, NoteKind, Reason, View
 from streams.flows.workspaces import Wanted
@@ -146,9 +147,9 @@ def _finalisation(
     view = plan.view
     if holds(rule.finalized, variables) is not True:
         return gate.reopened()
-    gate = gate.finalized(_finalized_ms(view, rule), view.now_ms)
     if gate.judged:
         return gate
+    gate = gate.finalized(_finalized_ms(view, rule, variables), view.now_ms)
     if view.now_ms < gate.seen_ms + rule.grace:
         plan.wake_at(gate.seen_ms + rule.grace)
         return gate
@@ -160,11 +161,10 @@ def _finalisation(
     return gate.violated_now(reverted=bool(rule.revert))
 
 
-def _finalized_ms(view: View, rule: ComplianceGateRule) -> int:
-    """When the record was finalised: the newest stamp of what the condition looks at."""
-    looked_at = (view.row.cells.get(column) for column in rule.finalized.columns())
-    stamps = [cell.stamp.at_ms for cell in looked_at if cell is not None]
-    return max(stamps, default=view.row.newest.at_ms if view.row.newest else view.at_ms)
+def _finalized_ms(view: View, rule: ComplianceGateRule, variables: Mapping[str, Any]) -> int:
+    """Since when the record is finalised: the same in whichever order its events came."""
+    run = newest_run(view, lambda past: holds(rule.finalized, as_of(view, variables, past)) is True)
+    return run.since.at_ms
 
 
 def _want_revert(plan: Plan, rule: ComplianceGateRule, gate: Gate) -> None:

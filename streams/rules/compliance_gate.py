@@ -55,6 +55,10 @@ class ComplianceGateRule(FlowRule):
     statuses: Mapping[str, str] = Field(default_factory=dict)
     write_back: GateColumns = GateColumns()
 
+    def watched(self) -> frozenset[str]:
+        """Since when the record is finalised is what judges it."""
+        return self.finalized.columns()
+
     def sets(self) -> Iterator[tuple[Trail, Mapping[str, ColumnValue]]]:
         """What takes a finalisation back."""
         yield ("revert",), self.revert

@@ -278,7 +278,7 @@ class TestAFinalisation:
         assert gate(decided(seen(evidence=GOOD, own=before))).reverts == 0
 
     def test_one_in_order_ends_the_showing_of_an_older_violation(self) -> None:
-        old = Gate(violated_ms=5, judged=True, finalized_ms=None)
+        old = Gate(violated_ms=5)
         at = seen(FINALISED, evidence=GOOD, own=GatesRow().with_gate(GATE_RULE.name, old))
         judged = decided(at, AT_ONCE)
         assert only(judged, "columns").columns["new_gateviolatedon"] is None
