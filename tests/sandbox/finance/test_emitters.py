@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from typing import Any
 
 from app.sandbox.events import Encoded
@@ -24,7 +25,7 @@ async def test_business_events_are_numbered_upwards_with_gaps(scene: Scene) -> N
     for number in range(8):
         scene.finance.seed("SalesInvoiceHeadersV2", {"InvoiceNumber": f"CIV-{number}", **INVOICE})
     numbers = [body(message)["ControlNumber"] for message in sent]
-    steps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(numbers)]
     assert min(steps) >= 1 and max(steps) > 1
     first = body(sent[0])
     assert (first["BusinessEventId"], first["InvoiceId"]) == (
