@@ -10,7 +10,7 @@ from app.rule_files.cases import Names, short_name
 from app.rule_files.schema import schemas
 from app.rule_files.tables import Tables, read_tables
 from app.rule_files.yaml import parse_document
-from app.sandbox.finance.entities import ENUMS, SETS
+from app.sandbox.events.finance_entities import ENUMS, SETS
 from app.settings.fields import RULES_DIRECTORY
 from streams.rules import RuleBook
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from app.rule_files.loading import load_rules
 from app.sandbox.events import finance
 from app.sandbox.events.change import Encoded, Named
-from app.sandbox.finance.entities import SETS
+from app.sandbox.events.finance_entities import SETS
 from app.settings.fields import RULES_DIRECTORY
 from streams.catalogue import ColumnValue
 from streams.formats import SourceMessage, decode

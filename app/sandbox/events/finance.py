@@ -23,7 +23,7 @@ from app.sandbox.events.change import (
     made_guid,
     moment,
 )
-from app.sandbox.finance.entities import ENUMS, NO_DATE, Entity, Field
+from app.sandbox.events.finance_entities import ENUMS, NO_DATE, Entity, Field
 from streams.catalogue import Column, ColumnKind, ColumnValue, Table
 
 _OPTIONS_FROM = 200_000_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
+from app.sandbox.events.finance_entities import COMPANY, SETS, Entity
 from app.sandbox.finance import queries
-from app.sandbox.finance.entities import COMPANY, SETS, Entity
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.store import Row, Store
 from app.sandbox.finance.values import equal, literal, stored

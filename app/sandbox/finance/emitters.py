@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from app.sandbox.events import finance
 from app.sandbox.events.change import Encoded, made_guid
-from app.sandbox.finance.entities import COMPANY
+from app.sandbox.events.finance_entities import COMPANY
 from app.sandbox.finance.store import Change, State
 
 Send = Callable[[Encoded], None]

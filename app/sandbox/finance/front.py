@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.sandbox.entra.tokens import InvalidToken, TokenTrust
+from app.sandbox.events.finance_entities import ENTITIES
 from app.sandbox.faults import ADMIN_PATH, Fault, FaultInjection, Faults
 from app.sandbox.finance import metadata
 from app.sandbox.finance.api import DATA_PATH, Answer, Api, Asked
 from app.sandbox.finance.batch import Batch
-from app.sandbox.finance.entities import ENTITIES
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.store import Store
 from app.serving import hang_up

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from app.sandbox.finance.entities import ENTITIES, ENUMS, Entity, Field
+from app.sandbox.events.finance_entities import ENTITIES, ENUMS, Entity, Field
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.values import NAMESPACE
 

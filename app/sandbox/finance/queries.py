@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from app.sandbox.dataverse.errors import Refusal as SyntaxRefusal
 from app.sandbox.dataverse.queries import syntax
-from app.sandbox.finance.entities import Entity, Field
+from app.sandbox.events.finance_entities import Entity, Field
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.store import Row
 from app.sandbox.finance.values import comparable, literal

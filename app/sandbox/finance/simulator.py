@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from app.sandbox.entra.tokens import TokenTrust
+from app.sandbox.events.finance_entities import COMPANY, SETS, Entity
 from app.sandbox.faults import Faults
 from app.sandbox.finance.api import DATA_PATH, Api, Asked
-from app.sandbox.finance.entities import COMPANY, SETS, Entity
 from app.sandbox.finance.front import SERVICE_ERRORS, Front
 from app.sandbox.finance.store import Callback, Change, Row, State, Store
 from app.sandbox.finance.values import stored

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.sandbox.finance.entities import COMPANY, Entity
+from app.sandbox.events.finance_entities import COMPANY, Entity
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.values import comparable
 

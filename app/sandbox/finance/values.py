@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.sandbox.finance.entities import ENUMS, Entity, Field
+from app.sandbox.events.finance_entities import ENUMS, Entity, Field
 from app.sandbox.finance.errors import Refusal
 
 NAMESPACE = "Microsoft.Dynamics.DataEntities"

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
+from app.sandbox.events.finance_entities import ENTITIES, SETS
 from app.sandbox.faults import ADMIN_PATH, Fault
-from app.sandbox.finance.entities import ENTITIES, SETS
 from app.sandbox.finance.front import SERVICE_ERRORS
 from tests.sandbox.finance.conftest import Scene
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from app.sandbox.events.finance_entities import NO_DATE
 from app.sandbox.finance import Row
-from app.sandbox.finance.entities import NO_DATE
 from tests.sandbox.finance.conftest import STRANGER, Scene
 
 VENDOR = "/data/VendorsV2(dataAreaId='usmf',VendorAccountNumber='V-1')"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.rule_files.loading import load_rules
 from app.sandbox.events import cloudevents, finance, relays
 from app.sandbox.events.change import Encoded, made_guid
-from app.sandbox.finance.entities import NO_DATE, SETS
+from app.sandbox.events.finance_entities import NO_DATE, SETS
 from app.settings.fields import RULES_DIRECTORY
 from streams.errors import Unreadable
 from streams.formats import Skipped, decode
