@@ -41,7 +41,7 @@ from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.entra import entra_page
 from app.sandbox.pages.html import Child, element
 from app.sandbox.pages.layout import link
-from app.sandbox.pages.parts import address, fault_section, framed
+from app.sandbox.pages.parts import address, fault_note, fault_section, framed
 from app.sandbox.pages.start import start_page
 from app.sandbox.switches import Switches, bad_day, switches_of
 
@@ -49,6 +49,7 @@ T = TypeVar("T")
 
 _WHOLE = frozenset({"times", "every", "status", "retry_after", "partition"})
 _FRACTIONS = frozenset({"seconds", "lasting"})
+_USUAL = (("times", 1), ("every", 1))
 
 
 def pages_app(sandbox: Sandbox) -> Starlette:
@@ -80,7 +81,8 @@ class Pages:
         self._switches = switches
 
     async def start(self, request: Request) -> Response:
-        return self._page("Sandbox", start_page(self._sandbox, self._switches), "/")
+        body = start_page(self._sandbox, self._switches, str(request.base_url))
+        return self._page("Sandbox", body, "/")
 
     async def token(self, request: Request) -> Response:
         entra, org = self._sandbox.entra, self._sandbox.dataverse
@@ -99,8 +101,9 @@ class Pages:
                 _there(self._sandbox.content_server)
             ),
         }
-        faults = fault_section(system, self._switches[system].told())
-        return self._page(TITLES[system], [contents[system](), faults], address(system))
+        told = self._switches[system].told()
+        body = [fault_note(told), contents[system](), fault_section(system, told)]
+        return self._page(TITLES[system], body, address(system))
 
     async def table(self, request: Request) -> Response:
         name = request.path_params["table"]
@@ -186,13 +189,13 @@ class Pages:
 def fault_of(form: FormData) -> dict[str, Any]:
     """A fault from a form, empty fields left out. Raises ValueError for what is no number."""
     fault: dict[str, Any] = {"kind": str(form.get("kind", ""))}
-    if not form.get("times"):
-        fault["times"] = None
     for name, text in form.items():
-        if name == "kind" or not isinstance(text, str) or not text.strip():
-            continue
-        fault[name] = _read(name, text.strip())
-    return fault
+        if name != "kind" and isinstance(text, str) and text.strip():
+            fault[name] = _read(name, text.strip())
+    if "times" not in fault:
+        fault["times"] = None
+    # What is as usual goes without saying: not every kind has these fields.
+    return {name: value for name, value in fault.items() if (name, value) not in _USUAL}
 
 
 def _read(name: str, text: str) -> Any:

@@ -10,7 +10,7 @@ from app.sandbox.content_server.audit_trail import AUDIT_NAMES
 from app.sandbox.content_server.model import Node
 from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.html import Child, Html, element
-from app.sandbox.pages.layout import code, facts, link, plural, section, table
+from app.sandbox.pages.layout import code, facts, link, moment, plural, section, table
 from app.sandbox.pages.parts import address
 
 SHOWN = 200
@@ -101,7 +101,7 @@ def _is_set(value: object) -> bool:
 
 
 def _text(value: object) -> str:
-    if value is None or value == []:
+    if value in (None, "", []):
         return "-"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -135,7 +135,7 @@ def _audit(server: ContentServerSimulator, node_id: int) -> Html:
     lines = [line for line in server.audit if line.node_id == node_id][-SHOWN_EVENTS:][::-1]
     rows = [
         (
-            f"{line.at:%Y-%m-%d %H:%M:%S}",
+            moment(line.at),
             AUDIT_NAMES.get(line.event, str(line.event)),
             server.store.members[line.user_id].name
             if line.user_id in server.store.members

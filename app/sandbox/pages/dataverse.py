@@ -8,7 +8,7 @@ from app.sandbox.choice import System
 from app.sandbox.dataverse import Commit, DataverseSimulator, Reference, Row
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.pages.html import Child, Html, element
-from app.sandbox.pages.layout import code, facts, link, plural, section, table
+from app.sandbox.pages.layout import code, facts, link, moment, plural, section, table
 from app.sandbox.pages.parts import address
 
 SHOWN_ROWS = 200
@@ -105,7 +105,7 @@ def _commits(dataverse: DataverseSimulator, commits: list[Commit]) -> Html:
     rows = [
         (
             str(commit.version),
-            f"{commit.at:%Y-%m-%d %H:%M:%S}",
+            moment(commit.at),
             commit.operation,
             link(_href(commit.table, commit.id), f"{commit.table} {commit.id[:8]}"),
             _author(dataverse, commit),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from app.sandbox.pages.html import Child, Html, element, together
@@ -29,19 +30,21 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 1.25rem 0 .5rem; overflow-wra
 h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 .lead, .note { color: var(--soft); }
 .note { font-size: .9rem; }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }
+.scroll { overflow-x: auto; margin-bottom: .75rem;
+  border: 1px solid var(--line); border-radius: .4rem; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; padding: .4rem .7rem; color: var(--soft); }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem;
   border-top: 1px solid var(--line); }
 thead th { background: var(--raised); white-space: nowrap; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; min-width: 9rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+time { white-space: nowrap; }
 td { max-width: 32rem; overflow-wrap: anywhere; min-width: 4rem; }
 code, pre { font: .9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { background: var(--raised); padding: .75rem; border-radius: .4rem; overflow-x: auto; }
 .cards { display: grid; gap: 1rem; list-style: none; padding: 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 .cards > li { border: 1px solid var(--line); border-radius: .5rem; padding: .25rem 1rem 1rem; }
 .cards h2 { margin-top: .75rem; }
 dl { margin: 0; display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; }
@@ -130,12 +133,22 @@ def link(href: str, text: Child) -> Html:
     return element("a", text, href=href)
 
 
+def moment(at: dt.datetime) -> Html:
+    """A time in UTC, to the second."""
+    return element("time", f"{at:%Y-%m-%d %H:%M:%S}", datetime=at.isoformat(timespec="seconds"))
+
+
+def listing(text: str) -> Html:
+    """Lines as they are; wider than the window they scroll, by keyboard too."""
+    return element("pre", text, tabindex=0)
+
+
 def code(text: Child) -> Html:
     return element("code", text)
 
 
-def section(title: str, *content: Child) -> Html:
-    return element("section", element("h2", title), together(content))
+def section(title: str, *content: Child, id_: str | None = None) -> Html:
+    return element("section", element("h2", title), together(content), id_=id_)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

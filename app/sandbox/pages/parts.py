@@ -7,7 +7,7 @@ from typing import Any
 
 from app.sandbox.choice import TITLES, System
 from app.sandbox.pages.html import Child, Html, element
-from app.sandbox.pages.layout import Link, page, plural, section, table
+from app.sandbox.pages.layout import Link, link, page, plural, section, table
 from app.sandbox.switches import Told
 
 WEB_FIELDS: tuple[tuple[str, str, str], ...] = (
@@ -43,6 +43,14 @@ def framed(title: str, body: Child, systems: Iterable[System], here: str) -> str
     return page(title, body, links=links, here=here)
 
 
+def fault_note(told: Told) -> Html:
+    """Whether faults wait, above all else on the page of a system."""
+    waiting = len(told["waiting"])
+    text = plural(waiting, "fault") + " waiting" if waiting else "No fault waits."
+    says = element("span", text, class_="warn" if waiting else "note")
+    return element("p", says, " ", link("#faults", "See and set faults"))
+
+
 def fault_section(system: System, told: Told) -> Html:
     """The faults that wait, with a button to clear each kind, and forms to set more."""
     waiting: list[Mapping[str, Any]] = told["waiting"]
@@ -66,6 +74,7 @@ def fault_section(system: System, told: Told) -> Html:
             class_="row",
         ),
         _form(system, told["kinds"]),
+        id_="faults",
     )
 
 

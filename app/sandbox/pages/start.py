@@ -8,13 +8,13 @@ from app.sandbox.assembly import Sandbox
 from app.sandbox.choice import TITLES, System
 from app.sandbox.environment import worker_environment
 from app.sandbox.pages.html import Child, Html, element
-from app.sandbox.pages.layout import code, facts, link, plural, section
+from app.sandbox.pages.layout import code, facts, link, listing, plural, section
 from app.sandbox.pages.parts import address
 from app.sandbox.switches import Switches
 
 
-def start_page(sandbox: Sandbox, switches: Mapping[System, Switches]) -> Html:
-    """The content of the page."""
+def start_page(sandbox: Sandbox, switches: Mapping[System, Switches], here: str) -> Html:
+    """The content of the page, which is at the address ``here``."""
     data = sandbox.choice.data
     kept = "in memory: it is gone when the sandbox ends" if data is None else f"in {data}"
     cards = [_card(sandbox, system, switches[system]) for system in switches]
@@ -24,8 +24,8 @@ def start_page(sandbox: Sandbox, switches: Mapping[System, Switches]) -> Html:
         element("p", f"Simulated systems on this machine, kept {kept}.", class_="lead"),
         _trouble(sandbox),
         element("ul", cards, class_="cards"),
-        section("Settings of a worker", element("pre", "\n".join(lines))),
-        _try(sandbox),
+        section("Settings of a worker", listing("\n".join(lines))),
+        _try(sandbox, here),
     )
 
 
@@ -74,11 +74,11 @@ def _facts(sandbox: Sandbox, system: System) -> list[tuple[str, Child]]:
     ]
 
 
-def _try(sandbox: Sandbox) -> Html | None:
+def _try(sandbox: Sandbox, here: str) -> Html | None:
     if sandbox.dataverse is None:
         return None
     command = (
-        'curl -H "Authorization: Bearer $(curl -s $SANDBOX/token)" \\\n'
+        f'curl -H "Authorization: Bearer $(curl -s {here}token)" \\\n'
         "  -H 'Content-Type: application/json' -d '{\"name\": \"Contoso\"}' \\\n"
         f"  {sandbox.dataverse.api_url}/accounts"
     )
@@ -86,9 +86,7 @@ def _try(sandbox: Sandbox) -> Html | None:
         "Try it",
         element(
             "p",
-            "A row that you create becomes a change event, and with a worker a workspace. ",
-            code("$SANDBOX"),
-            " is the address of this page.",
+            "A row that you create becomes a change event, and with a worker a workspace:",
         ),
-        element("pre", command),
+        listing(command),
     )
