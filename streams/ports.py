@@ -71,7 +71,10 @@ class EcmGateway(Protocol):
     async def set_role_members(
         self, workspace_id: int, *, role: str, members: Sequence[str]
     ) -> None:
-        """Bring the role to exactly these members (login or business e-mail)."""
+        """Bring the role to exactly these members (login or business e-mail).
+
+        Raises Refused (``member_unknown``) for members that there are not, when the rest is done.
+        """
         ...
 
     async def relate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from app.clients.ecm_answers import Properties, all_pages, number
 from app.clients.http import Endpoint
@@ -21,8 +21,8 @@ class Members:
         self._clock = clock
         self._known: dict[str, tuple[int, float]] = {}
 
-    async def ids(self, names: Iterable[str]) -> set[int]:
-        """The ids of these members; Refused (``member_unknown``) names all that there are not."""
+    async def ids(self, names: Iterable[str]) -> tuple[set[int], list[str]]:
+        """The ids of these members, and the names of those that there are not."""
         found: set[int] = set()
         unknown: list[str] = []
         for name in dict.fromkeys(names):
@@ -31,17 +31,14 @@ class Members:
                 unknown.append(name)
             else:
                 found.add(member)
-        if unknown:
-            raise Refused(
-                f"Content Server knows no member {', '.join(unknown)}.",
-                code="member_unknown",
-                advice="Create them in OTDS, or give their users this login or business e-mail.",
-            )
-        return found
+        return found, unknown
 
     async def id(self, name: str) -> int:
         """The id of one member; Refused (``member_unknown``) when there is none."""
-        return next(iter(await self.ids([name])))
+        found, unknown = await self.ids([name])
+        if unknown:
+            raise unknown_members(unknown)
+        return next(iter(found))
 
     async def _id(self, name: str) -> int | None:
         key = name.strip().casefold()
@@ -71,6 +68,15 @@ class Members:
                 advice="Give all but one of them another e-mail, or name members by login.",
             )
         return number(matches[0].get("id")) if matches else None
+
+
+def unknown_members(names: Sequence[str]) -> Refused:
+    """The error to raise when Content Server does not know these."""
+    return Refused(
+        f"Content Server knows no member {', '.join(names)}.",
+        code="member_unknown",
+        advice="Create them in OTDS, or give their users this login or business e-mail.",
+    )
 
 
 def _is(item: Properties, name: str, key: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.clients.ecm_answers import Properties, all_pages, number
-from app.clients.ecm_members import Members
+from app.clients.ecm_members import Members, unknown_members
 from app.clients.http import Endpoint
 from streams.errors import Refused
 
@@ -30,10 +30,11 @@ class WorkspaceRoles:
     async def set_members(self, workspace_id: int, role: str, members: Sequence[str]) -> None:
         """Add who is missing, then take out who is not named.
 
-        Nothing is written unless all members are known. Raises Refused: ``workspace_missing``,
-        ``role_unknown``, ``member_unknown``.
+        Members that Content Server does not know keep nobody else from the role, and who is not
+        named loses it all the same: it may be what opens the workspace. Raises Refused:
+        ``workspace_missing``, ``role_unknown``, and ``member_unknown`` when the rest is done.
         """
-        wanted = await self._members.ids(members)
+        wanted, unknown = await self._members.ids(members)
         path = f"/v2/businessworkspaces/{workspace_id}/roles"
         path = f"{path}/{await self._role_id(path, workspace_id, role)}/members"
         present = await self._ids(path)
@@ -41,6 +42,8 @@ class WorkspaceRoles:
             await self._add(path, member)
         for member in sorted(present - wanted):
             await self._take_out(path, member)
+        if unknown:
+            raise unknown_members(unknown)
 
     async def names(self, workspace_id: int) -> tuple[str, ...]:
         """The names of the workspace's (or template's) roles."""

@@ -110,9 +110,10 @@ class FakeEcm:
     ) -> None:
         self.calls.append(f"role {workspace_id} {role} {','.join(members)}")
         unknown = self.unknown_members.intersection(members)
+        known = tuple(member for member in members if member not in unknown)
+        self.workspaces[workspace_id].roles[role] = known
         if unknown:
             raise Refused(f"no member {sorted(unknown)}", code="member_unknown")
-        self.workspaces[workspace_id].roles[role] = tuple(members)
 
     async def relate(self, workspace_id: int, *, related_id: int, relation: str) -> None:
         self.calls.append(f"relate {workspace_id} {relation} {related_id}")
