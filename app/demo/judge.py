@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.demo.oracle import Expectation, Expected
+from app.demo.oracle import Expectation, Expected, Kept
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server.views import WorkspaceView
 from app.sandbox.dataverse import DataverseSimulator
@@ -50,7 +50,7 @@ def judge(
     """Compare each record; and count each business object's workspaces."""
     workspaces = content_server.workspaces()
     by_object = {(bo.bo_type, bo.bo_id): w for w in workspaces for bo in w.business_objects}
-    verdicts = [_verdict(one, by_object, dataverse) for one in expected]
+    verdicts = [_verdict(one, by_object, content_server, dataverse) for one in expected]
     known = {w.business_object for one in expected for w in one.workspaces.values()}
     return Judgement(verdicts, list(_surplus(workspaces, known)))
 
@@ -69,7 +69,10 @@ def _surplus(workspaces: Sequence[WorkspaceView], known: set[tuple[str, str]]) -
 
 
 def _verdict(
-    expectation: Expectation, by_object: ByObject, dataverse: DataverseSimulator
+    expectation: Expectation,
+    by_object: ByObject,
+    content_server: ContentServerSimulator,
+    dataverse: DataverseSimulator,
 ) -> Verdict:
     life = expectation.life
     row = dataverse.row(life.table, life.id)
@@ -77,6 +80,8 @@ def _verdict(
     for flow, wanted in expectation.workspaces.items():
         found = verdict.found[flow] = by_object.get(wanted.business_object)
         verdict.differences += _differences(wanted, found, by_object)
+        if found is not None and wanted.exact:
+            verdict.differences += _governance_differences(wanted, found, content_server)
         if row is not None and wanted.link:
             verdict.differences += _link_differences(found, verdict.columns, wanted.link)
     for column, value in expectation.columns.items():
@@ -107,6 +112,25 @@ def _differences(
         yield f"{wanted.type} workspace belongs to {owner}, not {wanted.owner!r}"
     yield from _parent_differences(wanted, found, by_object)
     yield from _attribute_differences(wanted, found)
+
+
+def _governance_differences(
+    wanted: Expected, found: WorkspaceView, content_server: ContentServerSimulator
+) -> Iterator[str]:
+    """Who may open it, how long it is kept, and what still waits for somebody in it."""
+    if wanted.open_to:
+        roles = content_server.people.readers(found.id)
+        if set(roles) != set(wanted.open_to):
+            yield f"{wanted.type} workspace is open to {sorted(roles)}, not {wanted.open_to}"
+    if wanted.kept is not None:
+        held = content_server.people.record(found.id)
+        since = held.record_date.isoformat() if held and held.status == "CLOSED" else None
+        shown = Kept(held.classification, since) if held else None
+        if shown != wanted.kept:
+            yield f"{wanted.type} workspace is kept as {shown}, not {wanted.kept}"
+    running = [w for w in content_server.people.workflows(found.id) if w.state == "running"]
+    if len(running) != wanted.running:
+        yield f"{len(running)} workflows run in the {wanted.type} workspace, not {wanted.running}"
 
 
 def _attribute_differences(wanted: Expected, found: WorkspaceView) -> Iterator[str]:

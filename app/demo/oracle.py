@@ -14,6 +14,29 @@ from typing import Any
 from app.demo.truth import Life, Truth
 
 
+class _Something:
+    """Any value but none: what nobody can know beforehand, such as the moment of a decision."""
+
+    def __eq__(self, other: object) -> bool:
+        return other is not None
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "something"
+
+
+SOMETHING = _Something()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A records management classification, and the day on which its time began, if it did."""
+
+    classification: str
+    since: str | None
+
+
 @dataclass
 class Expected:
     """One workspace: whether it has to be there, and how it has to look if it is.
@@ -21,7 +44,8 @@ class Expected:
     ``required``: a workspace that was due for a moment only may be there or not, depending on the
     order in which the news came; it then has to show ``state``. ``exact``: the rest counts too.
     ``foreign``: people made it before Dovetail came, and nothing asks Dovetail to take it over.
-    ``link``: how the columns begin that show it on the record.
+    ``link``: how the columns begin that show it on the record. ``open_to``: the roles that alone
+    may open it; ``kept``: for how long; ``running``: how many workflows still run in it.
     """
 
     business_object: tuple[str, str]
@@ -35,6 +59,9 @@ class Expected:
     parents: set[tuple[str, str]] = field(default_factory=set)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     link: str = "new_xecmworkspace"
+    open_to: tuple[str, ...] = ()
+    kept: Kept | None = None
+    running: int = 0
 
 
 @dataclass

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from app.demo.history import Played
 from app.demo.stage import Stage
 from app.demo.truth import STAGES, Life, Truth, stage_id
+from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.dataverse import Reference
 from app.sandbox.dataverse.push import ServiceEndpoint, Steps
 from streams.catalogue import Catalogue, ColumnKind, ColumnValue, Table
@@ -94,6 +95,12 @@ def service_endpoint(stage: Stage, catalogue: Catalogue) -> ServiceEndpoint:
     """What tells Kafka of each write to Dataverse, ours included."""
     steps = Steps(tables=frozenset(catalogue.tables))
     return ServiceEndpoint(stage.dataverse, stage.bootstrap, stage.names.changes, steps=steps)
+
+
+def webhook(stage: Stage) -> EcmRelay:
+    """What tells Kafka of workflows, which no history can know before they are started."""
+    names = stage.names
+    return EcmRelay(stage.content_server, stage.bootstrap, names.ecm_events, subjects=("workflow",))
 
 
 async def produce(producer: AIOKafkaProducer, messages: Iterable[Played], told: Told) -> None:

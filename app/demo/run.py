@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from app.demo import play
 from app.demo.acts import expectations, written
+from app.demo.approvers import Approvers
 from app.demo.history import History, Played, Playwright
 from app.demo.judge import Judgement, judge
 from app.demo.pen import Pen
@@ -122,6 +123,11 @@ class Demo:
         play.seed_dataverse(self.here, self.truth, self.book.catalogue)
         self.endpoint = play.service_endpoint(self.here, self.book.catalogue)
         await self.listening.enter_async_context(self.endpoint)
+        for listener in (
+            play.webhook(self.here),
+            Approvers(self.here.content_server, self.truth),
+        ):
+            await self.listening.enter_async_context(listener)
         early = play.early_workspaces(self.here, self.truth)
         partitions = self.here.names.partitions
         self.history = Playwright(self.truth, early, self.seed, partitions).write()

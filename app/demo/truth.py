@@ -62,6 +62,8 @@ class Truth:
     #: What happened in the workspaces of a record, in order, by the record's key.
     told: dict[str, list[EcmHappening]] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # contracts whose workspace was there before
+    #: What approvers do and say, by the title of the workflow; without it they leave it open.
+    decisions: dict[str, tuple[str, str]] = field(default_factory=dict)
     strays: list[EcmHappening] = field(default_factory=list)  # about nothing that exists
 
     def of(self, table: str) -> Iterator[Life]:

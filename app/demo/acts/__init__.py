@@ -2,6 +2,7 @@
 shown at the end."""
 
 from app.demo.acts.act import Act
+from app.demo.acts.cases import CasesAct
 from app.demo.acts.contract import ContractAct
 from app.demo.acts.records import RecordsAct
 from app.demo.oracle import Expectation
@@ -9,7 +10,7 @@ from app.demo.pen import Pen
 from app.demo.truth import Truth
 
 #: In the order in which they are written: later acts add to the records of earlier ones.
-ACTS: tuple[Act, ...] = (RecordsAct(), ContractAct())
+ACTS: tuple[Act, ...] = (RecordsAct(), ContractAct(), CasesAct())
 
 
 def written(pen: Pen) -> Truth:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.sandbox.content_server import (
+    access,
     happenings,
     records,
     signatures,
@@ -118,6 +119,17 @@ class People:
     def expire_documents(self) -> int:
         """Tell of documents whose ``Expires On`` has passed, once for each date; how many."""
         return happenings.expire_documents(self._store)
+
+    def readers(self, workspace_id: int) -> tuple[str, ...]:
+        """The roles that may open the workspace, and ``everybody`` where the public may."""
+        node = self._store.workspace(workspace_id)
+        roles = [
+            role.name
+            for role in self._store.roles(node)
+            if access.holds(role.perms | node.acl.custom.get(role.id, 0), "see_contents")
+        ]
+        public = access.holds(node.acl.public or 0, "see_contents")
+        return (*roles, *(["everybody"] if public else []))
 
     def record(self, node_id: int) -> RecordView | None:
         """The records details of an item, its own or inherited; None without any."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -44,7 +44,8 @@ class EcmRelay:
     """Sends every event of a simulator to a topic; ``sent`` counts messages.
 
     ``expiry_seconds`` is how often the relay has the server look for documents that have expired,
-    as a scheduled report does; 0 for never.
+    as a scheduled report does; 0 for never. ``subjects`` is what it was asked to tell of, as
+    ``workflow``; everything without any.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class EcmRelay:
         habits: Habits | None = None,
         format: Format = "json",
         expiry_seconds: float = 30.0,
+        subjects: Collection[str] = (),
     ) -> None:
         self.topic = topic
         self.sent = 0
@@ -63,6 +65,7 @@ class EcmRelay:
         self._bootstrap = bootstrap
         self._encode = _ENCODERS[format]
         self._expiry_seconds = expiry_seconds
+        self._subjects = frozenset(subjects)
         self._unruly: Unruly[EcmHappening] = Unruly(habits or Habits())
         self._told: deque[EcmHappening] = deque()
         self._leaving: deque[EcmHappening] = deque()
@@ -132,6 +135,8 @@ class EcmRelay:
             await asyncio.sleep(0.01)
 
     def _hear(self, happening: EcmHappening) -> None:
+        if self._subjects and happening.event.partition(".")[0] not in self._subjects:
+            return
         self._told.append(happening)
         self._stirred.set()
 
