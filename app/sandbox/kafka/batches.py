@@ -9,7 +9,7 @@ Layout: https://kafka.apache.org/documentation/#recordbatch
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crc32c import crc32c
 from kio.schema.errors import ErrorCode
@@ -26,11 +26,18 @@ _MAGIC_AT = 16
 MAGIC = 2
 """The one record format that is served."""
 CODEC_MASK = 0x07
+APPEND_TIME_FLAG = 0x08
+"""All records have the newest timestamp of the batch, which is when it was appended."""
 TRANSACTIONAL_FLAG = 0x10
 CONTROL_FLAG = 0x20
 HORIZON_FLAG = 0x40
 """Set by compaction: the first timestamp is the moment from which tombstones may go (KIP-534)."""
 _BASE_OFFSET = struct.Struct(">q")
+_CRC = struct.Struct(">I")
+CRC_AT = 17
+_ATTRIBUTES = struct.Struct(">h")
+_MAX_TIMESTAMP = struct.Struct(">q")
+_MAX_TIMESTAMP_AT = 35
 _LEADER_EPOCH = struct.Struct(">i")
 _MAX_SEQUENCE = 2**31 - 1
 
@@ -166,6 +173,17 @@ def _check_shape(header: BatchHeader) -> None:
         raise BatchRefused(ErrorCode.invalid_record, "a transaction without a producer id")
     if header.producer_id >= 0 and header.base_sequence < 0:
         raise BatchRefused(ErrorCode.invalid_record, "a producer id without a sequence number")
+
+
+def stamped(records: Buffer, header: BatchHeader, timestamp: int) -> tuple[BatchHeader, bytearray]:
+    """A copy of the batch whose records all have this timestamp (ms), that of their appending."""
+    batch = bytearray(records)
+    attributes = header.attributes | APPEND_TIME_FLAG
+    _ATTRIBUTES.pack_into(batch, CRC_FROM, attributes)
+    _MAX_TIMESTAMP.pack_into(batch, _MAX_TIMESTAMP_AT, timestamp)
+    crc = crc32c(memoryview(batch)[CRC_FROM:])
+    _CRC.pack_into(batch, CRC_AT, crc)
+    return replace(header, attributes=attributes, max_timestamp=timestamp, crc=crc), batch
 
 
 def placed_at(records: Buffer, base_offset: int, leader_epoch: int) -> bytearray:

@@ -19,6 +19,7 @@ from kio.schema.errors import ErrorCode
 from app.sandbox.kafka.batches import (
     CODEC_MASK,
     CONTROL_FLAG,
+    CRC_AT,
     CRC_FROM,
     HEADER,
     HEADER_BYTES,
@@ -32,7 +33,6 @@ from app.sandbox.kafka.batches import (
 )
 
 _CRC = struct.Struct(">I")
-_CRC_AT = 17
 _CONTROL_KEY = struct.Struct(">hh")
 _CONTROL_VALUE = struct.Struct(">hi")
 _ABORT, _COMMIT = 0, 1
@@ -215,7 +215,7 @@ def _assembled(like: BatchHeader, body: bytes) -> tuple[BatchHeader, bytes]:
     )
     batch[HEADER_BYTES:] = body
     crc = crc32c(memoryview(batch)[CRC_FROM:])
-    _CRC.pack_into(batch, _CRC_AT, crc)
+    _CRC.pack_into(batch, CRC_AT, crc)
     return replace(like, size=size, crc=crc), bytes(batch)
 
 

@@ -15,6 +15,8 @@ from enum import IntEnum
 _MAX_INT = 2**31 - 1
 _MAX_LONG = 2**63 - 1
 _HOUR_MS = 3_600_000
+LOG_APPEND_TIME = "LogAppendTime"
+"""The `message.timestamp.type` of topics whose records are stamped by the broker."""
 
 
 class ConfigType(IntEnum):
@@ -67,6 +69,10 @@ def _one_of(*allowed: str) -> Callable[[str], str | None]:
     return fault
 
 
+def _exactly(*allowed: str) -> Callable[[str], str | None]:
+    return lambda value: None if value in allowed else f"is not one of {', '.join(allowed)}"
+
+
 def _policies(value: str) -> str | None:
     # An empty list keeps everything.
     parts = value.split(",") if value else []
@@ -117,8 +123,9 @@ TOPIC_CONFIGS: Mapping[str, ConfigKey] = {
     "max.message.bytes": _int(1_048_588),
     "message.timestamp.after.max.ms": _long(_HOUR_MS),
     "message.timestamp.before.max.ms": _long(_MAX_LONG),
-    # Stamping at append would change the batch, which this broker keeps as it came.
-    "message.timestamp.type": ConfigKey(ConfigType.STRING, "CreateTime", _one_of("createtime")),
+    "message.timestamp.type": ConfigKey(
+        ConfigType.STRING, "CreateTime", _exactly("CreateTime", LOG_APPEND_TIME)
+    ),
     "min.cleanable.dirty.ratio": ConfigKey(ConfigType.DOUBLE, "0.5", _share),
     "min.compaction.lag.ms": _long(0),
     "min.insync.replicas": _int(1, 1),

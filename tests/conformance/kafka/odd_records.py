@@ -131,6 +131,29 @@ async def produce_against_the_topics_rules(o: Observer) -> None:
 
 
 @odd
+async def stamp_at_append(o: Observer) -> None:
+    topic = await o.topic("stamped", configs={"message.timestamp.type": "LogAppendTime"})
+    before = round(time.time() * 1000)
+    sent = record_batch([b"x", b"y"], timestamp=before - 999_999, producer_id=-1)
+    for what in ("first", "second"):
+        part = produced(await o.raw.ask(produce_request(topic, sent)))
+        told = part.log_append_time
+        o.note(f"{what}: told when", told is not None and told.timestamp() * 1000 >= before)
+        await asyncio.sleep(0.05)
+    late = record_batch([b"x"], timestamp=before + 7_200_000)
+    await o.codes("a timestamp in the future", produce_request(topic, late))
+    found = fetched(await o.raw.ask(fetch_request(topic, 0))).records
+    o.note("attributes", found[21:23].hex())
+    o.note("first timestamp kept", int.from_bytes(found[27:35], "big") == before - 999_999)
+    stamp = int.from_bytes(found[35:43], "big")
+    o.note("newest timestamp is now", before <= stamp <= before + 60_000)
+    o.note("checksum holds", crc32c(found[21 : len(sent)]) == int.from_bytes(found[17:21], "big"))
+    for what, moment in (("at the first", before), ("after it", stamp + 1), ("newest", -3)):
+        answer = await o.raw.ask(list_offsets_request(topic, moment))
+        o.note(f"offset {what}", answer.topics[0].partitions[0].offset)
+
+
+@odd
 async def produce_out_of_sequence(o: Observer) -> None:
     topic = await o.topic("sequence")
     number = await producer_id(o.raw)
@@ -197,7 +220,7 @@ async def fetch_in_another_leaders_epoch(o: Observer) -> None:
 
 @odd
 async def list_odd_offsets(o: Observer) -> None:
-    topic = await o.topic("list")
+    topic = await o.topic("list", configs={"retention.ms": "-1"})
 
     async def ask(what: str, timestamp: int) -> None:
         answer = await o.raw.ask(list_offsets_request(topic, timestamp))

@@ -40,6 +40,7 @@ BAD_CONFIGS = {
     "message size": {"max.message.bytes": "-1"},
     "too large a number": {"max.message.bytes": "99999999999"},
     "timestamp type": {"message.timestamp.type": "Whenever"},
+    "timestamp type in small letters": {"message.timestamp.type": "createtime"},
     "lags that cross": {"min.compaction.lag.ms": "2000", "max.compaction.lag.ms": "1000"},
     "an old name": {"message.format.version": "3.0"},
     "gzip level": {"compression.gzip.level": "99"},

@@ -104,16 +104,17 @@ def test_a_group_goes_on_where_it_committed(
 def test_offsets_are_found_by_time_and_at_the_ends(
     kafka_address: str, topic: str, unique_name: Name
 ) -> None:
+    began = round(time.time() * 1000) - 1_000
     producer = KafkaProducer(bootstrap_servers=kafka_address)
     for number in range(5):
-        producer.send(topic, b"x", partition=0, timestamp_ms=1_000 + number * 100)
+        producer.send(topic, b"x", partition=0, timestamp_ms=began + number * 100)
     producer.close()
     part = TopicPartition(topic, 0)
     consumer = consuming(kafka_address, unique_name("group"))
     assert consumer.beginning_offsets([part]) == {part: 0}
     assert consumer.end_offsets([part]) == {part: 5}
-    assert consumer.offsets_for_times({part: 1_150})[part].offset == 2
-    assert consumer.offsets_for_times({part: 9_999})[part] is None
+    assert consumer.offsets_for_times({part: began + 150})[part].offset == 2
+    assert consumer.offsets_for_times({part: began + 9_999})[part] is None
     consumer.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,6 +19,8 @@ from kio.static.constants import EntityType
 
 _LENGTH = struct.Struct(">i")
 ANSWER_SECONDS = 30
+NOW_MS = round(time.time() * 1000)
+"""When this run began: records from long ago would be thrown away by retention."""
 
 
 class RawClient:
@@ -89,7 +92,7 @@ def record_batch(
     values: Sequence[bytes],
     *,
     key: bytes | None = b"key",
-    timestamp: int = 1_700_000_000_000,
+    timestamp: int = NOW_MS,
     producer_id: int = -1,
     epoch: int = -1,
     sequence: int = -1,

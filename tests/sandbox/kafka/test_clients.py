@@ -113,7 +113,7 @@ async def test_a_message_of_900_kilobytes_passes_and_a_larger_than_the_limit_doe
 async def test_a_consumer_seeks_by_time(
     producer: AIOKafkaProducer, new_topic: NewTopicName, consumer: NewConsumer
 ) -> None:
-    topic = await new_topic("times")
+    topic = await new_topic("times", configs={"retention.ms": "-1"})
     for n in range(10):
         await producer.send_and_wait(topic, b"%d" % n, timestamp_ms=1_000 + 100 * n)
     reader = await consumer(topic)

@@ -260,7 +260,7 @@ async def test_an_error_with_acks_zero_is_told_by_hanging_up(
 async def test_offsets_are_listed_by_place_and_by_time(
     raw: RawClient, new_topic: NewTopicName
 ) -> None:
-    topic = await new_topic("times")
+    topic = await new_topic("times", configs={"retention.ms": "-1"})
     for start in (1_000, 2_000, 1_500):
         await raw.ask(produce_request(topic, record_batch([b"a", b"b"], timestamp=start)))
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kio.schema.errors import ErrorCode
 from kio.schema.produce.v9.request import PartitionProduceData, ProduceRequest
 
 from app.sandbox.kafka.batches import (
+    APPEND_TIME_FLAG,
     BatchHeader,
     BatchRefused,
     Buffer,
     check_produced,
+    stamped,
 )
 from app.sandbox.kafka.context import Broker, Client, HangUp
 from app.sandbox.kafka.records import check_records, has_keyless_record
 from app.sandbox.kafka.state import Topic
+from app.sandbox.kafka.topic_configs import LOG_APPEND_TIME
 from app.sandbox.kafka.wire import Answers
 
 logger = logging.getLogger(__name__)
 
 _NO_ANSWER = 0
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 async def produce(broker: Broker, client: Client, request: ProduceRequest, answers: Answers) -> Any:
@@ -49,7 +54,7 @@ async def produce(broker: Broker, client: Client, request: ProduceRequest, answe
 def _append(
     broker: Broker, name: str, data: PartitionProduceData, request: ProduceRequest, answers: Answers
 ) -> Any:
-    error, base_offset, start, message = ErrorCode.none, -1, -1, None
+    error, base_offset, start, message, appended = ErrorCode.none, -1, -1, None, None
     topic = broker.state.topics.get(name)
     log = None if topic is None else topic.partition(data.index)
     try:
@@ -66,7 +71,11 @@ def _append(
         records: Any = data.records
         header = check_produced(records, broker.state.max_message_bytes(topic))
         check_records(records, header)
-        _check_for_topic(topic, header, records)
+        now = round(time.time() * 1000)
+        if topic.config("message.timestamp.type") == LOG_APPEND_TIME:
+            header, records = stamped(records, header, now)
+            appended = _EPOCH + timedelta(milliseconds=now)
+        _check_for_topic(topic, header, records, now)
         if header.is_transactional:
             _check_transaction(broker, (name, data.index), header, request.transactional_id)
         base_offset, start = log.append(header, records), log.start_offset
@@ -80,7 +89,7 @@ def _append(
         index=data.index,
         error_code=error,
         base_offset=base_offset,
-        log_append_time=None,
+        log_append_time=appended if error is ErrorCode.none else None,
         log_start_offset=start,
         record_errors=(),
         error_message=message,
@@ -107,8 +116,16 @@ def _check_transaction(
         )
 
 
-def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer) -> None:
-    now = time.time() * 1000
+def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer, now: int) -> None:
+    if not header.attributes & APPEND_TIME_FLAG:
+        _check_timestamps(topic, header, now)
+    if "compact" in topic.config("cleanup.policy") and has_keyless_record(records):
+        raise BatchRefused(
+            ErrorCode.invalid_record, "Compacted topic cannot accept message without key"
+        )
+
+
+def _check_timestamps(topic: Topic, header: BatchHeader, now: int) -> None:
     too_late = header.max_timestamp - now > int(topic.config("message.timestamp.after.max.ms"))
     too_early = now - header.first_timestamp > int(topic.config("message.timestamp.before.max.ms"))
     if too_late or too_early:
@@ -116,8 +133,4 @@ def _check_for_topic(topic: Topic, header: BatchHeader, records: Buffer) -> None
             ErrorCode.invalid_timestamp,
             f"timestamps {header.first_timestamp} to {header.max_timestamp} are too far from now "
             "(message.timestamp.before.max.ms, message.timestamp.after.max.ms)",
-        )
-    if "compact" in topic.config("cleanup.policy") and has_keyless_record(records):
-        raise BatchRefused(
-            ErrorCode.invalid_record, "Compacted topic cannot accept message without key"
         )
