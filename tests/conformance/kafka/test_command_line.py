@@ -39,10 +39,12 @@ def tool(class_path: tuple[str, str], kafka_address: str) -> Run:
     """Runs a tool against the broker of this run: ``tool("TopicCommand", "--list")``."""
     program, jars = class_path
 
-    def run(name: str, *arguments: str, feed: str = "", fails: bool = False) -> str:
-        where = ("--bootstrap-server", kafka_address)
+    def run(
+        name: str, *arguments: str, feed: str = "", fails: bool = False, where: bool = True
+    ) -> str:
+        address = ("--bootstrap-server", kafka_address) if where else ()
         done = subprocess.run(
-            [program, *JAVA_OPTIONS, "-cp", jars, f"{TOOLS}.{name}", *where, *arguments],
+            [program, *JAVA_OPTIONS, "-cp", jars, f"{TOOLS}.{name}", *address, *arguments],
             input=feed,
             capture_output=True,
             text=True,
@@ -82,23 +84,87 @@ def test_kafkas_own_tools_work(tool: Run, unique_name: Name, tmp_path: Path) -> 
     assert f"Topic '{topic}' already exists" in refused
 
 
-@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed (apt: kcat)")
-def test_kcat_writes_and_reads(kafka_address: str, unique_name: Name) -> None:
+def test_kafkas_own_tools_move_groups_and_tell_of_transactions(
+    tool: Run, unique_name: Name, kafka_address: str
+) -> None:
+    topic, group, txn = unique_name("topic"), unique_name("group"), unique_name("txn")
+    tool("TopicCommand", "--create", "--topic", topic, "--partitions", "1")
+    sent = ("--num-records", "50", "--record-size", "2048", "--throughput", "-1")
+    properties = ("--producer-props", f"bootstrap.servers={kafka_address}", "acks=all")
+    in_one = ("--transactional-id", txn, "--transaction-duration-ms", "60000")
+    told = tool("ProducerPerformance", "--topic", topic, *sent, *properties, *in_one, where=False)
+    assert "50 records sent" in told
+    # The end of the transaction is a record too.
+    assert f"{topic}:0:51" in tool("GetOffsetShell", "--topic", topic)
+    assert f"{topic}:0:0" in tool("GetOffsetShell", "--topic", topic, "--time", "earliest")
+    (row,) = [
+        line.split() for line in tool("TransactionsCommand", "list").splitlines() if txn in line
+    ]
+    assert row[-1] == "CompleteCommit"
+    told = tool("TransactionsCommand", "describe-producers", "--topic", topic, "--partition", "0")
+    assert told.split()[-1] == "None", told
+
+    moved = ("--group", group, "--topic", topic, "--reset-offsets", "--to-offset", "7", "--execute")
+    told = tool("consumer.group.ConsumerGroupCommand", *moved)
+    assert told.split()[-4:] == [group, topic, "0", "7"]
+    told = tool("VerifiableConsumer", "--topic", topic, "--group-id", group, "--max-messages", "43")
+    done = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    consumed = [event for event in done if event["name"] == "records_consumed"]
+    assert sum(event["count"] for event in consumed) == 43
+    assert consumed[0]["partitions"][0]["minOffset"] == 7
+    told = tool("consumer.group.ConsumerGroupCommand", "--describe", "--group", group, "--state")
+    assert "Empty" in told
+    told = tool("consumer.group.ConsumerGroupCommand", "--delete", "--group", group)
+    assert "was successful" in told
+    assert group not in tool("GroupsCommand", "--list")
+
+
+@pytest.fixture
+def kcat(kafka_address: str) -> Run:
+    """Runs kcat against the broker of this run."""
+    if shutil.which("kcat") is None:
+        pytest.skip("kcat is not installed (Debian and Homebrew: kcat)")
+
+    def run(*arguments: str, feed: str = "", seconds: float = SECONDS) -> str:
+        done = subprocess.run(
+            ["kcat", "-b", kafka_address, *arguments],
+            input=feed,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=True,
+        )
+        return done.stdout
+
+    return run
+
+
+def test_kcat_writes_and_reads(kcat: Run, kafka_address: str, unique_name: Name) -> None:
     topic = unique_name("topic")
     admin = AdminClient({"bootstrap.servers": kafka_address})
     for made in admin.create_topics([NewTopic(topic, 1, 1)]).values():
         made.result(SECONDS)
 
-    def kcat(*arguments: str, feed: str = "") -> str:
-        done = subprocess.run(
-            ["kcat", "-b", kafka_address, "-t", topic, *arguments],
-            input=feed,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=True,
-        )
-        return done.stdout
+    kcat("-t", topic, "-P", "-K", ":", "-H", "origin=test", feed="a:one\nb:two\n")
+    read = ("-t", topic, "-C", "-e", "-q", "-f")
+    assert kcat(*read, "%o %k %s %h\\n") == "0 a one origin=test\n1 b two origin=test\n"
+    assert kcat("-t", topic, "-C", "-o", "-1", "-e", "-q") == "two\n"
+    assert kcat("-Q", "-t", f"{topic}:0:-1").strip() == f"{topic} [0] offset 2"
 
-    kcat("-P", "-K", ":", feed="a:one\nb:two\n")
-    assert kcat("-C", "-e", "-q", "-f", "%o %k %s\\n") == "0 a one\n1 b two\n"
+    described = json.loads(kcat("-L", "-J", "-t", topic))
+    (found,) = described["topics"]
+    assert [part["partition"] for part in found["partitions"]] == [0]
+    assert found["partitions"][0]["leader"] in [node["id"] for node in described["brokers"]]
+
+
+def test_kcat_reads_in_a_group_and_goes_on(
+    kcat: Run, kafka_address: str, unique_name: Name
+) -> None:
+    topic, group = unique_name("topic"), unique_name("group")
+    admin = AdminClient({"bootstrap.servers": kafka_address})
+    for made in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+        made.result(SECONDS)
+    kcat("-t", topic, "-P", "-z", "snappy", feed="one\ntwo\nthree\n")
+    earliest = ("-X", "auto.offset.reset=earliest", "-q")
+    assert kcat(*earliest, "-c", "2", "-G", group, topic) == "one\ntwo\n"
+    assert kcat(*earliest, "-c", "1", "-G", group, topic) == "three\n"
