@@ -5,6 +5,7 @@ from __future__ import annotations
 from streams.flows import (
     compliance_gate,
     contract_lifecycle,
+    erp_documents,
     project_workspace,
     record_workspace,
     service_case,
@@ -16,5 +17,6 @@ FLOWS: tuple[Flow, ...] = (
     contract_lifecycle.FLOW,
     service_case.FLOW,
     compliance_gate.FLOW,
+    erp_documents.FLOW,
     project_workspace.FLOW,
 )

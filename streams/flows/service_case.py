@@ -39,15 +39,14 @@ from enum import StrEnum
 from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
-from streams.flows import approving, workspaces
+from streams.flows import approving, retention, workspaces
 from streams.flows.approving import Outcome
 from streams.flows.conditions import as_of, context, holds
-from streams.flows.moments import day_of
 from streams.flows.past import newest_run
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
 from streams.flows.workspaces import Related, Wanted
-from streams.messages.commands import RestrictAccess, SetRetention
+from streams.messages.commands import RestrictAccess
 from streams.rules import ServiceCaseRule
 from tables.keys import digest
 from tables.workspace_links import Link
@@ -168,30 +167,14 @@ def _want_kept(
     """Want the classification, and the day from which the file is kept once the case is closed."""
     if rule.retention is None:
         return
-    classification = rule.retention.classification
-    starts_on = _first_day(plan.view, rule, variables) if state in _CLOSED else None
-    plan.want(
-        "retention",
-        [classification, starts_on],
-        lambda **common: SetRetention(
-            workspace_id=link.workspace_id,
-            classification=classification,
-            starts_on=starts_on,
-            **common,
-        ),
-    )
-
-
-def _first_day(view: View, rule: ServiceCaseRule, variables: Variables) -> str:
-    """The day in the rule's column, else the one since which the case is closed."""
-    column = rule.retention.starts_on if rule.retention else None
-    told = view.row.value(column) if column else None
-    if isinstance(told, str) and told:
-        return told[:10]
-    closed = newest_run(
-        view, lambda columns: _ended(rule, as_of(view, variables, columns)) is not None
-    )
-    return day_of(closed.since.at_ms)
+    starts_on = None
+    if state in _CLOSED:
+        starts_on = retention.first_day(
+            plan.view,
+            rule.retention,
+            lambda columns: _ended(rule, as_of(plan.view, variables, columns)) is not None,
+        )
+    retention.want_kept(plan, rule.retention, link, starts_on)
 
 
 def _round(view: View, rule: ServiceCaseRule, variables: Variables, state: CaseState) -> str | None:

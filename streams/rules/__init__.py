@@ -25,6 +25,11 @@ from streams.rules.base import (
 from streams.rules.book import ProcessRule, RuleBook
 from streams.rules.compliance_gate import ComplianceGateRule, GateColumns
 from streams.rules.contract import ContractColumns, ContractRule
+from streams.rules.erp_documents import (
+    DocumentColumns,
+    ReturnedDocuments,
+    TransactionRule,
+)
 from streams.rules.project import (
     DeliverableColumns,
     FolderRule,
@@ -32,6 +37,7 @@ from streams.rules.project import (
     ProjectRule,
 )
 from streams.rules.record_workspace import RecordWorkspaceRule
+from streams.rules.retention import RetentionPart
 from streams.rules.service_case import ServiceCaseRule
 
 #: The model of a rule by its flow's name, as the files say it.
@@ -41,6 +47,7 @@ MODELS: Mapping[str, type[TableRule]] = {
         RecordWorkspaceRule,
         ContractRule,
         ServiceCaseRule,
+        TransactionRule,
         ProjectRule,
         ComplianceGateRule,
     )
@@ -54,6 +61,7 @@ __all__ = [
     "ContractColumns",
     "ContractRule",
     "DeliverableColumns",
+    "DocumentColumns",
     "Expression",
     "FlowRule",
     "FolderRule",
@@ -65,6 +73,8 @@ __all__ = [
     "RecordRule",
     "RecordWorkspaceRule",
     "RelationRule",
+    "RetentionPart",
+    "ReturnedDocuments",
     "RoleRule",
     "RuleBook",
     "RuleModel",
@@ -72,6 +82,7 @@ __all__ = [
     "Span",
     "TableRule",
     "Trail",
+    "TransactionRule",
     "WorkspaceRule",
     "WrittenColumns",
 ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pydantic import Field
-
 from streams.catalogue import ColumnKind
 from streams.rules.approval import DecisionColumns, WorkflowPart
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, RuleModel, Trail
+from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, Trail
+from streams.rules.retention import RetentionPart
 
 
 class CaseColumns(DecisionColumns, LinkColumns):
@@ -19,15 +18,6 @@ class CaseColumns(DecisionColumns, LinkColumns):
         **LinkColumns.kinds,
         **DecisionColumns.kinds,
     }
-
-
-class RetentionPart(RuleModel):
-    """How long the case file is kept (reference/extended-ecm.md 7)."""
-
-    #: The records management classification: its path in the file plan, nickname or id.
-    classification: str = Field(min_length=1)
-    #: The column of the case that holds the first day; without it, that on which it was closed.
-    starts_on: str | None = None
 
 
 class ResolutionPart(WorkflowPart):

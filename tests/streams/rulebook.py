@@ -10,6 +10,7 @@ from streams.rules import (
     RuleBook,
     ServiceCaseRule,
 )
+from tests.streams import transaction_rules
 from tests.streams.gate_rules import CLAIM, GATE_RULE
 from tests.streams.project_rules import MILESTONE, PROJECT, PROJECT_RULE
 
@@ -101,6 +102,7 @@ TABLES = (
     *(ACCOUNT, OPPORTUNITY, INCIDENT, PROCESS, STAGE, USER),
     CLAIM,
     *(PROJECT, MILESTONE),
+    *transaction_rules.TABLES,
 )
 CATALOGUE = Catalogue({table.name: table for table in TABLES})
 
@@ -226,6 +228,7 @@ BOOK = RuleBook(
         *(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE),
         *(CASE_RULE, GATE_RULE),
         PROJECT_RULE,
+        *transaction_rules.RULES,
     ),
     processes=(
         ProcessRule(

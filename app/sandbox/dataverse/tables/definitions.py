@@ -55,6 +55,7 @@ BUILT_IN = (
     "tables_platform.yaml",
     "writeback_columns.yaml",
     "tables_compliance.yaml",
+    "tables_transactions.yaml",
 )
 
 TYPES = {
