@@ -2,7 +2,8 @@
 
 Rows are read with all declared columns; writes name the columns they set, carry our ``tag`` so
 that their echo is recognised, and bring the row back. ``write_columns`` never creates a row;
-``upsert`` and ``upsert_by_key`` may.
+``upsert`` and ``upsert_by_key`` may. A write whose answer was lost is looked for before it is sent
+again, so that nothing is written twice.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class DataverseGateway:
         self._catalogue = catalogue
         self._metadata = Metadata(self._endpoint, catalogue)
         self._own_user: str | None = None
+        self._in_doubt: set[RecordRef] = set()
 
     async def read_record(self, record: RecordRef) -> Row | None:
         """Read all declared columns of the record; None when it does not exist."""
@@ -95,7 +97,8 @@ class DataverseGateway:
         Raises Refused: ``record_missing`` when the record is gone, ``lookup_target_missing`` when
         a lookup points to a record that is not there.
         """
-        return (await self._patch(record, columns, tag, {"If-Match": "*"}))[1]
+        row = await self._found_written(record, columns)
+        return row or (await self._patch(record, columns, tag, {"If-Match": "*"}))[1]
 
     async def update_unchanged(
         self,
@@ -128,7 +131,12 @@ class DataverseGateway:
     async def upsert(
         self, record: RecordRef, columns: Mapping[str, ColumnValue], *, tag: str
     ) -> Upserted:
-        """Set these columns; the row is created under this id when it does not exist."""
+        """Set these columns; the row is created under this id when it does not exist.
+
+        ``created`` is False for a row that an earlier attempt made whose answer was lost.
+        """
+        if row := await self._found_written(record, columns):
+            return Upserted(record, row, created=False)
         answer, row = await self._patch(record, columns, tag, {})
         return Upserted(record, row, answer.status == 201)
 
@@ -205,10 +213,26 @@ class DataverseGateway:
         table = self._table(record.table)
         try:
             answer = await self._send_patch(table, record.id, columns, tag, condition)
+            body = await self._row_after(table, record.id, answer)
         except Refused as refused:
             raise _about(record, refused) from refused
-        body = await self._row_after(table, record.id, answer)
+        except Unavailable:
+            self._in_doubt.add(record)
+            raise
+        self._in_doubt.discard(record)
         return answer, row_of(table, body)
+
+    async def _found_written(
+        self, record: RecordRef, columns: Mapping[str, ColumnValue]
+    ) -> Row | None:
+        """The row when a write whose answer was lost has been done; None when it is to be sent."""
+        if record not in self._in_doubt:
+            return None
+        row = await self.read_record(record)
+        if row is None or any(row.columns.get(n, ...) != v for n, v in columns.items()):
+            return None
+        self._in_doubt.discard(record)
+        return row
 
     async def _send_patch(
         self,

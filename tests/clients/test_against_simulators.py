@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from pydantic import SecretStr
 
 from app.clients.credentials import (
-    ClientSecret,
     EntraCredential,
     FederatedToken,
     PemCertificate,
@@ -26,14 +25,13 @@ from app.clients.dynamics import DataverseGateway
 from app.clients.ecm import ContentServerGateway
 from app.clients.http import open_client
 from app.clients.tickets import OtcsUser, OtdsClient, OtdsTickets
-from app.clients.tokens import EntraTokens
 from app.logs import TextFormatter
 from app.sandbox.content_server.behaviour import Behaviour
 from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.content_server.definition import Definition
 from app.sandbox.content_server.simulator import ContentServerSimulator
-from app.sandbox.dataverse import DataverseSimulator, application_user_id
-from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.dataverse import application_user_id
+from app.sandbox.entra import EntraClient
 from app.sandbox.entra.clients import Certificate, FederatedCredential
 from app.sandbox.faults import Fault
 from streams.catalogue import Catalogue, Column, ColumnKind, Table
@@ -42,77 +40,8 @@ from streams.messages.facts import BusinessObject
 from streams.ports import Workspace
 from tables.keys import RecordRef
 from tests.clients.conversation import Observed
+from tests.clients.dynamics_stage import APP, CATALOGUE, SECRET, Dynamics, signed_in_by
 from tests.clients.test_tokens import Paper
-
-APP = "5d0c2f3e-0000-4000-8000-00000000000a"
-SECRET = ClientSecret(SecretStr("simulated-secret"))
-CATALOGUE = Catalogue(
-    {
-        "account": Table(
-            "account",
-            "accounts",
-            "accountid",
-            {
-                "name": Column(ColumnKind.TEXT),
-                "accountnumber": Column(ColumnKind.TEXT),
-                "revenue": Column(ColumnKind.NUMBER),
-                "creditonhold": Column(ColumnKind.BOOLEAN),
-                "statecode": Column(ColumnKind.CHOICE),
-                "parentaccountid": Column(ColumnKind.LOOKUP, ("account",)),
-                "ownerid": Column(ColumnKind.LOOKUP, ("systemuser", "team")),
-            },
-        )
-    }
-)
-
-
-@dataclass
-class Dynamics:
-    """A simulated organisation with its sign-in, and our gateway to it."""
-
-    entra: EntraSimulator
-    simulator: DataverseSimulator
-    tokens: EntraTokens
-    http: httpx.AsyncClient
-    gateway: DataverseGateway
-    observed: Observed
-
-    def account(self, **values: Any) -> RecordRef:
-        return RecordRef("account", self.simulator.seed("account", values).id)
-
-    def ours(self) -> list[Any]:
-        """The commits that our application made."""
-        return [c for c in self.simulator.commits if c.author.app_id == APP]
-
-
-@asynccontextmanager
-async def signed_in_by(
-    credential: EntraCredential, client: EntraClient, ca_file: Path | None = None
-) -> AsyncIterator[Dynamics]:
-    """Entra ID with TLS and an organisation; we trust ``ca_file``, else Entra ID's own."""
-    observed = Observed()
-    async with (
-        EntraSimulator("contoso", [client]) as entra,
-        DataverseSimulator(entra, application_users={APP: "Dovetail"}) as simulator,
-        open_client() as http,
-    ):
-        tokens = EntraTokens(
-            authority=entra.authority,
-            client_id=APP,
-            credential=credential,
-            scope=simulator.scope,
-            ca_file=ca_file or entra.ca_path,
-            observer=observed,
-        )
-        gateway = DataverseGateway(simulator.url, tokens, CATALOGUE, client=http, observer=observed)
-        yield Dynamics(entra, simulator, tokens, http, gateway, observed)
-
-
-@pytest.fixture
-async def dynamics() -> AsyncIterator[Dynamics]:
-    client = EntraClient(APP, secrets=("simulated-secret",))
-    async with signed_in_by(SECRET, client) as system:
-        yield system
 
 
 async def test_msal_signs_in_over_tls_and_dataverse_knows_us(dynamics: Dynamics) -> None:

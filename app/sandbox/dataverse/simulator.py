@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 from starlette.types import ASGIApp
@@ -47,6 +48,7 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
 SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))
 ORGANIZATION_ID = str(uuid.uuid5(NAMESPACE, "organization"))
 BUSINESS_UNIT_ID = str(uuid.uuid5(NAMESPACE, "business unit"))
+KINDS = ("etag_race", "token_expired", *SERVICE_ERRORS, *PUSH_FAULTS)
 CURRENCY_ID = str(uuid.uuid5(NAMESPACE, "euro"))
 
 
@@ -68,7 +70,8 @@ class DataverseSimulator:
 
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
     (before an If-Match is checked, somebody else writes the row), ``token_expired`` (401), those
-    of `web.service_errors`, such as ``plugin_error``, and those of the push side (`push`).
+    of `web.service_errors`, such as ``plugin_error``, and those of the push side (`push`). At once:
+    ``delta_tokens_expire`` (all that were given out), ``limits_on`` and ``limits_off``.
     """
 
     def __init__(
@@ -87,7 +90,6 @@ class DataverseSimulator:
     ) -> None:
         self.state = state or _founded(read_tables(*tables, extend=columns))
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
-        self.faults = Faults(kinds=("etag_race", "token_expired", *SERVICE_ERRORS, *PUSH_FAULTS))
         self.protection = ServiceProtection(limits or Limits())
         self.endpoint: ServiceEndpoint | None = None
         self._resource = resource
@@ -102,6 +104,7 @@ class DataverseSimulator:
         users = self.registry.table("systemuser")
         self._callers = Callers(entra, self._store, users, self.privileges)
         self._bodies = Bodies(self._store, self.registry)
+        self.faults = Faults(KINDS, at_once=self._switches())
         api = self._api()
         self._front = Front(api, self._callers, self.protection, self.faults, entra.tenant)
         self.application = RelayAdmin(self._injected(self._front), lambda: self.endpoint)
@@ -249,6 +252,14 @@ class DataverseSimulator:
             **dict.fromkeys(CONVERSIONS, conversions.convert),
             "Merge": conversions.merge,
             "BulkDelete": BulkDelete(store, registry, writes, self.writer, self._now).answer,
+        }
+
+    def _switches(self) -> dict[str, Callable[[], None]]:
+        """The faults that wait for no request."""
+        return {
+            "delta_tokens_expire": self.tracking.expire_tokens,
+            "limits_on": partial(self.protection.enable, True),
+            "limits_off": partial(self.protection.enable, False),
         }
 
     def _existing(self, table: Table, row_id: str) -> Row:

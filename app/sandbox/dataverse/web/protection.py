@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.sandbox.dataverse.errors import Refusal
 
@@ -47,6 +47,10 @@ class ServiceProtection:
         self.throttled = 0
         self._clock = clock
         self._usage: dict[str, _Usage] = {}
+
+    def enable(self, enabled: bool) -> None:
+        """Refuse from now on, or only count."""
+        self.limits = replace(self.limits, enabled=enabled)
 
     def enter(self, user: str) -> float:
         """Count a request in; the time it began. Raises `Throttled`."""

@@ -1,12 +1,7 @@
 """Failures of the service itself, played on purpose (reference/dataverse.md 2.11).
 
-As kinds of faults, each before anything is written:
-
-    plugin_error    400 0x80040265   custom logic of the organisation threw
-    sql_error       500 0x80044150   the database failed
-    sql_timeout     500 0x80044151   the database took too long
-    older_error     500              the second, older shape of an error body
-
+As kinds of faults, each before anything is written: `SERVICE_ERRORS`. Among them are the answers
+that no request of a well-behaved client provokes, so that it can be held to every row of the table.
 A ``status`` fault gets the body that the service has for that status.
 """
 
@@ -25,13 +20,28 @@ OLDER = {
     "ExceptionType": "System.NullReferenceException",
     "StackTrace": "   at Microsoft.Crm.Extensibility.OData.CrmODataServiceDataProvider",
 }
-SERVICE_ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
-    "plugin_error": (
-        400,
-        Refusal(400, "0x80040265", "An error occurred in the plug-in.").body(),
+"""The second, older shape of an error body."""
+
+_REFUSALS: dict[str, Refusal] = {
+    "plugin_error": Refusal(400, "0x80040265", "An error occurred in the plug-in."),
+    "sql_error": Refusal(500, "0x80044150", "Sql error: Generic SQL error."),
+    "sql_timeout": Refusal(500, "0x80044151", "SQL timeout expired."),
+    "bad_uri": Refusal.bad_query("Bad Request - Error in query syntax."),
+    "undeclared_property": Refusal.undeclared_property("new_gone"),
+    "unknown_attribute": Refusal(
+        400, "0x80047019", "The attribute with the name 'new_gone' does not exist."
     ),
-    "sql_error": (500, Refusal(500, "0x80044150", "Sql error: Generic SQL error.").body()),
-    "sql_timeout": (500, Refusal(500, "0x80044151", "SQL timeout expired.").body()),
+    "invalid_argument": Refusal.invalid_argument("Argument 'x' is invalid."),
+    "privilege_in_400": Refusal(400, "0x80040220", "SecLib::CheckPrivilege failed."),
+    "key_missing": Refusal.missing_key("account"),
+    "delete_blocked": Refusal.held_by("account", "0", "opportunity"),
+    "key_exists": Refusal.already_exists(),
+    "key_exists_uncoded": Refusal(412, "", "A record with matching key values already exists."),
+    "duplicate_found": Refusal.duplicate_detected(),
+    "not_implemented": Refusal.not_implemented("The function"),
+}
+SERVICE_ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
+    **{kind: (refusal.status, refusal.body()) for kind, refusal in _REFUSALS.items()},
     "older_error": (500, OLDER),
 }
 """Status and body by the kind of fault."""
