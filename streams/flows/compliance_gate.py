@@ -7,6 +7,7 @@ good. The gate's status and what is missing are shown on the record and in the w
 
 | the record is | its artifacts                      | the gate     | the workspace              |
 |---------------|------------------------------------|--------------|----------------------------|
+| not all known | -                                  | closed       | is not made; is read       |
 | not begun     | -                                  | not required | is not made                |
 | begun         | one is missing, not approved,      | closed       | exists, state Active       |
 |               | rejected or undated                |              |                            |
@@ -70,7 +71,8 @@ def decide(cause: Cause, view: View, rule: ComplianceGateRule) -> Decision:
     required = _is_required(plan, rule, variables)
     found = checklist(view, rule.name, rule.artifacts, variables)
     gate = _gate(plan, view.own.get(rule.name), found, required=required)
-    gate = _finalisation(plan, rule, variables, gate) if required else gate.reopened()
+    if required is not None:
+        gate = _finalisation(plan, rule, variables, gate) if required else gate.reopened()
     related, complete = workspaces.below(view, rule.record_workspace)
     wanted = Wanted(
         workspace_state(view, rule, variables).value,
@@ -79,7 +81,7 @@ def decide(cause: Cause, view: View, rule: ComplianceGateRule) -> Decision:
         related=related,
         complete=complete,
     )
-    workspaces.keep(plan, rule, variables, wanted, lambda: required)
+    workspaces.keep(plan, rule, variables, wanted, lambda: required is True)
     _want_revert(plan, rule, gate)
     return plan.decision(own=view.own.with_gate(rule.name, gate if view.row.alive else None))
 
@@ -106,26 +108,31 @@ def gate_columns(view: View, rule: ComplianceGateRule, gate: Gate) -> dict[str, 
     return {column: value for column, value in shown.items() if column}
 
 
-def _is_required(plan: Plan, rule: ComplianceGateRule, variables: Mapping[str, Any]) -> bool:
-    """Whether the gate counts: the process has begun, or is at its end and had begun."""
+def _is_required(plan: Plan, rule: ComplianceGateRule, variables: Mapping[str, Any]) -> bool | None:
+    """Whether the gate counts: the process has begun, or is at its end and had begun.
+
+    None while not all is known that the rule looks at: then the gate is closed, and nothing judged.
+    """
     if not plan.view.row.alive:
         return False
-    begun = holds(rule.when, variables)
-    if begun is not None:
-        if not begun:
-            plan.because(Reason.CONDITION_FALSE)
-        has_begun = plan.view.links.get(rule.name) is not None
-        return begun or (has_begun and holds(rule.finalized, variables) is True)
-    if not plan.view.knows(rule.when.columns()):
+    if not plan.view.knows(c for _, question in rule.questions() for c in question.columns()):
         plan.read_record()
-    else:
+        return None
+    has_begun = plan.view.links.get(rule.name) is not None
+    begun = holds(rule.when, variables)
+    if begun is None:
         plan.because(Reason.CONDITION_UNDECIDED)
-    return plan.view.links.get(rule.name) is not None
+        return has_begun
+    if not begun:
+        plan.because(Reason.CONDITION_FALSE)
+    return begun or (has_begun and holds(rule.finalized, variables) is True)
 
 
-def _gate(plan: Plan, gate: Gate, found: Checklist, *, required: bool) -> Gate:
+def _gate(plan: Plan, gate: Gate, found: Checklist, *, required: bool | None) -> Gate:
     """The gate as the evidence leaves it; decided again when the first of it expires."""
     now_ms = plan.view.now_ms
+    if required is None:
+        return gate.showing(GateStatus.CLOSED, (), None, now_ms)
     if not required:
         return gate.showing(GateStatus.NOT_REQUIRED, (), None, now_ms)
     missing = tuple(artifact.words for artifact in found.missing)

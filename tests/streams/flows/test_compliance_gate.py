@@ -141,13 +141,18 @@ class TestTheGate:
         rule = GATE_RULE.model_copy(update={"when": Expression("record.new_status == 1")})
         assert gate(decided(seen(FINALISED), rule)).status is GateStatus.CLOSED
 
-    def test_columns_that_are_not_known_are_read_and_the_gate_of_a_workspace_stays_closed(
-        self,
-    ) -> None:
+    @pytest.mark.parametrize("unknown", ["new_amount", "new_status"])
+    def test_what_is_not_all_known_is_read_and_closed_meanwhile(self, unknown: str) -> None:
+        known = {name: value for name, value in FINALISED.items() if name != unknown}
+        decision = decided(seen(known, links={}, evidence=GOOD), AT_ONCE)
+        assert asked(decision) == ["read_record read"]
+        assert (gate(decision).status, decision.notes) == (GateStatus.CLOSED, ())
+
+    def test_a_when_that_cannot_be_told_begins_nothing_and_ends_nothing(self) -> None:
         rule = GATE_RULE.model_copy(update={"when": Expression("record.new_amount > 1.0")})
-        decision = decided(seen({"new_name": "Hail"}), rule)
-        assert "read_record read" in asked(decision)
-        assert gate(decision).status is GateStatus.CLOSED
+        empty = {**BEGUN, "new_amount": None}
+        assert gate(decided(seen(empty, links={}), rule)).status is GateStatus.NOT_REQUIRED
+        assert gate(decided(seen(empty), rule)).status is GateStatus.CLOSED
 
     def test_a_deleted_record_has_no_gate_and_its_workspace_says_so(self) -> None:
         decision = decided(seen(deleted=True))
