@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.demo.truth import Life, Person, Row, Truth
+from app.demo.truth import Later, Life, Person, Row, Truth
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
 from streams.catalogue import Catalogue, ColumnValue
@@ -87,6 +87,10 @@ class Pen:
                 created_ms=life.events[0].at_ms if life.events else None,
             )
         )
+
+    def later(self, life: Life, **changes: ColumnValue) -> None:
+        """Something that somebody will do in Dynamics once all else has come to rest."""
+        self.truth.later.append(Later(life, changes))
 
     def tell(
         self,

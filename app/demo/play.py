@@ -61,6 +61,19 @@ def seed_dataverse(stage: Stage, truth: Truth, catalogue: Catalogue) -> None:
             stage.dataverse.seed(process.table, values, row_id=process.id, at=_moment(process))
 
 
+def do_later(stage: Stage, truth: Truth, catalogue: Catalogue) -> int:
+    """What people do in Dynamics while everything runs; returns how much, and notes when."""
+    done = 0
+    for later in truth.later:
+        if not later.life.deleted:
+            table = catalogue.tables[later.life.table]
+            at = dt.datetime.now(dt.UTC).replace(microsecond=0)
+            stage.dataverse.change(table.name, later.life.id, _values(table, later.changes), at=at)
+            later.at_ms = int(at.timestamp() * 1000)
+            done += 1
+    return done
+
+
 def _moment(life: Life) -> dt.datetime:
     return dt.datetime.fromtimestamp(life.events[-1].at_ms / 1000, dt.UTC)
 

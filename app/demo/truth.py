@@ -53,6 +53,15 @@ class Life:
 
 
 @dataclass
+class Later:
+    """What somebody does in Dynamics while everything runs; ``at_ms``: when, once it is done."""
+
+    life: Life
+    changes: Row
+    at_ms: int = 0
+
+
+@dataclass
 class Truth:
     """Everything that happened."""
 
@@ -65,9 +74,14 @@ class Truth:
     #: What approvers do and say, by the title of the workflow; without it they leave it open.
     decisions: dict[str, tuple[str, str]] = field(default_factory=dict)
     strays: list[EcmHappening] = field(default_factory=list)  # about nothing that exists
+    later: list[Later] = field(default_factory=list)  # once all else has come to rest
 
     def of(self, table: str) -> Iterator[Life]:
         return (life for life in self.lives if life.table == table)
+
+    def after(self, life: Life) -> Later | None:
+        """What was done to the record while everything ran."""
+        return next((later for later in self.later if later.life is life), None)
 
     def happenings(self, life: Life, prefix: str) -> list[EcmHappening]:
         """What happened of one kind in a record's workspaces: ``contract.``."""

@@ -1,0 +1,116 @@
+"""Evidence as people file it: which documents, what becomes of them, what is missing at the end.
+
+Written a second time, as a person would read it off the rules; shared by the acts of gates and
+vendors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.demo.pen import Pen
+from app.demo.truth import Life
+from app.sandbox.events.ecm import EcmHappening
+
+_GOOD_UNTIL, _OVER_SINCE = "2099-12-31", "2020-06-30"
+#: What may become of a document, and the events that lead there.
+_FATES = {
+    "good": ("added", "approved"),
+    "renewed": ("added", "rejected", "version_added", "approved"),
+    "unapproved": ("added", "approved", "version_added"),
+    "rejected": ("added", "rejected"),
+    "removed": ("added", "approved", "deleted"),
+    "over": ("added", "approved"),
+    "absent": (),
+}
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An artifact as the rules ask for it."""
+
+    type: str
+    approval: bool = True
+    count: int = 1
+    dated: bool = False
+    label: str = ""
+
+
+def file(pen: Pen, life: Life, business_object: str, needed: Iterable[Needed], fate: str) -> None:
+    """All artifacts are filed and approved, but for the last of those that this fate can meet."""
+    artifacts = list(needed)
+    able = [a for a in artifacts if _can(a, fate)]
+    unlucky = able[-1] if able else None
+    for place, artifact in enumerate(artifacts):
+        for copy in range(artifact.count):
+            lucky = artifact is not unlucky or copy > 0
+            _filed(
+                pen, life, business_object, artifact, place * 10 + copy, "good" if lucky else fate
+            )
+
+
+def _can(artifact: Needed, fate: str) -> bool:
+    if fate == "over":
+        return artifact.dated
+    return artifact.approval or fate in ("good", "removed", "absent")
+
+
+def _filed(
+    pen: Pen, life: Life, business_object: str, artifact: Needed, number: int, fate: str
+) -> None:
+    document = 800_000 + (int(life.id[:6], 16) % 90_000) * 100 + number
+    until = _OVER_SINCE if fate == "over" else _GOOD_UNTIL
+    version = 0
+    for event in _FATES[fate]:
+        version += event in ("added", "version_added")
+        said = {"expires_on": until} if artifact.dated else {}
+        name = f"{artifact.type}.pdf"
+        link = f"https://ecm.contoso.example/documents/{document}"
+        pen.tell(
+            life,
+            f"document.{event}",
+            business_object,
+            document=(document, version, name, link),
+            actor="gina.guard",
+            document_type=artifact.type,
+            **said,
+        )
+
+
+def missing(told: Iterable[EcmHappening], needed: Iterable[Needed]) -> list[str]:
+    """What is not there at the end, in words; empty when all of it is."""
+    newest: dict[int, EcmHappening] = {}
+    for happening in told:
+        if happening.document is not None:
+            newest[happening.document[0]] = happening
+    return [words for artifact in needed if (words := _lacks(artifact, newest.values()))]
+
+
+def _lacks(artifact: Needed, newest: Iterable[EcmHappening]) -> str:
+    name = artifact.label or artifact.type
+    good, remarks = 0, set()
+    for happening in newest:
+        if happening.attributes["document_type"] != artifact.type:
+            continue
+        event = happening.event.removeprefix("document.")
+        if event == "deleted":
+            continue
+        if event == "rejected":
+            remarks.add("rejected")
+        elif artifact.dated and happening.attributes["expires_on"] == _OVER_SINCE:
+            remarks.add("expired")
+        elif artifact.approval and event != "approved":
+            remarks.add("not approved")
+        else:
+            good += 1
+    if good >= artifact.count:
+        return ""
+    order = ("not approved", "rejected", "expired")
+    remark = next((known for known in order if known in remarks), None)
+    return f"{name} ({remark})" if remark else name
+
+
+def words(lacking: list[str]) -> str | None:
+    """What columns and attributes show of it."""
+    return "; ".join(lacking) or None
