@@ -35,6 +35,10 @@ READ_AHEAD_BYTES = 4 * 2**20
 """How much a connection may send ahead of what is being handled."""
 
 
+class _Idle(Exception):
+    """No request came for longer than a connection may be idle."""
+
+
 class Connection:
     """One client's connection."""
 
@@ -57,6 +61,8 @@ class Connection:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except _Idle:
+            logger.info("connection of %s closed: nothing came for long", self._host)
         except HangUp as error:
             logger.warning("connection of %s closed: %s", self._host, error)
         except Exception:
@@ -66,7 +72,7 @@ class Connection:
             self._writer.close()
 
     async def _serve_one(self) -> bool:
-        (size,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
+        (size,) = _LENGTH.unpack(await self._next_length())
         if not 0 < size <= self._broker.settings.request_max_bytes:
             raise HangUp(f"a request of {size} bytes, is this a Kafka client?")
         data = await self._reader.readexactly(size)
@@ -84,6 +90,13 @@ class Connection:
             self._writer.writelines(write_response(correlation, response))
             await self._writer.drain()
         return True
+
+    async def _next_length(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._broker.settings.connections_max_idle):
+                return await self._reader.readexactly(_LENGTH.size)
+        except TimeoutError:
+            raise _Idle from None
 
     async def _handle(self, api_key: int, version: int, data: bytes) -> Any:
         if api_key == API_VERSIONS:

@@ -22,6 +22,8 @@ class BrokerSettings:
     """[message.max.bytes] the default of a topic's `max.message.bytes`."""
     request_max_bytes: int = 104_857_600
     """[socket.request.max.bytes] a longer frame closes its connection."""
+    connections_max_idle: float = 600.0
+    """[connections.max.idle.ms] a connection without requests for longer is closed."""
     min_session_timeout: float = 0.5
     """[group.min.session.timeout.ms] 6 s in a fresh Kafka; low, so that tests may let members
     expire quickly."""

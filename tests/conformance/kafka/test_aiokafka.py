@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from tests.sandbox.kafka.raw import eventually, raw_client, until_served
@@ -153,3 +153,24 @@ async def test_administration(
     await eventually(changed)
     assert (await admin.describe_cluster())["cluster_id"]
     await admin.delete_topics([topic])
+
+
+async def test_large_messages_come_and_those_above_the_topics_limit_are_refused(
+    kafka_address: str, admin: AIOKafkaAdminClient, unique_name: Name
+) -> None:
+    topic = unique_name("large")
+    limit = {"max.message.bytes": "3000000"}
+    await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=limit)])
+    async with raw_client(kafka_address) as raw:
+        await until_served(raw, topic, 1)
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka_address, max_request_size=9_000_000
+    ) as producer:
+        await producer.send_and_wait(topic, b"x" * 2_500_000)
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait(topic, b"x" * 3_500_000)
+        sent = await producer.send_and_wait(topic, b"x")
+        assert sent.offset == 1
+    small = {"max_partition_fetch_bytes": 1000, "fetch_max_bytes": 1000}
+    async with consuming(kafka_address, unique_name("group"), topic, **small) as consumer:
+        assert [len(value) for value in await read(consumer, 2)] == [2_500_000, 1]

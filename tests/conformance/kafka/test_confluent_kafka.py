@@ -72,7 +72,7 @@ def send(address: str, topic: str, values: list[str], **options: Any) -> list[Me
         delivered.append(message)
 
     for value in values:
-        producer.produce(topic, value, key=value, partition=0, on_delivery=told)
+        producer.produce(topic, value, key=value[:9], partition=0, on_delivery=told)
     assert producer.flush(SECONDS) == 0
     return delivered
 
@@ -349,3 +349,16 @@ def test_a_message_above_the_topics_limit_is_refused(
     producer.produce(topic, b"x" * 2000, on_delivery=lambda error, _: told.append(error.code()))
     assert producer.flush(SECONDS) == 0
     assert told == [KafkaError.MSG_SIZE_TOO_LARGE]
+
+
+def test_a_message_larger_than_a_fetch_comes_all_the_same(
+    kafka_address: str, admin: AdminClient, unique_name: Name
+) -> None:
+    topic = unique_name("large")
+    create(admin, NewTopic(topic, 1, 1, config={"max.message.bytes": "8000000"}))
+    large = "x" * 5_000_000
+    send(kafka_address, topic, ["a", large, "b"], **{"message.max.bytes": 8_000_000})
+    small = {"fetch.message.max.bytes": 1000, "fetch.max.bytes": 6_000_000}
+    small |= {"message.max.bytes": 6_000_000}
+    with consuming(kafka_address, unique_name("group"), topic, **small) as consumer:
+        assert [len(value) for value in read(consumer, 3)] == [1, len(large), 1]

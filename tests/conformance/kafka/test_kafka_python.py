@@ -10,6 +10,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
+    MessageSizeTooLargeError,
     NonEmptyGroupError,
     OffsetOutOfRangeError,
     TopicAlreadyExistsError,
@@ -218,4 +219,20 @@ def test_offsets_are_committed_with_their_transaction(
             assert consumer.committed(part) is None
     producer.close()
     assert consumer.committed(part) == 2
+    consumer.close()
+
+
+def test_large_messages_come_and_those_above_the_topics_limit_are_refused(
+    kafka_address: str, admin: Any, unique_name: Name
+) -> None:
+    topic = unique_name("large")
+    limit = {"max.message.bytes": "3000000"}
+    admin.create_topics([NewTopic(topic, 1, 1, topic_configs=limit)], wait_for_metadata=True)
+    producer = KafkaProducer(bootstrap_servers=kafka_address, max_request_size=9_000_000)
+    producer.send(topic, b"x" * 2_500_000).get(SECONDS)
+    with pytest.raises(MessageSizeTooLargeError):
+        producer.send(topic, b"x" * 3_500_000).get(SECONDS)
+    producer.close()
+    consumer = consuming(kafka_address, unique_name("group"), topic, max_partition_fetch_bytes=1000)
+    assert [len(value) for value in read(consumer, 1)] == [2_500_000]
     consumer.close()

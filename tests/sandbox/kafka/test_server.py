@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from crc32c import crc32c
 from kio.index import load_request_schema, load_response_schema
 from kio.schema.errors import ErrorCode
@@ -17,6 +19,8 @@ from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
 from app.sandbox.kafka.batches import HEADER_BYTES
 from app.sandbox.kafka.wire import answers
 from tests.sandbox.kafka.raw import (
+    fetch_request,
+    fetched,
     list_offsets_request,
     produce_request,
     produced,
@@ -97,6 +101,40 @@ async def assert_hung_up(address: str, data: bytes) -> None:
 async def test_an_oversized_frame_is_not_waited_for() -> None:
     async with EmbeddedBroker(settings=BrokerSettings(request_max_bytes=1000)) as broker:
         await assert_hung_up(broker.bootstrap, b"\x00" * 1001)
+
+
+async def test_a_connection_is_closed_when_it_is_idle_and_not_while_it_waits_for_records() -> None:
+    settings = BrokerSettings(connections_max_idle=0.5)
+    async with EmbeddedBroker(settings=settings) as broker:
+        broker.state.create_topic("t", 1, {})
+        async with raw_client(broker.bootstrap) as idle, raw_client(broker.bootstrap) as waiting:
+            await idle.ask(list_offsets_request("t", -1))
+            for wait in (0.1, 1.2, 0.1):
+                part = fetched(await waiting.ask(fetch_request("t", 0, wait=wait)))
+                assert part.records == b""
+            with pytest.raises(asyncio.IncompleteReadError):
+                await idle.frame()
+
+
+async def test_idle_consumers_are_there_when_a_record_comes() -> None:
+    settings = BrokerSettings(connections_max_idle=0.3)
+    async with EmbeddedBroker(settings=settings) as broker:
+        broker.state.create_topic("t", 3, {})
+        consumers = [
+            AIOKafkaConsumer("t", bootstrap_servers=broker.bootstrap, fetch_max_wait_ms=100)
+            for _ in range(5)
+        ]
+        async with contextlib.AsyncExitStack() as stack:
+            for consumer in consumers:
+                await stack.enter_async_context(consumer)
+            reading = [asyncio.create_task(consumer.getone()) for consumer in consumers]
+            await asyncio.sleep(1)
+            async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+                await producer.send_and_wait("t", b"at last")
+                await asyncio.sleep(0.6)
+                await producer.send_and_wait("t", b"later")
+            async with asyncio.timeout(10):
+                assert [(await read).value for read in reading] == [b"at last"] * 5
 
 
 async def test_a_record_that_is_none_is_found_out_when_it_is_looked_at(
