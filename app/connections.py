@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
+from app.clients import setting_names
 from app.clients.credentials import (
     ClientSecret,
     EntraCredential,
@@ -18,20 +19,23 @@ from app.clients.credentials import (
     PfxCertificate,
 )
 from app.clients.dynamics import DataverseGateway
+from app.clients.dynamics_routing import DynamicsRouter
 from app.clients.ecm import SMART_VIEW, ContentServerGateway
+from app.clients.finance import FinanceGateway
 from app.clients.http import Observer, Timeouts, open_client
 from app.clients.tickets import OtcsUser, OtdsClient, OtdsTickets
-from app.clients.tokens import EntraTokens, dataverse_scope
+from app.clients.tokens import EntraTokens, environment_scope
 from app.settings import Settings
 from streams.catalogue import Catalogue
 from streams.errors import Misconfigured
+from streams.rules import RuleBook
 
 
 @dataclass(frozen=True)
 class Connections:
-    """Both systems."""
+    """Both systems; Dynamics with finance and operations where an environment is set."""
 
-    dynamics: DataverseGateway
+    dynamics: DynamicsRouter
     ecm: ContentServerGateway
 
 
@@ -42,9 +46,27 @@ async def connections(
     """Open the clients of both systems; nothing is asked of them yet."""
     async with AsyncExitStack() as stack:
         dynamics = await _client(stack, settings.ca_file, settings.dataverse_calls_in_flight)
+        finance = await _client(stack, settings.ca_file, settings.finance_calls_in_flight)
         ecm = await _client(stack, settings.ca_file, settings.ecm_calls_in_flight, affinity=True)
-        yield Connections(
-            _dynamics(settings, catalogue, dynamics, observer), _ecm(settings, ecm, observer)
+        router = DynamicsRouter(
+            catalogue,
+            _dynamics(settings, catalogue, dynamics, observer),
+            _finance(settings, catalogue, finance, observer) if settings.finance_url else None,
+        )
+        yield Connections(router, _ecm(settings, ecm, observer))
+
+
+def require_finance(settings: Settings, book: RuleBook) -> None:
+    """Raise Misconfigured when a rule is about finance and operations and no environment is set."""
+    tables = {rule.name: part.table for rule in book.rules for _, part in rule.parts()}
+    named = {rule: table for rule, table in tables.items() if table in book.erp()}
+    if named and not settings.finance_url:
+        rules = ", ".join(f"{rule} ({table})" for rule, table in sorted(named.items()))
+        raise Misconfigured(
+            f"{setting_names.FINANCE_URL} is not set, but rules are about tables of finance and "
+            f"operations: {rules}",
+            code="finance_unset",
+            advice="set it to the environment's address, or remove these rules",
         )
 
 
@@ -58,21 +80,38 @@ async def _client(
 def _dynamics(
     settings: Settings, catalogue: Catalogue, client: httpx.AsyncClient, observer: Observer
 ) -> DataverseGateway:
-    tokens = EntraTokens(
-        authority=f"{settings.entra_authority}/{settings.entra_tenant_id}",
-        client_id=settings.entra_client_id,
-        credential=_entra_credential(settings),
-        scope=dataverse_scope(settings.dataverse_url),
-        ca_file=settings.ca_file,
-        observer=observer,
-    )
     return DataverseGateway(
         settings.dataverse_url,
-        tokens,
+        _tokens(settings, settings.dataverse_url, observer),
         catalogue,
         client=client,
         observer=observer,
         timeouts=Timeouts(write_seconds=settings.dataverse_timeout_seconds),
+    )
+
+
+def _finance(
+    settings: Settings, catalogue: Catalogue, client: httpx.AsyncClient, observer: Observer
+) -> FinanceGateway:
+    return FinanceGateway(
+        settings.finance_url,
+        _tokens(settings, settings.finance_url, observer),
+        catalogue,
+        client=client,
+        observer=observer,
+        timeouts=Timeouts(write_seconds=settings.finance_timeout_seconds),
+    )
+
+
+def _tokens(settings: Settings, environment: str, observer: Observer) -> EntraTokens:
+    """Tokens of our application for one environment; each has a scope of its own."""
+    return EntraTokens(
+        authority=f"{settings.entra_authority}/{settings.entra_tenant_id}",
+        client_id=settings.entra_client_id,
+        credential=_entra_credential(settings),
+        scope=environment_scope(environment),
+        ca_file=settings.ca_file,
+        observer=observer,
     )
 
 

@@ -28,6 +28,7 @@ async def live_names(systems: Connections, catalogue: Catalogue, ask: Ask) -> Li
         attributes=await ask("Content Server", systems.ecm.attribute_labels),
         roles=await ask("Content Server", systems.ecm.role_names),
         columns=await _columns(systems, catalogue, ask),
+        unasked=frozenset(t for t in catalogue.tables if not systems.dynamics.knows(t)),
     )
 
 
@@ -36,11 +37,11 @@ async def _columns(
 ) -> dict[str, tuple[str, ...]]:
     columns: dict[str, tuple[str, ...]] = {}
     for table in catalogue.tables:
-        if catalogue.tables[table].finance is not None:
+        if not systems.dynamics.knows(table):
             continue
         question = functools.partial(systems.dynamics.columns_of, table)
         try:
-            columns[table] = tuple(await ask("Dataverse", question))
+            columns[table] = tuple(await ask(systems.dynamics.system(table), question))
         except Misconfigured as fault:
             if fault.code != "table_unknown":
                 raise

@@ -20,7 +20,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry
 
 from app import version
-from app.connections import Connections, connections
+from app.connections import Connections, connections, require_finance
 from app.gates import Gates
 from app.live_names import live_names
 from app.pages import Health, pages
@@ -105,6 +105,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.rules: RuleFiles = read_rules(settings.rules_directory)
+        require_finance(settings, self.rules.book)
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.health = Health(rules=self.rules.book.digest)
@@ -229,7 +230,10 @@ class Worker:
             _patience(calls, settings.dataverse_calls_per_second),
             systems.dynamics,
             financial=self.rules.book.financial(),
+            finance=_patience(settings.finance_calls_in_flight, settings.finance_calls_per_second),
+            erp=self.rules.book.erp(),
         )
+        calls += settings.finance_calls_in_flight if settings.finance_url else 0
         return (ecm, topics.ECM_COMMANDS, ecm_calls), (dynamics, topics.DYNAMICS_COMMANDS, calls)
 
     def _guard(self, stage: str) -> Guard:

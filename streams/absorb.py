@@ -276,7 +276,8 @@ class Absorber:
         done = _confirmed(outcome, memory, outcome.modified_ms)
         if outcome.columns is None:
             return Absorbed(done, facts=tuple(news_of_absence(outcome.record, done)), cause=outcome)
-        stamp = _stamp(outcome.modified_ms, outcome.version, outcome.modified_ms)
+        sequence = outcome.modified_ms if outcome.read_ms is None else outcome.read_ms
+        stamp = _stamp(outcome.modified_ms, outcome.version, sequence)
         merge = done.row.merged(outcome.columns, stamp)
         past = with_past(self.book, outcome.record, done.past, stamp, outcome.columns)
         after = done.with_(row=merge.row, past=past)

@@ -37,11 +37,16 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A Dynamics row after a read or a write: canonical values, version and ``modifiedon`` (ms)."""
+    """A Dynamics row after a read or a write: canonical values, version and ``modifiedon`` (ms).
+
+    Finance and operations tell no time of change: the row is as of ``read_ms``, and ``modified_ms``
+    is that second.
+    """
 
     columns: Mapping[str, ColumnValue]
     version: int | None
     modified_ms: int
+    read_ms: int | None = None
 
 
 class EcmGateway(Protocol):
@@ -135,7 +140,7 @@ class EcmGateway(Protocol):
 
 
 class DynamicsGateway(Protocol):
-    """Dataverse, as far as the writers need it."""
+    """Dataverse, or finance and operations, as far as the writers need them."""
 
     async def read_record(self, record: RecordRef) -> Row | None:
         """Read all declared columns of the record; None when it does not exist."""

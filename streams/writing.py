@@ -75,6 +75,14 @@ class Writer(ABC):
         """Whether the ledger may answer for the command."""
         return True
 
+    def patience_with(self, command: AnyCommand) -> Patience:
+        """The limits of the system that the command is for."""
+        return self.patience
+
+    def system_of(self, command: AnyCommand) -> str:
+        """The name of that system, in metrics."""
+        return self.system
+
     def key(self, record: Record) -> str:
         """The lane of a command: that of its record."""
         return (record.key or b"").decode("utf-8", "replace")
@@ -112,7 +120,7 @@ class Writer(ABC):
             outcome = await self._persist(command)
         except Refused as refusal:
             self._count(command, "refused")
-            self.metrics.refusals.labels(self.system, refusal.code).inc()
+            self.metrics.refusals.labels(self.system_of(command), refusal.code).inc()
             log.warning("refused", extra={"record": command.key, "error": refusal.code})
             return [], self._refused(command, refusal.code, str(refusal))
         except Misconfigured:
@@ -125,12 +133,12 @@ class Writer(ABC):
         self._count(command, "done")
         if command.caused_at_ms:
             age = (outcome.at_ms - command.caused_at_ms) / 1000
-            self.metrics.freshness.labels(self.system).observe(max(0.0, age))
+            self.metrics.freshness.labels(self.system_of(command)).observe(max(0.0, age))
         return [], outcome
 
     async def _persist(self, command: AnyCommand) -> AnyOutcome:
         """Call until there is an outcome; an outage is waited out."""
-        attempt = 0
+        attempt, patience, system = 0, self.patience_with(command), self.system_of(command)
         while True:
             attempt += 1
             try:
@@ -140,30 +148,31 @@ class Writer(ABC):
                     raise Refused(
                         f"failed {attempt} times: {failure}", code="retries_exhausted"
                     ) from failure
-                self.metrics.write_retries.labels(self.system, failure.code).inc()
+                self.metrics.write_retries.labels(system, failure.code).inc()
                 log.info(
                     "will try again",
                     extra={"record": command.key, "error": failure.code, "attempt": attempt},
                 )
-                pause = self._pause(failure, attempt)
+                pause = self._pause(patience, failure, attempt)
                 if isinstance(failure, Throttled):
-                    self.metrics.throttle_wait.labels(self.system).inc(pause)
-                await self.patience.clock.sleep(pause)
+                    self.metrics.throttle_wait.labels(system).inc(pause)
+                await patience.clock.sleep(pause)
 
     async def _attempt(self, command: AnyCommand) -> AnyOutcome:
-        breaker, limiter = self.patience.breaker, self.patience.limiter
+        patience, system = self.patience_with(command), self.system_of(command)
+        breaker, limiter = patience.breaker, patience.limiter
         try:
             while True:
                 async with breaker.admitted() as probing, limiter.call():
                     if breaker.is_open and not probing:
                         continue  # it opened while this lane waited for its turn
-                    self._show_limits()
-                    return await self._call(command, probing)
+                    self._show_limits(system, patience)
+                    return await self._call(command, patience, probing)
         finally:
-            self._show_limits()
+            self._show_limits(system, patience)
 
-    async def _call(self, command: AnyCommand, probing: bool) -> AnyOutcome:
-        breaker = self.patience.breaker
+    async def _call(self, command: AnyCommand, patience: Patience, probing: bool) -> AnyOutcome:
+        breaker = patience.breaker
         try:
             outcome = await self.carry_out(command)
         except Unavailable:
@@ -171,7 +180,7 @@ class Writer(ABC):
             raise
         except Throttled as throttled:
             breaker.succeeded()
-            self.patience.limiter.pause(throttled.retry_after or 0.0)
+            patience.limiter.pause(throttled.retry_after or 0.0)
             raise
         except (Refused, Conflict):
             breaker.succeeded()  # it answered, so it is there
@@ -179,20 +188,20 @@ class Writer(ABC):
         breaker.succeeded()
         return outcome
 
-    def _pause(self, failure: Retryable, attempt: int) -> float:
-        own = self.patience.backoff.pause(attempt, self.patience.chance)
+    def _pause(self, patience: Patience, failure: Retryable, attempt: int) -> float:
+        own = patience.backoff.pause(attempt, patience.chance)
         return max(own, failure.retry_after or 0.0)
 
-    def _show_limits(self) -> None:
-        metrics, limiter = self.metrics, self.patience.limiter
-        metrics.slots.labels(self.system).set(limiter.calls_in_flight)
-        metrics.slots_used.labels(self.system).set(limiter.in_flight)
-        metrics.circuit_open.labels(self.system).set(self.patience.breaker.is_open)
-        metrics.throttle_wait.labels(self.system).inc(limiter.waited_seconds)
+    def _show_limits(self, system: str, patience: Patience) -> None:
+        metrics, limiter = self.metrics, patience.limiter
+        metrics.slots.labels(system).set(limiter.calls_in_flight)
+        metrics.slots_used.labels(system).set(limiter.in_flight)
+        metrics.circuit_open.labels(system).set(patience.breaker.is_open)
+        metrics.throttle_wait.labels(system).inc(limiter.waited_seconds)
         limiter.waited_seconds = 0.0
 
     def _count(self, command: AnyCommand, result: str) -> None:
-        self.metrics.writes.labels(self.system, command.kind, result).inc()
+        self.metrics.writes.labels(self.system_of(command), command.kind, result).inc()
 
     def _refused(self, command: AnyCommand, code: str, message: str) -> WriteRefused:
         return WriteRefused(**self.common(command), code=code, message=message)

@@ -52,6 +52,7 @@ def _settings() -> tuple[Settings | None, Misconfigured | None]:
 
 def _rules(settings: Settings | None) -> tuple[RuleFiles | None, Misconfigured | None]:
     """The rules; of the folder that would be used when the settings as a whole are wrong."""
+    from app.connections import require_finance
     from app.rule_files.loading import read_rules
 
     try:
@@ -59,7 +60,10 @@ def _rules(settings: Settings | None) -> tuple[RuleFiles | None, Misconfigured |
     except Misconfigured:
         directory = RULES_DIRECTORY
     try:
-        return read_rules(directory), None
+        files = read_rules(directory)
+        if settings is not None:
+            require_finance(settings, files.book)
+        return files, None
     except Misconfigured as fault:
         return None, fault
 

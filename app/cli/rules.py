@@ -159,7 +159,7 @@ def _directory(directory: Path | None) -> Path:
 async def _check_live(files: RuleFiles) -> None:
     """Ask each system once; one that does not answer is told, not waited for."""
     from app.clients.http import NoObserver
-    from app.connections import connections
+    from app.connections import connections, require_finance
     from app.live_names import live_names
     from app.rule_files.live import check_live
     from streams.errors import Retryable
@@ -174,6 +174,7 @@ async def _check_live(files: RuleFiles) -> None:
             ) from None
 
     settings = load_settings(Need.WORKER)
+    require_finance(settings, files.book)
     async with connections(settings, files.book.catalogue, NoObserver()) as systems:
         check_live(files, await live_names(systems, files.book.catalogue, ask))
 

@@ -50,6 +50,9 @@ CODES: Mapping[str, str] = {
     "column_undeclared": "the column is not declared",
     "column_unknown": "Dataverse has no such column or relationship",
     "column_kind_wrong": "the column holds values of another kind",
+    "column_read_only": "the entity does not let anybody write the column",
+    "enum_differs": "the enum has other numbers than are declared",
+    "finance_unset": "no environment of finance and operations is set",
     "workspace_type_unknown": "no such workspace type",
     "template_unknown": "no such template, or the type has none",
     "category_unknown": "no such category on workspace or templates",
@@ -60,6 +63,7 @@ CODES: Mapping[str, str] = {
     "lookup_unsupported": "Content Server cannot look up by business object",
     # The record or workspace itself.
     "record_missing": "the record does not exist",
+    "record_not_unique": "several rows have the record's key",
     "key_not_found": "no row with this alternate key",
     "lookup_target_missing": "a lookup points to a record that does not exist",
     "workspace_missing": "the workspace does not exist",
@@ -84,6 +88,8 @@ CODES: Mapping[str, str] = {
     "delete_blocked": "other rows hold this one",
     "not_implemented": "the system does not have this",
     "request_invalid": "the system refuses the request",
+    "write_failed": "the business logic of finance and operations refuses the write",
+    "change_proposal_needed": "the change has to be proposed and approved",
     "application_error": "Content Server refuses, in words of its own",
     "unexpected_answer": "an answer that no table knows",
 }

@@ -133,15 +133,19 @@ def _json(response: httpx.Response) -> tuple[Any, bool]:
 def _words(body: Any) -> tuple[str, str]:
     """Code and text of an error body, in any of the shapes that the systems use.
 
-    Dataverse ``{"error": {"code", "message"}}`` or ``{"Message", "ExceptionMessage"}``; Content
-    Server ``{"error", "errorDetail"}``; OTDS ``{"status", "error", "errorDetails"}``; OAuth
-    ``{"error", "error_description"}``.
+    Dataverse ``{"error": {"code", "message"}}`` or ``{"Message", "ExceptionMessage"}``; finance
+    and operations the former, with what is wrong in its ``innererror``; Content Server ``{"error",
+    "errorDetail"}``; OTDS ``{"status", "error", "errorDetails"}``; OAuth ``{"error",
+    "error_description"}``.
     """
     if not isinstance(body, dict):
         return "", "" if body is None else str(body)
     error = body.get("error")
     if isinstance(error, dict):
-        return str(error.get("code") or ""), str(error.get("message") or "")
+        inner = error.get("innererror")
+        inner = inner.get("message") if isinstance(inner, dict) else None
+        both = dict.fromkeys(str(text) for text in (error.get("message"), inner) if text)
+        return str(error.get("code") or ""), " ".join(both)
     texts = (
         error,
         *(body.get(name) for name in ("errorDetail", "errorMessage", "errorDetails")),

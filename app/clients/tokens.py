@@ -35,7 +35,7 @@ _EARLY_SECONDS = 300.0
 _PAUSE_SECONDS = 30.0
 
 
-def dataverse_scope(base_url: str) -> str:
+def environment_scope(base_url: str) -> str:
     """The scope of an environment: its address, one slash, ``.default``."""
     return f"{base_url.rstrip('/')}/.default"
 

@@ -22,20 +22,21 @@ class LiveNames:
 
     ``templates``: the names of the templates by workspace type. ``attributes``: the labels of the
     attributes by category. ``roles``: the roles by workspace type. ``columns``: the logical names
-    of the columns by Dynamics table.
+    of the columns by Dynamics table, without those of ``unasked``: tables whose system is not set.
     """
 
     templates: Mapping[str, Collection[str]]
     attributes: Mapping[str, Collection[str]] | None = None
     roles: Mapping[str, Collection[str]] | None = None
     columns: Mapping[str, Collection[str]] | None = None
+    unasked: frozenset[str] = frozenset()
 
 
 def check_live(files: RuleFiles, live: LiveNames) -> None:
     """Raise RulesWrong, naming file and line, for each name that a system does not have."""
     faults = [fault for one in files.placed for fault in _faults(one, live)]
     if live.columns is not None:
-        faults += _columns(files, live.columns)
+        faults += _columns(files, live.columns, live.unasked)
     if faults:
         raise RulesWrong(str(files.directory), faults)
 
@@ -80,9 +81,11 @@ def _roles(one: PlacedRule, kind: str, known: Collection[str]) -> Iterator[Fault
             yield Fault(one.at(*trail), what, nearest(role, known))
 
 
-def _columns(files: RuleFiles, known: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+def _columns(
+    files: RuleFiles, known: Mapping[str, Collection[str]], unasked: frozenset[str]
+) -> Iterator[Fault]:
     for table in files.book.catalogue.tables.values():
-        if table.finance is not None:
+        if table.name in unasked:
             continue
         if table.name not in known:
             where = files.tables.at(("tables", table.name))

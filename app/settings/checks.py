@@ -139,7 +139,7 @@ def _timing(settings: Settings) -> Iterator[str]:
         )
     if settings.revoke_budget_seconds >= settings.rebalance_timeout_seconds:
         yield _about("revoke_budget_seconds", "must be below DOVETAIL_REBALANCE_TIMEOUT_SECONDS")
-    for name in ("dataverse_timeout_seconds", "ecm_timeout_seconds"):
+    for name in ("dataverse_timeout_seconds", "finance_timeout_seconds", "ecm_timeout_seconds"):
         if getattr(settings, name) * 3 > settings.rebalance_timeout_seconds:
             yield _about(
                 name,

@@ -129,6 +129,16 @@ class DynamicsFields(BaseSettings):
     dataverse_calls_per_second: Rate = Field(
         18, description="calls a second; the service allows 6000 in five minutes per user"
     )
+    finance_url: Address = Field(
+        "",
+        description="finance and operations, https://env.operations.dynamics.com; only needed when "
+        "a rule is about one of its tables",
+    )
+    finance_timeout_seconds: Seconds = Field(20, description="the longest wait for one answer")
+    finance_calls_in_flight: Count = Field(8, description="calls at the same time")
+    finance_calls_per_second: Rate = Field(
+        8, description="calls a second; the service throttles by its load"
+    )
     entra_authority: Address = Field(
         "https://login.microsoftonline.com", description="where tokens are asked for"
     )

@@ -68,21 +68,29 @@ class WorkflowStarted(Outcome):
 
 
 class RecordColumnsSet(Outcome):
-    """The columns were written; ``version`` and ``modified_ms`` are the row's stamp afterwards."""
+    """The columns were written; ``version`` and ``modified_ms`` are the row's stamp afterwards.
+
+    ``read_ms`` orders within that second, for rows without a version (``streams.ports.Row``).
+    """
 
     kind: Literal["record_columns_set"] = "record_columns_set"
     columns: Mapping[str, ColumnValue]
     version: int | None = None
     modified_ms: int
+    read_ms: int | None = None
 
 
 class RecordRead(Outcome):
-    """The row as it is now; ``columns`` is None when the record does not exist."""
+    """The row as it is now; ``columns`` is None when the record does not exist.
+
+    ``version``, ``modified_ms`` and ``read_ms`` as in ``RecordColumnsSet``.
+    """
 
     kind: Literal["record_read"] = "record_read"
     columns: Mapping[str, ColumnValue] | None
     version: int | None = None
     modified_ms: int
+    read_ms: int | None = None
 
 
 class WriteRefused(Outcome):

@@ -51,6 +51,17 @@ class RuleBook:
             for table in {part.table for part in parts if part.financial}
         }
 
+    def erp(self) -> Mapping[str, frozenset[str]]:
+        """The tables of finance and operations, with the columns there that some rule writes."""
+        written: dict[str, set[str]] = {
+            table.name: set() for table in self.catalogue.tables.values() if table.finance
+        }
+        for part in (part for rule in self.rules for _, part in rule.parts()):
+            if part.table in written:
+                written[part.table].update(part.write_back.columns())
+                written[part.table].update(name for _, given in part.sets() for name in given)
+        return {table: frozenset(columns) for table, columns in written.items()}
+
     def homes(self, table: str) -> tuple[str, ...]:
         """The rules whose workspace stands for a record of the table, the first one first.
 

@@ -9,6 +9,7 @@ import app.clients
 from app.clients.codes import CODES
 from app.clients.dynamics_status import DATAVERSE
 from app.clients.ecm_status import CONTENT_SERVER, OTDS
+from app.clients.finance_status import FINANCE
 from streams.errors import Throttled
 
 
@@ -29,5 +30,5 @@ def raised_codes() -> set[str]:
 
 
 def test_the_codes_that_can_be_raised_are_the_codes_that_are_listed() -> None:
-    tables = DATAVERSE.codes | CONTENT_SERVER.codes | OTDS.codes
+    tables = DATAVERSE.codes | FINANCE.codes | CONTENT_SERVER.codes | OTDS.codes
     assert raised_codes() | tables | {Throttled.code} == set(CODES)

@@ -11,6 +11,7 @@ import pytest
 
 from app.clients.dynamics_status import DATAVERSE
 from app.clients.ecm_status import CONTENT_SERVER, OTDS
+from app.clients.finance_status import FINANCE
 from app.clients.redaction import secrets_seen
 from app.clients.status import StatusRow, StatusTable, failure_of, retry_after
 from streams.errors import (
@@ -101,6 +102,42 @@ DATAVERSE_CASES: list[Case] = [
     (418, dataverse("0x0"), Refused, "unexpected_answer"),
 ]
 
+
+def finance(message: str) -> dict[str, Any]:
+    inner = {"message": message, "type": "System.Exception", "stacktrace": "at ..."}
+    return {"error": {"code": "", "message": "An error has occurred.", "innererror": inner}}
+
+
+NO_ROW = "No resources were found when selecting for update."
+INFOLOG = "Write failed for table row of type 'VendVendorV2Entity'. Infolog: Error: no."
+FINANCE_CASES: list[Case] = [
+    (400, finance("Could not find a property named 'x' on type"), Misconfigured, "column_unknown"),
+    (400, finance(INFOLOG), Refused, "write_failed"),
+    (500, finance(INFOLOG), Refused, "write_failed"),
+    (400, finance(f"{INFOLOG} The change has to be proposed."), Refused, "change_proposal_needed"),
+    (400, finance("Syntax error in '$filter'"), Refused, "request_invalid"),
+    (401, None, TokenExpired, "token_expired"),
+    (403, finance("Access denied"), Misconfigured, "access_denied"),
+    (404, finance(NO_ROW), Refused, "record_missing"),
+    (404, finance("Resource not found for the segment 'x'."), Misconfigured, "table_unknown"),
+    (404, finance("gone"), Refused, "not_found"),
+    (404, "<html>gone</html>", Unavailable, "not_json"),
+    (405, finance("no"), Refused, "not_implemented"),
+    (408, finance("no"), Unavailable, "no_answer"),
+    (409, finance("no"), Conflict, "version_changed"),
+    (412, finance("changed"), Conflict, "version_changed"),
+    (413, "<html>too large</html>", Refused, "payload_too_large"),
+    (418, finance("no"), Refused, "unexpected_answer"),
+    (429, finance("Too many requests"), Throttled, "throttled"),
+    (429, "<html>slow down</html>", Throttled, "throttled"),
+    (500, finance("Rerun the transaction."), Retryable, "sql_error"),
+    (500, finance("was deadlocked on lock resources: deadlock victim"), Retryable, "sql_error"),
+    (500, finance("boom"), Retryable, "server_error"),
+    (500, "<html>oops</html>", Unavailable, "not_json"),
+    (501, finance("no"), Refused, "not_implemented"),
+    (503, "", Unavailable, "gateway_error"),
+]
+
 NOT_ACCESSIBLE = (
     "Sorry, the item you requested could not be accessed. "
     "Either it does not exist or you do not have permission to access it."
@@ -189,6 +226,7 @@ ALL_CASES = [
     (table, *case)
     for table, cases in (
         (DATAVERSE, DATAVERSE_CASES),
+        (FINANCE, FINANCE_CASES),
         (CONTENT_SERVER, CONTENT_SERVER_CASES),
         (OTDS, OTDS_CASES),
     )
@@ -216,7 +254,7 @@ def test_an_answer_becomes_the_error_of_its_row(
     assert str(status) in raised.message
 
 
-@pytest.mark.parametrize("table", [DATAVERSE, CONTENT_SERVER, OTDS], ids=lambda t: t.title)
+@pytest.mark.parametrize("table", [DATAVERSE, FINANCE, CONTENT_SERVER, OTDS], ids=lambda t: t.title)
 def test_every_code_of_a_table_is_reached_by_a_case(table: StatusTable) -> None:
     reached = {case[4] for case in ALL_CASES if case[0] is table}
     assert reached == table.codes
@@ -238,7 +276,7 @@ def test_retry_after_is_read_in_seconds_and_as_a_date() -> None:
     assert retry_after({}, now) is None
 
 
-@pytest.mark.parametrize("table", [DATAVERSE, CONTENT_SERVER, OTDS], ids=lambda t: t.title)
+@pytest.mark.parametrize("table", [DATAVERSE, FINANCE, CONTENT_SERVER, OTDS], ids=lambda t: t.title)
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_wait_that_was_asked_for_is_surfaced(table: StatusTable, status: int) -> None:
     response = httpx.Response(status, json={}, headers={"Retry-After": "42"})

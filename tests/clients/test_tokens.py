@@ -29,7 +29,7 @@ from app.clients.credentials import (
     PfxCertificate,
 )
 from app.clients.redaction import secrets_seen
-from app.clients.tokens import EntraTokens, dataverse_scope
+from app.clients.tokens import EntraTokens, environment_scope
 from streams.errors import Misconfigured, Throttled, Unavailable
 from tests.clients.conversation import Observed
 
@@ -447,5 +447,5 @@ async def test_no_error_shows_the_secret() -> None:
 
 
 def test_the_scope_has_one_slash() -> None:
-    assert dataverse_scope("https://org.crm4.dynamics.example/") == SCOPE
-    assert dataverse_scope("https://org.crm4.dynamics.example") == SCOPE
+    assert environment_scope("https://org.crm4.dynamics.example/") == SCOPE
+    assert environment_scope("https://org.crm4.dynamics.example") == SCOPE
