@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.demo.oracle import Expectation, Expected, Kept
+from app.demo.oracle import Expectation, Expected, ExpectedFolder, Kept
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server.views import WorkspaceView
 from app.sandbox.dataverse import DataverseSimulator
@@ -84,6 +84,8 @@ def _verdict(
             verdict.differences += _governance_differences(wanted, found, content_server)
         if row is not None and wanted.link:
             verdict.differences += _link_differences(found, verdict.columns, wanted.link)
+    for folder in expectation.folders:
+        verdict.differences += _folder_differences(folder, by_object, verdict.columns)
     for column, value in expectation.columns.items():
         shown = _shown(verdict.columns.get(column))
         if shown != value:
@@ -112,6 +114,11 @@ def _differences(
         yield f"{wanted.type} workspace belongs to {owner}, not {wanted.owner!r}"
     yield from _parent_differences(wanted, found, by_object)
     yield from _attribute_differences(wanted, found)
+    for path, names in wanted.holds.items():
+        inside = [view for view in found.folders if view.startswith(f"{path}/")]
+        surplus = {view.removeprefix(f"{path}/") for view in inside} - names
+        if surplus:
+            yield f"{wanted.type} workspace has folders that nobody expects: {sorted(surplus)}"
 
 
 def _governance_differences(
@@ -131,6 +138,22 @@ def _governance_differences(
     running = [w for w in content_server.people.workflows(found.id) if w.state == "running"]
     if len(running) != wanted.running:
         yield f"{len(running)} workflows run in the {wanted.type} workspace, not {wanted.running}"
+
+
+def _folder_differences(
+    wanted: ExpectedFolder, by_object: ByObject, columns: Mapping[str, Any]
+) -> Iterator[str]:
+    workspace = by_object.get(wanted.business_object)
+    found = workspace.folder_views.get(wanted.path) if workspace else None
+    if found is None:
+        if wanted.required:
+            yield f"has no folder {wanted.path}"
+        return
+    state = found.categories.get("Business Record", {}).get("Record State")
+    if state != wanted.state:
+        yield f"folder {wanted.path} shows {state!r}, not {wanted.state!r}"
+    if wanted.link:
+        yield from _shown_differences(found.id, "folder", columns, wanted.link)
 
 
 def _attribute_differences(wanted: Expected, found: WorkspaceView) -> Iterator[str]:
@@ -153,13 +176,19 @@ def _parent_differences(
 def _link_differences(
     found: WorkspaceView | None, columns: Mapping[str, Any], prefix: str
 ) -> Iterator[str]:
-    linked = columns.get(f"{prefix}id")
-    due = str(found.id) if found is not None else None
+    yield from _shown_differences(found.id if found else None, "workspace", columns, prefix)
+
+
+def _shown_differences(
+    node_id: int | None, what: str, columns: Mapping[str, Any], prefix: str
+) -> Iterator[str]:
+    """A node that columns of the record show by its id and its link."""
+    linked, due = columns.get(f"{prefix}id"), str(node_id) if node_id is not None else None
     if linked != due:
         yield f"{prefix}id is {linked!r}, not {due!r}"
     url = str(columns.get(f"{prefix}url") or "")
-    if found is not None and str(found.id) not in url:
-        yield f"{prefix}url is {url!r}, which does not open workspace {due}"
+    if node_id is not None and str(node_id) not in url:
+        yield f"{prefix}url is {url!r}, which does not open {what} {due}"
 
 
 def _shown(value: Any) -> Any:

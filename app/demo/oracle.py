@@ -62,6 +62,22 @@ class Expected:
     open_to: tuple[str, ...] = ()
     kept: Kept | None = None
     running: int = 0
+    #: The folders that may be in one of its folders, by that one's name.
+    holds: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExpectedFolder:
+    """A folder that stands for the record in another's workspace, and the state that it shows.
+
+    ``link``: how the columns begin that show it on the record; nothing where none do.
+    """
+
+    business_object: tuple[str, str]
+    path: str
+    state: str
+    required: bool = True
+    link: str = ""
 
 
 @dataclass
@@ -71,6 +87,7 @@ class Expectation:
     life: Life
     workspaces: dict[str, Expected] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
+    folders: list[ExpectedFolder] = field(default_factory=list)
 
 
 def owners(truth: Truth) -> Mapping[str, str]:

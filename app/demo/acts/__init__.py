@@ -5,13 +5,22 @@ from app.demo.acts.act import Act
 from app.demo.acts.cases import CasesAct
 from app.demo.acts.contract import ContractAct
 from app.demo.acts.gates import GatesAct
+from app.demo.acts.projects import ProjectsAct
 from app.demo.acts.records import RecordsAct
+from app.demo.acts.transactions import TransactionsAct
 from app.demo.oracle import Expectation
 from app.demo.pen import Pen
 from app.demo.truth import Truth
 
 #: In the order in which they are written: later acts add to the records of earlier ones.
-ACTS: tuple[Act, ...] = (RecordsAct(), ContractAct(), CasesAct(), GatesAct())
+ACTS: tuple[Act, ...] = (
+    RecordsAct(),
+    ContractAct(),
+    CasesAct(),
+    TransactionsAct(),
+    ProjectsAct(),
+    GatesAct(),
+)
 
 
 def written(pen: Pen) -> Truth:

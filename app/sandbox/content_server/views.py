@@ -23,6 +23,14 @@ class DocumentView:
 
 
 @dataclass(frozen=True)
+class FolderView:
+    """A folder of a workspace; ``categories`` as those of workspaces."""
+
+    id: int
+    categories: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class WorkspaceView:
     """One business workspace as it is now.
 
@@ -43,6 +51,7 @@ class WorkspaceView:
     relations: tuple[tuple[str, int], ...]
     folders: tuple[str, ...]
     documents: tuple[DocumentView, ...]
+    folder_views: Mapping[str, FolderView]
 
 
 def workspace_view(store: Store, node: Node) -> WorkspaceView:
@@ -57,12 +66,7 @@ def workspace_view(store: Store, node: Node) -> WorkspaceView:
         node.parent_id,
         _path(store, node),
         tuple(node.workspace.references),
-        {
-            store.categories[category_id].name: labelled_values(
-                store.categories[category_id], values
-            )
-            for category_id, values in node.categories.items()
-        },
+        _categories(store, node),
         {
             role.name: tuple(store.members[i].name for i in role.members if i in store.members)
             for role in store.roles(node)
@@ -74,7 +78,19 @@ def workspace_view(store: Store, node: Node) -> WorkspaceView:
             for path, item in beneath
             if item.versions
         ),
+        {
+            path: FolderView(item.id, _categories(store, item))
+            for path, item in beneath
+            if item.type == NodeType.FOLDER
+        },
     )
+
+
+def _categories(store: Store, node: Node) -> dict[str, Mapping[str, Any]]:
+    return {
+        store.categories[category_id].name: labelled_values(store.categories[category_id], values)
+        for category_id, values in node.categories.items()
+    }
 
 
 def _beneath(store: Store, node: Node, prefix: str) -> list[tuple[str, Node]]:
