@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import connector
 
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.serving import LocalCa
-from tests.conformance.dataverse import APP_ID, Credential, Served
+from tests.conformance.dataverse import APP_ID, Served
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +21,18 @@ def local_ca() -> Iterator[LocalCa]:
     ca.close()
 
 
-@pytest.fixture
-async def dataverse(local_ca: LocalCa, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    """An organisation over TLS, which the client insists on; it finds the bundle by variable."""
+@pytest.fixture(params=["requests", "aiohttp"])
+async def dataverse(
+    request: pytest.FixtureRequest, local_ca: LocalCa, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Served]:
+    """An organisation over TLS, which both clients insist on.
+
+    The one finds the bundle by a variable; the other trusts what its machine trusts, so the machine
+    is told of our authority.
+    """
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_ca.ca_path))
+    connector._SSL_CONTEXT_VERIFIED.load_verify_locations(local_ca.ca_path)
     entra = EntraSimulator("contoso", [EntraClient(APP_ID)], ca=local_ca)
     users = {APP_ID: "Dovetail"}
     async with DataverseSimulator(entra, application_users=users, ca=local_ca) as simulator:
-        yield Served(simulator, Credential(entra))
+        yield Served(simulator, entra, aio=request.param == "aiohttp")

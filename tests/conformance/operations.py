@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,18 +150,18 @@ def _public(client_class: type[Any]) -> dict[str, Callable[..., Any]]:
     return {name: function for name, function in members if not name.startswith("_")}
 
 
-_DEPTH = threading.local()
+_DEPTH: ContextVar[int] = ContextVar("depth", default=0)
 
 
 @contextmanager
 def _call() -> Iterator[bool]:
     """Within a call; true for the outermost, which a test made."""
-    depth = getattr(_DEPTH, "calls", 0)
-    _DEPTH.calls = depth + 1
+    depth = _DEPTH.get()
+    _DEPTH.set(depth + 1)
     try:
         yield depth == 0
     finally:
-        _DEPTH.calls = depth
+        _DEPTH.set(depth)
 
 
 def _noting(
@@ -180,6 +180,8 @@ def _noting(
             return value
         if inspect.isgenerator(value):
             return _noting_items(value, note)
+        if inspect.isasyncgen(value):
+            return _noting_later_items(value, note)
         if inspect.iscoroutine(value):
             return _noting_result(value, note, succeeded)
         if succeeded(value):
@@ -202,10 +204,24 @@ def _noting_items(
         yield item
 
 
+async def _noting_later_items(
+    items: AsyncGenerator[Any, None], note: Callable[[], None]
+) -> AsyncGenerator[Any, None]:
+    while True:
+        with _call():
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+        note()
+        yield item
+
+
 async def _noting_result(
     coroutine: Any, note: Callable[[], None], succeeded: Callable[[Any], bool]
 ) -> Any:
-    value = await coroutine
+    with _call():
+        value = await coroutine
     if succeeded(value):
         note()
     return value

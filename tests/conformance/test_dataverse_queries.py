@@ -10,8 +10,7 @@ from PowerPlatform.Dataverse.models.filters import col, raw
 from PowerPlatform.Dataverse.models.query_builder import ExpandOption
 
 from app.sandbox.dataverse import Reference
-from tests.conformance.dataverse import Builder, Fetch, Served
-from tests.conformance.operations import watch
+from tests.conformance.dataverse import Builder, Fetch, Served, only_blocking, watch
 
 
 async def test_a_query_turns_its_pages(dataverse: Served) -> None:
@@ -147,11 +146,25 @@ async def test_the_builder_expands_a_collection_and_turns_pages(dataverse: Serve
 
 
 async def test_what_can_be_expanded_selected_and_bound_is_discovered(dataverse: Served) -> None:
-    ids = seed_people(dataverse)
+    seed_people(dataverse)
 
     def work(client: Any) -> Any:
         expands = client.query.odata_expands("contact")
         columns = [column["name"] for column in client.query.sql_columns("contact")]
+        return expands, columns
+
+    expands, columns = await dataverse.drive(work)
+    to_accounts = next(e for e in expands if e["nav_property"] == "parentcustomerid_account")
+    assert to_accounts["target_entity_set"] == "accounts"
+    assert to_accounts["lookup_attribute"] == "parentcustomerid"
+    assert columns[:2] == ["contactid", "fullname"]
+
+
+@only_blocking
+async def test_the_older_way_to_discover_still_works(dataverse: Served) -> None:
+    ids = seed_people(dataverse)
+
+    def work(client: Any) -> Any:
         with pytest.warns(DeprecationWarning):
             selectable = client.query.odata_select("contact")
         with pytest.warns(DeprecationWarning):
@@ -159,13 +172,9 @@ async def test_what_can_be_expanded_selected_and_bound_is_discovered(dataverse: 
         with pytest.warns(DeprecationWarning):
             bound = client.query.odata_bind("contact", "account", ids["Zeta"])
         client.records.update("contact", ids["Ann"], bound)
-        return expands, columns, selectable, navigation
+        return selectable, navigation
 
-    expands, columns, selectable, navigation = await dataverse.drive(work)
-    to_accounts = next(e for e in expands if e["nav_property"] == "parentcustomerid_account")
-    assert to_accounts["target_entity_set"] == "accounts"
-    assert to_accounts["lookup_attribute"] == "parentcustomerid"
-    assert columns[:2] == ["contactid", "fullname"]
+    selectable, navigation = await dataverse.drive(work)
     assert "emailaddress1" in selectable
     assert navigation in ("customerid_account", "parentaccountid")
     row = dataverse.simulator.row("contact", ids["Ann"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -31,6 +31,13 @@ class Vendor:
 
     async def read_later(self) -> str:
         return "done"
+
+    async def read_twice_later(self) -> list[str]:
+        return [await self.read_later(), await self.read_later()]
+
+    async def each_later(self, count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            yield number
 
     def never_called(self) -> None:
         raise AssertionError
@@ -75,6 +82,14 @@ async def test_iterators_count_by_their_first_item_and_coroutines_by_their_resul
     assert list(vendor.each(2)) == [0, 1]
     assert await vendor.read_later() == "done"
     assert exercised(notes) == ["each", "read_later"]
+
+
+async def test_what_is_awaited_within_the_library_does_not_count_either(notes: Notes) -> None:
+    vendor = recorded(Vendor, "vendor")()
+    assert await vendor.read_twice_later() == ["done", "done"]
+    assert [number async for number in vendor.each_later(2)] == [0, 1]
+    assert [number async for number in vendor.each_later(0)] == []
+    assert exercised(notes) == ["read_twice_later", "each_later"]
 
 
 def test_what_a_failed_test_called_does_not_count(notes: Notes) -> None:

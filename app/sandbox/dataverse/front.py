@@ -155,4 +155,11 @@ async def _body(request: Request) -> bytes:
 
 def _response(answer: Answer) -> Response:
     body, headers = encoded(answer)
-    return Response(body, answer.status, headers)
+    response = Response(body, answer.status, headers)
+    # Names as the service writes them: Microsoft's asynchronous client looks for them in that case.
+    names = {name.lower(): name for name in ("Content-Length", *headers)}
+    response.raw_headers = [
+        (names.get(name.decode(), name.decode()).encode(), value)
+        for name, value in response.raw_headers
+    ]
+    return response

@@ -207,3 +207,13 @@ async def test_a_body_that_is_no_object_is_a_bad_request(
     body: bytes, client: httpx.AsyncClient
 ) -> None:
     assert error(await client.post("/accounts", content=body)) == (400, "0x80048d19")
+
+
+async def test_names_of_headers_are_written_as_the_service_writes_them(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.post("/accounts", json={"name": "A"})
+    names = {name for name, _ in answer.headers.raw}
+    assert {b"OData-EntityId", b"Location", b"OData-Version", b"REQ_ID"} <= names
+    read = await client.get("/accounts?$select=name")
+    assert {b"Content-Type", b"Content-Length"} <= {name for name, _ in read.headers.raw}
