@@ -14,6 +14,12 @@ def demo(
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Kill the worker in the middle and start it again.")
     ] = False,
+    faults: Annotated[
+        bool,
+        typer.Option(
+            "--faults", help="A bad day: slow, throttled, broken and absent systems meanwhile."
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Show every record, not the most eventful ones.")
     ] = False,
@@ -25,7 +31,8 @@ def demo(
     Example:
       dovetail demo
       dovetail demo --chaos --keep
+      dovetail demo --faults
     """
     from app.demo.run import run
 
-    raise typer.Exit(run(keep=keep, chaos=chaos, everything=everything, seed=seed))
+    raise typer.Exit(run(keep=keep, chaos=chaos, faults=faults, everything=everything, seed=seed))

@@ -147,6 +147,7 @@ class Endpoint:
         self._observer = observer or NoObserver()
         self._timeouts = timeouts or Timeouts()
         self._headers = dict(headers or {})
+        self._taken = False  # whether our sign-in has been good for anything so far
 
     async def call(
         self,
@@ -161,8 +162,9 @@ class Endpoint:
         """Send one request and return its success; anything else is raised.
 
         ``path`` starts with a slash and is percent-encoded by the caller. A 401 leads to one new
-        sign-in and one repetition; a second 401 is Misconfigured. ``operation`` names the call in
-        metrics and messages.
+        sign-in and one repetition. A second 401 is Misconfigured where no sign-in was ever good,
+        else what the table says: TokenExpired, as sessions end one by one while a system restarts.
+        ``operation`` names the call in metrics and messages.
         """
         given = {**self._headers, **(headers or {})}
         held = await self._sign_in.present() if self._sign_in else None
@@ -172,6 +174,7 @@ class Endpoint:
             response = await self._send(operation, method, path, given, held, form, content)
             if response.status_code == 401:
                 raise self._refused_twice(response, operation)
+        self._taken = self._taken or response.status_code < 400
         if self._sign_in and held and response.status_code < 400:
             self._sign_in.adopt(held, response.headers)
         return self._success(response, operation)
@@ -230,10 +233,13 @@ class Endpoint:
             raise self.table.error_for(page, operation) from None
         return Answer(response.status_code, body, response.headers)
 
-    def _refused_twice(self, response: httpx.Response, operation: str) -> Misconfigured:
-        text = self.table.error_for(failure_of(response), operation).message
+    def _refused_twice(self, response: httpx.Response, operation: str) -> DovetailError:
+        """Where our sign-in has been good before, sessions ended again: that passes."""
+        error = self.table.error_for(failure_of(response), operation)
+        if self._taken:
+            return error
         return Misconfigured(
-            f"{text}, although we had just signed in anew.",
+            f"{error.message}, although we had just signed in anew.",
             code="credentials_refused",
             advice=f"Check that our user may use {self.base_url} ({self._url_setting}).",
         )

@@ -103,7 +103,8 @@ class OtdsTickets(SingleFlight):
         with _Refusal(_CLIENT):
             granted = await self._otds.call("token", "POST", "/oauth2/token", form=form)
             token = _text(granted, "access_token")
-        with _Refusal(_CLIENT):
+        # A token that OTDS has just given out is refused for a moment while sessions are ended.
+        with _Refusal(_CLIENT, passes=self._count > 0):
             answer = await self._content_server.call(
                 "sign_in", "GET", "/v1/auth", headers={"Authorization": f"Bearer {token}"}
             )
@@ -122,16 +123,20 @@ class OtdsTickets(SingleFlight):
 
 
 class _Refusal:
-    """Inside, every refusal is about our credential: not this message's fault, but ours."""
+    """Inside, every refusal is about our credential: not this message's fault, but ours.
 
-    def __init__(self, setting: str) -> None:
+    ``passes``: the credential has been good before, so that a 401 is worth another attempt.
+    """
+
+    def __init__(self, setting: str, *, passes: bool = False) -> None:
         self._setting = setting
+        self._passes = passes
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        waits = isinstance(error, Retryable) and error.code != "ticket_expired"
+        waits = isinstance(error, Retryable) and (self._passes or error.code != "ticket_expired")
         if not isinstance(error, DovetailError) or waits or isinstance(error, Misconfigured):
             return
         raise Misconfigured(

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from app.demo import play
 from app.demo.acts import expectations, written
 from app.demo.approvers import Approvers
+from app.demo.bad_day import BadDay, bad_day_on, told
 from app.demo.history import History, Played, Playwright
 from app.demo.judge import Judgement, judge
 from app.demo.pen import Pen
@@ -33,36 +35,53 @@ _LIMIT_SECONDS = 240.0
 _LIVE_CHANGES = 40
 _HOURS_AGO = 3
 #: As long as the rules let evidence be on its way (app/rules/compliance_gate.yaml), and a little.
-_GRACE_SECONDS = 7.0
+GRACE_SECONDS = 7.0
 
 
-def run(*, keep: bool = False, chaos: bool = False, everything: bool = False, seed: int = 7) -> int:
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for."""
+
+    keep: bool
+    chaos: bool
+    faults: bool
+    everything: bool
+    seed: int
+
+
+def run(
+    *,
+    keep: bool = False,
+    chaos: bool = False,
+    faults: bool = False,
+    everything: bool = False,
+    seed: int = 7,
+) -> int:
     """Run the demo; 0 when every record ended as the oracle says, else 1."""
     console = Console()
     try:
         with tempfile.TemporaryDirectory(prefix="dovetail-demo-") as folder:
-            return asyncio.run(_run(console, Path(folder), keep, chaos, everything, seed))
+            plan = Plan(keep, chaos, faults, everything, seed)
+            return asyncio.run(_run(console, Path(folder), plan))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped: nothing is left running")
         return 130
 
 
-async def _run(
-    console: Console, folder: Path, keep: bool, chaos: bool, everything: bool, seed: int
-) -> int:
+async def _run(console: Console, folder: Path, plan: Plan) -> int:
     _cancel_at_sigterm()
     started = time.monotonic()
     console.print("[bold]Dovetail demo[/bold]: embedded broker, simulated systems, one worker")
     async with stage(folder) as here:
-        demo = Demo(here, console, seed)
+        demo = Demo(here, console, plan.seed)
         async with demo.clients():
             await demo.prepare()
-            await demo.perform(chaos)
+            await demo.perform(plan)
             judgement, figures = await demo.conclude()
-            show(console, judgement, figures, everything=everything)
+            show(console, judgement, figures, everything=plan.everything)
             letters_match = await demo.compare_dead_letters()
         console.print(f"took {time.monotonic() - started:.0f} s")
-        if keep:
+        if plan.keep:
             await _keep(console, here)
     return 0 if judgement.agrees and letters_match else 1
 
@@ -105,7 +124,9 @@ class Demo:
     async def clients(self) -> AsyncIterator[None]:
         """The producers' and the watcher's connections to the broker."""
         address = self.here.bootstrap
-        self.producer = AIOKafkaProducer(bootstrap_servers=address, linger_ms=5)
+        self.producer = AIOKafkaProducer(
+            bootstrap_servers=address, linger_ms=5, enable_idempotence=True
+        )
         consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
         admin = AIOKafkaAdminClient(bootstrap_servers=address)
         self.watch = play.Watch(self.here, consumer, admin)
@@ -142,8 +163,19 @@ class Demo:
         with self.console.status("the worker starts"):
             await self.here.worker.ready()
 
-    async def perform(self, chaos: bool) -> None:
-        """Produce everything, killing the worker in the middle if asked to; wait for the end."""
+    async def perform(self, plan: Plan) -> None:
+        """Produce everything, with what the plan lets go wrong meanwhile; wait for the end."""
+        async with AsyncExitStack() as stack:
+            day = None
+            if plan.faults:
+                day = await stack.enter_async_context(bad_day_on(self.here))
+                await day.begin()
+            await self._play(plan, day)
+            if day is not None:
+                struck = told(await day.end())
+                self.console.print(f"faults that struck while it played:\n{struck}")
+
+    async def _play(self, plan: Plan, day: BadDay | None) -> None:
         started = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
         with Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console) as bar:
@@ -152,7 +184,9 @@ class Demo:
             half = total // 2
             first, rest = self.history.messages[:half], self.history.messages[half:]
             await self._produce(first, lambda n: bar.update(task, completed=n))
-            if chaos:
+            if day is not None:
+                await day.worsen()
+            if plan.chaos:
                 await self._crash()
             await self._produce(rest, lambda n: bar.update(task, completed=half + n))
             bar.update(task, completed=total)
@@ -169,7 +203,7 @@ class Demo:
         """People go on working: what they do is judged when the rules' time for it is over."""
         count = play.do_later(self.here, self.truth, self.book.catalogue)
         with self.console.status(f"{count} more changes, while everything runs"):
-            await asyncio.sleep(_GRACE_SECONDS)
+            await asyncio.sleep(GRACE_SECONDS)
             await self.watch.until_quiet(lambda _: None, _LIMIT_SECONDS)
 
     async def _produce(self, messages: list[Played], told: play.Told) -> None:

@@ -105,8 +105,9 @@ _BAD_DAYS: dict[System, tuple[dict[str, Any], ...]] = {
         {"kind": "stall", "api": "produce", "seconds": 1.0},
     ),
     System.ENTRA: (
-        {"kind": "status", "times": 2, "status": 503, "html": True},
-        {"kind": "hang_up", "times": 2},
+        # Few: a worker asks for a token once an hour, and waits longer after each failure.
+        {"kind": "status", "status": 503, "html": True},
+        {"kind": "hang_up"},
         {"kind": "slow_body", "times": 3, "seconds": 0.5},
     ),
     System.DATAVERSE: (

@@ -288,10 +288,10 @@ def test_demo_hands_its_options_on_and_ends_as_the_demo_does(
 
     monkeypatch.setattr(app.demo.run, "run", play)
     assert run("demo").code == 0
-    assert run("demo", "--chaos", "--keep", "--all", "--seed", "3").code == 1
+    assert run("demo", "--faults", "--chaos", "--keep", "--all", "--seed", "3").code == 1
     assert asked == [
-        {"keep": False, "chaos": False, "everything": False, "seed": 7},
-        {"keep": True, "chaos": True, "everything": True, "seed": 3},
+        {"keep": False, "chaos": False, "faults": False, "everything": False, "seed": 7},
+        {"keep": True, "chaos": True, "faults": True, "everything": True, "seed": 3},
     ]
 
 

@@ -28,6 +28,7 @@ from streams.errors import (
     Refused,
     Retryable,
     Throttled,
+    TokenExpired,
     Unavailable,
 )
 from tests.clients.test_against_simulators import Ecm, content_server
@@ -218,6 +219,16 @@ async def test_a_second_401_is_our_configuration(ecm: Ecm) -> None:
     with pytest.raises(Misconfigured) as raised:
         await endpoint(ecm).call("read", "GET", "/v2/nodes/2000")
     assert raised.value.code == "credentials_refused"
+
+
+async def test_a_new_token_that_is_refused_while_sessions_end_is_tried_again(ecm: Ecm) -> None:
+    calls = endpoint(ecm)
+    await calls.call("read", "GET", "/v2/nodes/2000")
+    ecm.simulator.expire_tickets(tokens=True)
+    ecm.simulator.faults.add(Fault("status", path="/v1/auth", status=401))
+    with pytest.raises(TokenExpired):
+        await calls.call("read", "GET", "/v2/nodes/2000")
+    await calls.call("read", "GET", "/v2/nodes/2000")
 
 
 @pytest.mark.parametrize("kind", ["latency", "slow_body"])

@@ -16,7 +16,7 @@ from app.clients.dynamics_status import DATAVERSE
 from app.clients.http import USER_AGENT, Endpoint, Timeouts, open_client, trust
 from app.clients.redaction import Redactor, secrets_seen
 from app.logs import MASK, MASKED
-from streams.errors import Misconfigured, Refused, Throttled, Unavailable
+from streams.errors import Misconfigured, Refused, Throttled, TokenExpired, Unavailable
 from tests.clients.conversation import Conversation, CountingSignIn, Observed, ok, page
 
 BASE = "https://org.example/api"
@@ -66,6 +66,17 @@ async def test_a_second_401_is_our_configuration() -> None:
     assert raised.value.code == "credentials_refused"
     assert "DOVETAIL_DATAVERSE_URL" in str(raised.value)
     assert len(talk.requests) == 2
+
+
+async def test_a_second_401_after_good_days_is_worth_another_attempt() -> None:
+    answers = [ok({}), ok(status=401), ok({"error": "no"}, 401), ok({})]
+    talk = Conversation().on("GET", "/things", *answers)
+    calls = endpoint(talk, CountingSignIn())
+    await calls.call("read", "GET", "/things")
+    with pytest.raises(TokenExpired) as raised:
+        await calls.call("read", "GET", "/things")
+    assert raised.value.code == "token_expired"
+    await calls.call("read", "GET", "/things")
 
 
 async def test_calls_that_are_refused_together_share_one_sign_in() -> None:

@@ -34,7 +34,7 @@ class GatesAct(Act):
 
     def write(self, pen: Pen) -> None:
         accounts = list(pen.truth.of("account"))[_FIRST_ACCOUNT:]
-        count = min(pen.size.others, len(accounts) - 2 * pen.size.leaving)
+        count = max(0, min(pen.size.others, len(accounts) - 2 * pen.size.leaving))
         for number, account in enumerate(accounts[:count]):
             limit = "250000" if number % 3 == 0 else "5000"
             pen.event(account, "update", new_onboardingstatus=_OPEN, creditlimit=limit)
