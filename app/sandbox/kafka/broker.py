@@ -66,6 +66,11 @@ class EmbeddedBroker:
         return address(self._advertised_host, self.port)
 
     @property
+    def data(self) -> Path | None:
+        """The folder that keeps everything, None when it lasts as long as this object."""
+        return self._data
+
+    @property
     def groups(self) -> GroupCoordinator:
         """The consumer groups. Raises RuntimeError before the first `start`."""
         if self._groups is None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kio.schema.errors import ErrorCode
 
 from app.sandbox.faults import ADMIN_PATH
@@ -25,6 +29,8 @@ from tests.sandbox.kafka.raw import (
     raw_client,
     record_batch,
 )
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @asynccontextmanager
@@ -67,7 +73,8 @@ async def test_not_leader_is_answered_as_often_as_asked_where_it_was_asked(
         part = fetched(await raw.ask(fetch_request("t", 0)))
         assert part.error_code is ErrorCode.not_leader_or_follower
     told = (await admin.get(ADMIN_PATH)).json()
-    assert told == {"waiting": [], "struck": {"not_leader": 3}}
+    assert (told["waiting"], told["struck"]) == ([], {"not_leader": 3})
+    assert {"not_leader", "restart"} <= set(told["kinds"])
 
 
 async def test_a_lost_answer_a_hang_up_and_a_delay_strike_the_requests_they_name(
@@ -165,6 +172,11 @@ async def test_members_expire_and_leaders_move_on_request(
     ("fault", "reason"),
     [
         ({"kind": "rain"}, "There is no fault 'rain'"),
+        ({"kind": 5}, 'A fault is an object with at least "kind".'),
+        ({"kind": "stall", "seconds": "x"}, "seconds has to be a number, not 'x'."),
+        ({"kind": "restart", "seconds": None}, "seconds has to be a number, not None."),
+        ({"kind": "hang_up", "times": True}, "times has to be a whole number, not True."),
+        ({"kind": "move_leader", "topic": 1}, "topic has to be a text, not 1."),
         ({"times": 1}, 'A fault is an object with at least "kind".'),
         ({"kind": "stall", "api": "prodcue"}, "There is no request 'prodcue'"),
         ({"kind": "latency", "seconds": -1}, "seconds must not be negative."),
@@ -196,9 +208,81 @@ async def test_the_page_tells_what_the_broker_holds(
     embedded: EmbeddedBroker, admin: httpx.AsyncClient
 ) -> None:
     embedded.state.create_topic("some.topic", 1, {})
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(produce_request("some.topic", record_batch([b"x"] * 7)))
+    async with AIOKafkaConsumer(
+        bootstrap_servers=embedded.bootstrap, group_id="behind", enable_auto_commit=False
+    ) as consumer:
+        part = TopicPartition("some.topic", 0)
+        consumer.assign([part])
+        await consumer.commit({part: 2})
     embedded.transactions.init_producer("<b>", 60)
     embedded.faults.lose_produce_answers(3)
+    embedded.faults.drop_connections()
     page = (await admin.get("/")).text
     assert embedded.bootstrap in page
+    assert "of at most 512.0 MiB" in page
     for told in ("some.topic", "&lt;b&gt;", "lose_answer"):
         assert f"<td>{told}</td>" in page
+    assert "<td>behind</td><td>Empty</td><td>0</td><td>0</td><td>5</td>" in page
+    assert "<td>drop</td><td>1</td>" in page
+
+
+async def test_the_page_names_the_folder_that_keeps_everything(tmp_path: Path) -> None:
+    async with EmbeddedBroker(data=tmp_path) as broker, admin_of(broker) as admin:
+        assert f"kept in {tmp_path}." in (await admin.get("/")).text
+
+
+async def test_a_broker_whose_port_was_taken_meanwhile_says_so_when_it_is_to_start_again(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    restarting = asyncio.create_task(
+        admin.post(ADMIN_PATH, json={"kind": "restart", "seconds": 0.3})
+    )
+    taken = await _once_free(embedded.port)
+    answer = await restarting
+    assert answer.status_code == 503
+    assert "in use by another program" in answer.json()["error"]
+    taken.close()
+    assert (await admin.post(ADMIN_PATH, json={"kind": "restart"})).status_code == 200
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(list_offsets_request("t", -1))
+
+
+async def _once_free(port: int) -> socket.socket:
+    """Take a port as soon as nobody listens there."""
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_process_has_its_switches_at_the_admin_port() -> None:
+    command = [sys.executable, "-m", "app.sandbox.kafka", "--admin-port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        async with httpx.AsyncClient(base_url=told["admin"]) as admin:
+            assert told["bootstrap"] in (await admin.get("/")).text
+            request = list_offsets_request("t", -1)
+            async with raw_client(told["bootstrap"]) as raw:
+                await raw.ask(request)
+                await post(admin, {"kind": "refuse"})
+                await assert_hung_up(raw, request)
+            await admin.delete(ADMIN_PATH)
+            async with raw_client(told["bootstrap"]) as raw:
+                await raw.ask(request)
+                await post(admin, {"kind": "restart", "seconds": 0.1})
+                await assert_hung_up(raw, request)
+            async with raw_client(told["bootstrap"]) as raw:
+                await raw.ask(request)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
