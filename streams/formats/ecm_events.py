@@ -9,6 +9,11 @@ and 8.5)::
      "document": {"id": 6789, "version": 2, "name": "Agreement.pdf", "url": "https://…"},
      "actor": "jdoe", "attributes": {"effective_on": "2024-02-01"}}
 
+Attributes that the flows look at: ``document_type``, ``folder_id`` (the folder that a document is
+in; below a folder that Dovetail made, that one), ``milestone`` and what else a rule names,
+``expires_on`` and ``effective_on``; of workflows ``workflow_id`` and ``comment``. A document that
+is moved to another workspace is told to the one that it left as ``document.deleted``.
+
 A workspace or a business object is needed, the rest may be null or missing. As a CloudEvent its
 type is the event's name, also as ``com.opentext.ecm.<event>``, and id and time stand for the
 body's.

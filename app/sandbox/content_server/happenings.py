@@ -110,9 +110,22 @@ def _tell(
             references[0].key() if references else None,
             _document(store, node),
             actor.name if actor else None,
-            dict(attributes),
+            {**_place(store, node, workspace), **attributes},
         )
     )
+
+
+def _place(store: Store, node: Node, workspace: Node) -> Attributes:
+    """The folder that a document is in; in a folder below one that stands for something, that."""
+    above: list[Node] = []
+    parent = store.nodes.get(node.parent_id)
+    while parent is not None and parent is not workspace:
+        above.append(parent)
+        parent = store.nodes.get(parent.parent_id)
+    if node.type != NodeType.DOCUMENT or not above:
+        return {}
+    named = (folder for folder in above if folder.external.get("external_identity"))
+    return {"folder_id": next(named, above[0]).id}
 
 
 def of_audit(store: Store, node: Node, row: AuditRow) -> None:

@@ -150,3 +150,18 @@ async def test_a_second_business_object_is_told_as_connected(
     fields = {"ext_system_id": "D365", "bo_type": "opportunity", "bo_id": "o-1"}
     assert (await api.form("PUT", path, **fields)).status_code == 200
     assert server.happenings[-1].event == "workspace.connected"
+
+
+async def test_a_document_says_in_which_folder_it_is(
+    server: ContentServerSimulator, api: Api, contract: int
+) -> None:
+    drafts = folder(server, contract, "Drafts")
+    below = await api.body("POST", "/v2/nodes", {"type": 0, "parent_id": drafts, "name": "Old"})
+    old = int(below.json()["results"]["data"]["properties"]["id"])
+    await filed(api, old, "frame.txt")
+    assert newest(server, "document.added").attributes["folder_id"] == old
+    server.store.nodes[drafts].external["external_identity"] = "task:1"
+    await filed(api, old, "frame 2.txt")
+    assert newest(server, "document.added").attributes["folder_id"] == drafts
+    await filed(api, contract, "loose.txt")
+    assert "folder_id" not in newest(server, "document.added").attributes
