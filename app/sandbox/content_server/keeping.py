@@ -21,20 +21,24 @@ PART = Part(
         f"{_PACKAGE}.permissions",
         f"{_PACKAGE}.records_model",
         f"{_PACKAGE}.signature_model",
+        f"{_PACKAGE}.tellings",
         f"{_PACKAGE}.workflow_model",
         "app.sandbox.events.ecm",
     ),
 )
 
 OF_THE_PROCESS = ("behaviour", "clock", "random", "changes", "happenings")
-"""What a store has that belongs to its process; of the last two a part is kept all the same."""
+"""What a store has that belongs to its process; of random and happenings a part is kept."""
+
+HEARD_BY = ("listeners", "cs_url")
+"""What happenings have that belongs to the process: who hears of them, and where links lead."""
 
 
 def kept(store: Store) -> dict[str, Any]:
     """The records of a store, not copied."""
     records = {name: value for name, value in vars(store).items() if name not in OF_THE_PROCESS}
-    happenings = store.happenings
-    records["happenings"] = {"items": list(happenings.items), "told": happenings.told}
+    happenings = vars(store.happenings)
+    records["happenings"] = {n: value for n, value in happenings.items() if n not in HEARD_BY}
     records["random"] = store.random.getstate()
     return records
 
@@ -44,6 +48,6 @@ def restore(store: Store, records: Mapping[str, Any]) -> None:
     for name, value in records.items():
         if name not in OF_THE_PROCESS:
             setattr(store, name, value)
-    store.happenings.items.extend(records["happenings"]["items"])
-    store.happenings.told = records["happenings"]["told"]
+    for name, value in records["happenings"].items():
+        setattr(store.happenings, name, value)
     store.random.setstate(records["random"])

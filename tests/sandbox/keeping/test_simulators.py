@@ -10,7 +10,8 @@ import pytest
 
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server import keeping as ecm
-from app.sandbox.content_server.happenings import Happenings
+from app.sandbox.content_server.audit_trail import AuditEvent
+from app.sandbox.content_server.model import NodeType
 from app.sandbox.content_server.people import People
 from app.sandbox.dataverse import DataverseSimulator, Reference
 from app.sandbox.dataverse import keeping as dynamics
@@ -106,9 +107,22 @@ def test_a_server_goes_on_where_it_was() -> None:
 def test_nothing_of_a_store_is_forgotten() -> None:
     store = server().store
     assert set(vars(store)) == {*ecm.kept(store), *ecm.OF_THE_PROCESS}
-    # What is taken out of the events: who listens and where links lead belong to the process.
-    fields = set(Happenings.__dataclass_fields__)
-    assert fields == {*ecm.kept(store)["happenings"], "listeners", "cs_url"}
+    assert set(vars(store.happenings)) == {*ecm.kept(store)["happenings"], *ecm.HEARD_BY}
+
+
+def test_a_contract_workspace_of_a_restarted_server_still_tells_of_its_contract() -> None:
+    first = server()
+    made = first.create_workspace("Contract", "Deal", business_object=("D365", "contract", "1"))
+    second = server(again(ecm.PART, ecm.kept(first.store)))
+    for simulator in (first, second):
+        folder = simulator.store.child_by_name(made.id, made.folders[0])
+        assert folder is not None
+        person = simulator.member("ann.seller")
+        node = simulator.store.new_node(folder.id, "draft.txt", NodeType.DOCUMENT, person.id)
+        simulator.store.record(node, AuditEvent.CREATE, person.id)
+    told = [[h.event for h in simulator.happenings] for simulator in (first, second)]
+    assert told[0] == told[1]
+    assert any(event.startswith("contract.") for event in told[1]), told
 
 
 async def test_a_restarted_server_finds_old_workspaces_by_search() -> None:
