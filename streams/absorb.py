@@ -7,7 +7,6 @@ an outcome of a command of ours; after it is absorbed, the flows decide over the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from streams.aliases import introduced
@@ -20,6 +19,8 @@ from streams.messages.facts import (
     ColumnsWanted,
     DocumentTold,
     EcmEvent,
+    EventsKnown,
+    EventsWanted,
     Fact,
     FolderOwned,
     Operation,
@@ -43,24 +44,20 @@ from streams.messages.outcomes import (
 from streams.processes import is_partial, moves
 from streams.reading import done_before, read, reads_open, under_way, was_absent
 from streams.rules import RuleBook
+from streams.skips import Ourselves, Skip, left_aside
 from streams.telling import (
+    answer_with_events,
     answers_with_columns,
     answers_with_workspace,
     learnt,
     news_for_askers,
+    news_for_listeners,
     news_of_absence,
 )
 from tables.flow_steps import Refusal
 from tables.records import Stamp
 from tables.stages import Move
 from tables.workspace_links import FolderLink, Link
-
-
-class Skip(StrEnum):
-    """Why a change was left aside on purpose; a closed list, also a metric's label."""
-
-    STALE = "stale"
-    OWN_ECHO = "own_echo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +93,10 @@ class Absorber:
                 return self._change(cause, memory)
             case EcmEvent():
                 return self._own_event(cause, memory)
-            case WorkspaceEvent() | DocumentTold():
+            case WorkspaceEvent() | DocumentTold() | EventsKnown():
                 return self._event(cause, memory)
+            case EventsWanted():
+                return self._listened(cause, memory)
             case WorkspaceWanted() | ColumnsWanted():
                 return self._asked(cause, memory)
             case WorkspaceKnown() | ColumnsKnown() | FolderOwned():
@@ -138,9 +137,8 @@ class Absorber:
             *moves(self.book, change.record, before, row),
             *news_for_askers(change.record, after, merge.changed),
         )
-        skip, near_miss = self._skip(change, memory, merge.changed, stamp)
-        if skip is Skip.STALE and after.past != memory.past:
-            skip = None  # it says nothing new, but something else of what was before
+        ourselves = Ourselves(self.own_users, self.tag)
+        skip, near_miss = left_aside(change, memory, after, merge.changed, stamp, ourselves)
         return Absorbed(
             after,
             facts=facts,
@@ -150,27 +148,6 @@ class Absorber:
             skip=None if commands else skip,
             near_miss=near_miss,
         )
-
-    def _skip(
-        self, change: RecordChange, memory: Memory, changed: frozenset[str], stamp: Stamp
-    ) -> tuple[Skip | None, bool]:
-        """Whether the change is an echo of our own write, or stale; and whether it is a near miss.
-
-        An echo is known by what it says: all of it, or all that is new in it, is what we wrote. A
-        whole row by our own user that says nothing new is one too. Our user and something new that
-        we did not write is a near miss: decided, and counted.
-        """
-        if change.operation is Operation.DELETE:
-            return (Skip.STALE if memory.row.is_stale(stamp) else None), False
-        news = {name: change.columns[name] for name in changed}
-        if memory.echoes.explains(news) or memory.echoes.explains(change.columns):
-            return Skip.OWN_ECHO, False
-        ours = change.actor in self.own_users or change.tag == self.tag
-        if ours and news:
-            return None, True
-        if ours and memory.echoes.shares(change.columns):
-            return Skip.OWN_ECHO, False
-        return (Skip.STALE if not changed and memory.row.is_stale(stamp) else None), False
 
     def _own_event(self, event: EcmEvent, memory: Memory) -> Absorbed:
         """An event that names our business object instead of a workspace."""
@@ -182,14 +159,27 @@ class Absorber:
         told = WorkspaceEvent(record=event.record, rule=rule or "", event=event)
         return self._event(told, memory)
 
-    def _event(self, event: WorkspaceEvent | DocumentTold, memory: Memory) -> Absorbed:
+    def _event(
+        self, event: WorkspaceEvent | DocumentTold | EventsKnown, memory: Memory
+    ) -> Absorbed:
         after = remembered(memory, event)
+        facts: tuple[Fact, ...] = ()
+        at_ms = 0
+        if isinstance(event, WorkspaceEvent):
+            facts = tuple(news_for_listeners(self.book, event, memory, after))
+            at_ms = event.event.at_ms
         # What another record tells comes again as often as something happens there.
-        if after is memory and isinstance(event, DocumentTold):
+        elif after is memory:
             return Absorbed(memory)
-        at_ms = event.event.at_ms if isinstance(event, WorkspaceEvent) else 0
         reads = () if memory.row.known else (read(event.record, "unknown", at_ms),)
-        return Absorbed(after, commands=reads, cause=event)
+        return Absorbed(after, facts=facts, commands=reads, cause=event)
+
+    def _listened(self, cause: EventsWanted, memory: Memory) -> Absorbed:
+        """Remember who listens, and answer at once; no flow decides, as with any question."""
+        by = cause.wanted_by.key
+        neighbours = memory.neighbours.listened(by, cause.rule, cause.interest)
+        answer = answer_with_events(self.book, cause, memory)
+        return Absorbed(memory.with_(neighbours=neighbours), (answer,))
 
     def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
         """Remember who asks, answer when the answer is known, read the record when nothing is."""

@@ -60,6 +60,10 @@ class DecideStage:
     _flows: dict[str, list[tuple[Flow, object]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._noted = {
+            NoteKind.GATE_VIOLATED: self.metrics.gate_violations,
+            NoteKind.APPROVAL_OVERDUE: self.metrics.approvals_overdue,
+        }
         for flow in FLOWS:
             for rule in flow.rules(self.book):
                 for _, part in rule.parts():
@@ -114,8 +118,7 @@ class DecideStage:
             for command in decision.commands:
                 self.metrics.commands.labels(flow.name, command.kind).inc()
             for note in decision.notes:
-                if note.kind is NoteKind.GATE_VIOLATED:
-                    self.metrics.gate_violations.labels(note.rule).inc()
+                self._noted[note.kind].labels(note.rule).inc()
 
     def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
         return memory.view(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from streams.catalogue import ColumnValue
 from streams.memory import Memory
-from streams.messages.facts import DocumentTold, EcmEvent, WorkspaceEvent
+from streams.messages.facts import DocumentTold, EcmEvent, EventsKnown, WorkspaceEvent
 from streams.rules import RuleBook
 from tables import approvals, evidence
 from tables.documents import DocumentRef
@@ -25,8 +25,10 @@ _ITEM_KINDS = {f"document.{kind}": kind for kind in evidence.KINDS} | {
 _WORKFLOW_KINDS = {f"workflow.{kind}": kind for kind in approvals.KINDS}
 
 
-def remembered(memory: Memory, told: WorkspaceEvent | DocumentTold) -> Memory:
+def remembered(memory: Memory, told: WorkspaceEvent | DocumentTold | EventsKnown) -> Memory:
     """Return the memory after an event of a workspace; most events leave it as it is."""
+    if isinstance(told, EventsKnown):
+        return _heard(memory, told)
     if isinstance(told, DocumentTold):
         row = memory.evidence.told(told.rule, told.document_id, told.item)
         return memory if row is memory.evidence else memory.with_(evidence=row)
@@ -36,6 +38,20 @@ def remembered(memory: Memory, told: WorkspaceEvent | DocumentTold) -> Memory:
     if event.event in _WORKFLOW_KINDS:
         return _workflow(memory, told.rule, event)
     return memory
+
+
+def _heard(memory: Memory, told: EventsKnown) -> Memory:
+    """What happened in another record's workspace, kept under the rule that asked for it."""
+    evidence_row, approvals_row = memory.evidence, memory.approvals
+    for number, item in told.documents.items():
+        evidence_row = evidence_row.told(told.rule, number, item)
+    for number, workflow in told.workflows.items():
+        approvals_row = approvals_row.told(told.rule, number, workflow)
+    neighbours = memory.neighbours
+    if told.interest is not None:
+        neighbours = neighbours.heard(told.about.key, told.rule, told.interest)
+    after = memory.with_(evidence=evidence_row, approvals=approvals_row, neighbours=neighbours)
+    return memory if after == memory else after
 
 
 def with_past(

@@ -64,6 +64,11 @@ class Metrics:
             "Records that were finalised although their gate was not open.",
             "rule",
         )
+        self.approvals_overdue = self._counter(
+            "dovetail_approvals_overdue_total",
+            "Requests that nobody decided in time.",
+            "rule",
+        )
         self.times_reached = self._counter(
             "dovetail_times_reached_total",
             "Records decided again: by their timer, or stuck because an outcome did not come.",

@@ -31,7 +31,10 @@ _VERBS = {
     Operation.DELETE: "deleted",
 }
 
-_NOTES = {NoteKind.GATE_VIOLATED: AuditEvent.VIOLATED}
+_NOTES = {
+    NoteKind.GATE_VIOLATED: AuditEvent.VIOLATED,
+    NoteKind.APPROVAL_OVERDUE: AuditEvent.OVERDUE,
+}
 
 
 def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:

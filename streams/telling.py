@@ -1,15 +1,25 @@
-"""What records tell each other: workspaces and columns, to those who asked, and folders (pure)."""
+"""What records tell each other: workspaces, columns, events, to those who asked; folders (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from streams.catalogue import ColumnValue
 from streams.memory import Memory
-from streams.messages.facts import ColumnsKnown, FolderOwned, WorkspaceKnown
+from streams.messages.facts import (
+    ColumnsKnown,
+    EventsKnown,
+    EventsWanted,
+    FolderOwned,
+    WorkspaceEvent,
+    WorkspaceKnown,
+)
 from streams.rules import RuleBook
 from tables.keys import RecordRef
-from tables.neighbours import NeighboursRow
+from tables.neighbours import Interest, NeighboursRow
+
+T = TypeVar("T")
 
 
 def answers_with_workspace(
@@ -61,6 +71,53 @@ def news_of_absence(record: RecordRef, memory: Memory) -> Iterable[ColumnsKnown]
     for key, wanted in memory.neighbours.columns_wanted_by.items():
         told = {column: memory.row.value(column) for column in wanted}
         yield _columns_known(key, record, told, newest.at_ms if newest else 0)
+
+
+def answer_with_events(book: RuleBook, wanted: EventsWanted, memory: Memory) -> EventsKnown:
+    """Tell a listener all that is known of what it asked for; that may be nothing yet."""
+    of = _listened_to(book, wanted.record, wanted.interest)
+    documents = {n: i for rule in of for n, i in memory.evidence.of(rule).items()}
+    workflows = {n: w for rule in of for n, w in memory.approvals.of(rule).items()}
+    asked = wanted.interest.workflows
+    return EventsKnown(
+        record=wanted.wanted_by,
+        about=wanted.record,
+        rule=wanted.rule,
+        interest=wanted.interest,
+        documents=documents if wanted.interest.documents else {},
+        workflows={number: w for number, w in workflows.items() if number in asked},
+    )
+
+
+def news_for_listeners(
+    book: RuleBook, told: WorkspaceEvent, before: Memory, after: Memory
+) -> Iterable[EventsKnown]:
+    """Tell those who listen of the document or workflow that something happened to."""
+    documents = _news(before.evidence.of(told.rule), after.evidence.of(told.rule))
+    workflows = _news(before.approvals.of(told.rule), after.approvals.of(told.rule))
+    if not documents and not workflows:
+        return
+    for key, rule, interest in after.neighbours.all_listeners():
+        heard = documents if interest.documents else {}
+        seen = {n: w for n, w in workflows.items() if n in interest.workflows}
+        if (heard or seen) and told.rule in _listened_to(book, told.record, interest):
+            yield EventsKnown(
+                record=RecordRef.parse(key),
+                about=told.record,
+                rule=rule,
+                at_ms=told.event.at_ms,
+                documents=heard,
+                workflows=seen,
+            )
+
+
+def _news(before: Mapping[int, T], after: Mapping[int, T]) -> dict[int, T]:
+    return {number: one for number, one in after.items() if before.get(number) != one}
+
+
+def _listened_to(book: RuleBook, record: RecordRef, interest: Interest) -> tuple[str, ...]:
+    """The rules in whose workspaces of the record the listener is interested."""
+    return (interest.of,) if interest.of else book.homes(record.table)
 
 
 def learnt(

@@ -43,6 +43,13 @@ class Workflow(Row):
             return self
         return self.model_copy(update={"events": {**self.events, kind: event}})
 
+    def merged(self, other: Workflow) -> Workflow:
+        """Return the workflow with all events that are known of either."""
+        merged = self
+        for kind, event in other.events.items():
+            merged = merged.reported(kind, event)
+        return merged
+
     @property
     def state(self) -> str:
         """The kind of the newest event; one that ended stays ended. ``started`` without any."""
@@ -72,12 +79,26 @@ class ApprovalsRow(Row):
     def workflow(self, rule: str, workflow_id: int) -> Workflow:
         return self.workflows.get(f"{rule}/{workflow_id}", Workflow())
 
+    def of(self, rule: str) -> dict[int, Workflow]:
+        """The workflows in the workspace of a rule, by id, whoever started them."""
+        start = f"{rule}/"
+        return {
+            int(name.removeprefix(start)): workflow
+            for name, workflow in sorted(self.workflows.items())
+            if name.startswith(start)
+        }
+
     def started(self, rule: str, round_: str, workflow_id: int) -> ApprovalsRow:
         """Return the row after a workflow was started; telling it again changes nothing."""
         name = f"{rule}/{round_}"
         if self.rounds.get(name) == workflow_id:
             return self
         return self.model_copy(update={"rounds": {**self.rounds, name: workflow_id}})
+
+    def all_started(self, rule: str) -> tuple[int, ...]:
+        """The workflows that were started for a rule, of whichever round."""
+        start = f"{rule}/"
+        return tuple(sorted(n for name, n in self.rounds.items() if name.startswith(start)))
 
     def running(self, rule: str) -> dict[str, int]:
         """The workflows of a rule that have not ended, by round."""
@@ -91,9 +112,13 @@ class ApprovalsRow(Row):
     def reported(
         self, rule: str, workflow_id: int, kind: str, event: WorkflowEvent
     ) -> ApprovalsRow:
+        return self.told(rule, workflow_id, Workflow(events={kind: event}))
+
+    def told(self, rule: str, workflow_id: int, workflow: Workflow) -> ApprovalsRow:
+        """Return the row with what another record knows of a workflow; nothing new, no change."""
         name = f"{rule}/{workflow_id}"
         before = self.workflows.get(name, Workflow())
-        after = before.reported(kind, event)
+        after = before.merged(workflow)
         if after is before:
             return self
         return self.model_copy(update={"workflows": {**self.workflows, name: after}})

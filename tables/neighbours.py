@@ -21,6 +21,17 @@ class KnownColumns(Row):
     at_ms: int = 0
 
 
+class Interest(Row):
+    """What somebody wants to hear of what happens in a record's workspaces.
+
+    ``of``: the rule whose workspace it is, None for the one that the record is known by.
+    """
+
+    of: str | None = None
+    documents: bool = False
+    workflows: tuple[int, ...] = ()
+
+
 class NeighboursRow(Row):
     """What is known of others (by their key), and which others asked for what of this record.
 
@@ -33,6 +44,33 @@ class NeighboursRow(Row):
     columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
     #: Whose folders are in this record's workspaces: the owner's key by ``rule/folder id``.
     folders: Mapping[str, str] = {}
+
+    #: Who hears of what happens in this record's workspaces, by ``key#rule``.
+    listeners: Mapping[str, Interest] = {}
+    #: What others have answered of theirs, by ``key#rule``: from then on they tell what is new.
+    listening: Mapping[str, Interest] = {}
+
+    def listened(self, by: str, rule: str, interest: Interest) -> NeighboursRow:
+        """Return the row with a listener; the newest interest of each counts."""
+        listeners = {**self.listeners, _with_rule(by, rule): interest}
+        return self.model_copy(update={"listeners": listeners})
+
+    def all_listeners(self) -> Iterator[tuple[str, str, Interest]]:
+        """Who listens: key, rule and interest."""
+        for name, interest in sorted(self.listeners.items()):
+            key, _, rule = name.partition("#")
+            yield key, rule, interest
+
+    def hears(self, about: str, rule: str, interest: Interest) -> bool:
+        """Whether this interest of ours was answered."""
+        return self.listening.get(_with_rule(about, rule)) == interest
+
+    def heard(self, about: str, rule: str, interest: Interest) -> NeighboursRow:
+        """Return the row after another record answered; telling it again changes nothing."""
+        if self.hears(about, rule, interest):
+            return self
+        listening = {**self.listening, _with_rule(about, rule): interest}
+        return self.model_copy(update={"listening": listening})
 
     def workspace(self, about: str, rule: str | None = None) -> int | None:
         """Another record's workspace: the one that a rule keeps, or the one it is known by."""

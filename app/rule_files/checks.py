@@ -14,7 +14,7 @@ from app.rule_files.written import financial_written, value_faults, written_twic
 from app.rule_files.yaml import Trail
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
-from streams.rules import RecordWorkspaceRule, RelationRule
+from streams.rules import RecordWorkspaceRule, TableRule
 from streams.rules.hints import nearest
 
 _DATES = (ColumnKind.DATETIME, ColumnKind.DATE)
@@ -182,28 +182,28 @@ def _roles(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
 
 
 def _relations(one: PlacedRule, tables: Tables | None, homes: Homes) -> Iterator[Fault]:
-    for index, relation in enumerate(one.workspace.relations if one.workspace else ()):
-        place = ("workspace", "relations", index)
-        if relation.to is not None and relation.to not in homes.tables and homes.complete:
-            what = f"no rule with a workspace has the name {relation.to!r}"
-            yield Fault(one.at(*place, "to"), what, nearest(relation.to, homes.tables))
+    for place, column, to in one.rule.homes_used():
+        if to is not None and to not in homes.tables and homes.complete:
+            what = f"no rule with a workspace has the name {to!r}"
+            yield Fault(one.at(*place, "to"), what, nearest(to, homes.tables))
         elif tables is not None and one.rule.table in tables.catalogue.tables:
-            yield from _relation(one, place, relation, tables, homes)
+            yield from _relation(one, place, (column, to), tables, homes)
 
 
 def _relation(
-    one: PlacedRule, place: Trail, relation: RelationRule, tables: Tables, homes: Homes
+    one: PlacedRule, place: Trail, wanted: tuple[str, str | None], tables: Tables, homes: Homes
 ) -> Iterator[Fault]:
-    where, name = one.at(*place, "column"), relation.column
+    name, to = wanted
+    where = one.at(*place, "column")
     yield from tables.column_fault(where, one.rule.table, name, ColumnKind.LOOKUP)
     column = tables.column(one.rule.table, name)
     if column is None or not column.targets:
         return
     pointed = " or ".join(column.targets)
-    kept = homes.tables.get(relation.to or "")
+    kept = homes.tables.get(to or "")
     if kept is not None:
         if kept not in column.targets:
-            what = f"{name} points to {pointed}, {relation.to!r} is about {kept}"
+            what = f"{name} points to {pointed}, {to!r} is about {kept}"
             yield Fault(one.at(*place, "to"), what, "name a rule of what the column points to")
     elif homes.complete and not {*column.targets} & {*homes.tables.values()}:
         what = f"{name} points to {pointed}, which have no workspace"
@@ -225,3 +225,6 @@ def _columns(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
         yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)
     for place, column, value in one.set():
         yield from value_faults(one.at(*place), tables, rule.table, column, value)
+    for place, column, word in rule.words() if isinstance(rule, TableRule) else ():
+        if tables.column(rule.table, column) is not None:
+            yield from value_faults(one.at(*place), tables, rule.table, column, word)

@@ -29,15 +29,19 @@ class Run:
     number: int
 
 
-def newest_run(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Run:
-    """The run that lasts until now; ``key`` is None over a record that is not alive."""
+def runs(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Iterator[Run]:
+    """All runs, the oldest first; ``key`` is None over a record that is not alive."""
     keyed = ((state.stamp, key(state.columns) if state.alive else None) for state in _states(view))
     counted: Counter[Key] = Counter()
-    run = Run(None, Stamp(0), 0)
     for value, states in groupby(keyed, key=lambda pair: pair[1]):
         counted[value] += 1
-        run = Run(value, next(states)[0], counted[value])
-    return run
+        yield Run(value, next(states)[0], counted[value])
+
+
+def newest_run(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Run:
+    """The run that lasts until now."""
+    *_, newest = Run(None, Stamp(0), 0), *runs(view, key)
+    return newest
 
 
 def _states(view: View) -> Iterator[State]:

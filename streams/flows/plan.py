@@ -16,10 +16,11 @@ from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import columns_wanted, holds
 from streams.flows.shape import Decision, Note, NoteKind, Reason, View
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
-from streams.messages.facts import ColumnsWanted, Fact, WorkspaceWanted
+from streams.messages.facts import ColumnsWanted, EventsWanted, Fact, WorkspaceWanted
 from streams.rules import Expression, RecordRule
 from tables.flow_steps import Step
 from tables.keys import RecordRef, command_id, digest
+from tables.neighbours import Interest
 from tables.rows import Row
 
 #: So often is a column that others overwrite set right again, before we leave it to people.
@@ -174,6 +175,16 @@ class Plan:
             wanted = WorkspaceWanted(record=about, wanted_by=self.view.record, rule=rule)
             self._facts.append(wanted)
         return known
+
+    def events_of(self, about: RecordRef, interest: Interest) -> bool:
+        """Hear of what happens in another record's workspace; True once that was answered."""
+        if self.view.neighbours.hears(about.key, self.rule, interest):
+            return True
+        wanted = EventsWanted(
+            record=about, wanted_by=self.view.record, rule=self.rule, interest=interest
+        )
+        self._facts.append(wanted)
+        return False
 
     def _step(self, step: str) -> Step:
         return self.view.steps.get(self.rule, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.flows import (
+    approval_request,
     compliance_gate,
     contract_lifecycle,
     erp_documents,
@@ -19,4 +20,5 @@ FLOWS: tuple[Flow, ...] = (
     compliance_gate.FLOW,
     erp_documents.FLOW,
     project_workspace.FLOW,
+    approval_request.FLOW,
 )

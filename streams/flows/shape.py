@@ -37,6 +37,8 @@ class Reason(StrEnum):
     NO_RELATED_RECORD = "no_related_record"
     STAGE_NOT_REACHED = "stage_not_reached"
     CASE_ENDED = "case_ended"
+    NOT_REQUESTED = "not_requested"
+    WAITING_FOR_DOCUMENTS = "waiting_for_documents"
     OPPORTUNITY_LOST = "opportunity_lost"
     WAITING_FOR_COLUMNS = "waiting_for_columns"
     WAITING_FOR_WORKSPACE = "waiting_for_workspace"
@@ -94,6 +96,7 @@ class NoteKind(StrEnum):
     """What a note is about; a closed list."""
 
     GATE_VIOLATED = "gate_violated"
+    APPROVAL_OVERDUE = "approval_overdue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class AuditEvent(StrEnum):
     DONE = "done"  # an outcome closed a step
     REFUSED = "refused"  # the other system said no; detail: code and message
     VIOLATED = "violated"  # a record was finalised although its gate was not open
+    OVERDUE = "overdue"  # nobody decided a request in time
     HELD = "held"  # an event waits for its workspace's owner
     RELEASED = "released"  # events that waited were sent on
 

@@ -14,8 +14,10 @@ from pydantic import Field, TypeAdapter
 
 from streams.catalogue import ColumnValue
 from streams.messages.base import Message
+from tables.approvals import Workflow
 from tables.evidence import Item
 from tables.keys import RecordRef, workspace_key
+from tables.neighbours import Interest
 
 
 class Operation(StrEnum):
@@ -196,6 +198,44 @@ class DocumentTold(Message):
         return self.record.key
 
 
+class EventsWanted(Message):
+    """``wanted_by`` asks ``record`` what happened, and happens from now on, in its workspace.
+
+    ``rule``: the rule of the one that asks.
+    """
+
+    kind: Literal["events_wanted"] = "events_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+    rule: str
+    interest: Interest
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class EventsKnown(Message):
+    """The answer, or news: documents and workflows in the workspace of ``about``, by id.
+
+    ``rule`` repeats the question's; ``interest`` does in an answer and is None in news, of which
+    ``at_ms`` says when they happened (Unix ms).
+    """
+
+    kind: Literal["events_known"] = "events_known"
+    record: RecordRef
+    about: RecordRef
+    rule: str
+    interest: Interest | None = None
+    at_ms: int = 0
+    documents: Mapping[int, Item] = Field(default_factory=dict)
+    workflows: Mapping[int, Workflow] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
 class ColumnsWanted(Message):
     """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
 
@@ -288,6 +328,8 @@ Fact = (
     | WorkspaceKnown
     | FolderOwned
     | DocumentTold
+    | EventsWanted
+    | EventsKnown
     | ColumnsWanted
     | ColumnsKnown
     | StageChanged

@@ -6,6 +6,7 @@ have in common is checked for all of them alike. Add a new flow's model to ``MOD
 
 from collections.abc import Mapping
 
+from streams.rules.approval_request import ApprovalRequestRule
 from streams.rules.artifacts import ArtifactRule
 from streams.rules.base import (
     Cel,
@@ -50,11 +51,13 @@ MODELS: Mapping[str, type[TableRule]] = {
         TransactionRule,
         ProjectRule,
         ComplianceGateRule,
+        ApprovalRequestRule,
     )
 }
 
 __all__ = [
     "MODELS",
+    "ApprovalRequestRule",
     "ArtifactRule",
     "Cel",
     "ComplianceGateRule",

@@ -37,6 +37,9 @@ class DecisionColumns(WrittenColumns):
 class WorkflowPart(RuleModel):
     """The workflow that asks people, and how its outcome is shown."""
 
+    #: Which decisions there are.
+    known: ClassVar[tuple[str, ...]] = DECISIONS
+
     #: The name or nickname of the workflow map in Extended ECM.
     workflow_map: str = Field(min_length=1)
     #: The workflow's title, with columns in braces.
@@ -55,9 +58,15 @@ class WorkflowPart(RuleModel):
     def word(self, decision: str) -> int | str:
         return self.decisions.get(decision, decision.capitalize())
 
+    def words(self, column: str | None) -> Iterator[tuple[Trail, str, int | str]]:
+        """What is written into the column of the decision: where it is said, and the word."""
+        for decision in self.known if column else ():
+            place = ("decisions", decision) if decision in self.decisions else ()
+            yield place, column or "", self.word(decision)
+
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """Only these decisions have words of their own."""
         for decision in self.decisions:
-            if decision not in DECISIONS:
+            if decision not in self.known:
                 what = f"{decision!r} is no decision"
-                yield ("decisions", decision), what, nearest(decision, DECISIONS)
+                yield ("decisions", decision), what, nearest(decision, self.known)

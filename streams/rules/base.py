@@ -268,6 +268,14 @@ class TableRule(RecordRule):
         """The columns whose past the flow looks at (``streams.flows.past``)."""
         return frozenset()
 
+    def words(self) -> Iterator[tuple[Trail, str, int | str]]:
+        """Words that the rule writes into columns: where, into which, and the word."""
+        return iter(())
+
+    def homes_used(self) -> Iterator[tuple[Trail, str, str | None]]:
+        """Whose workspaces the rule uses: where, by which lookup, of which rule."""
+        return iter(())
+
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """What is wrong within the rule and no model can say: where, what, and the fix."""
         return iter(())
@@ -283,6 +291,10 @@ class FlowRule(TableRule):
 
     def patterns(self) -> Iterator[tuple[Trail, str]]:
         yield ("workspace", "name"), self.workspace.name
+
+    def homes_used(self) -> Iterator[tuple[Trail, str, str | None]]:
+        for index, relation in enumerate(self.workspace.relations):
+            yield ("workspace", "relations", index), relation.column, relation.to
 
     def roles_used(self) -> Iterator[tuple[Trail, str]]:
         """The workspace's roles that the rule names, and where."""

@@ -64,6 +64,11 @@ class ServiceCaseRule(FlowRule):
         for index, role in enumerate(self.restricted_to):
             yield ("restricted_to", index), role
 
+    def words(self) -> Iterator[tuple[Trail, str, int | str]]:
+        found = self.approval.words(self.write_back.decision) if self.approval else ()
+        for trail, column, word in found:
+            yield ("approval", *trail), column, word
+
     def columns_used(self) -> Iterator[tuple[Trail, str, tuple[ColumnKind, ...]]]:
         if self.merged:
             yield ("merged",), self.merged, (ColumnKind.BOOLEAN,)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.absorb import Absorbed, Absorber, Skip
+from streams.absorb import Absorbed, Absorber
 from streams.catalogue import ColumnValue
 from streams.flows.shape import Cause
 from streams.memory import Memory
@@ -38,6 +38,7 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.reading import UPKEEP
+from streams.skips import Skip
 from tables.echoes import EchoesRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow

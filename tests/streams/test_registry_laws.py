@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streams import topics
-from streams.absorb import Absorber, Skip
+from streams.absorb import Absorber
 from streams.decide import DecideStage, _topic_of
 from streams.errors import (
     DovetailError,
@@ -31,6 +31,7 @@ from streams.messages.facts import FACTS, ColumnsWanted, Fact
 from streams.messages.outcomes import OUTCOMES, AnyOutcome
 from streams.metrics import Metrics
 from streams.ports import DynamicsGateway, EcmGateway
+from streams.skips import Skip
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
 from tables.registry import TableRegistry
@@ -60,6 +61,8 @@ FIELDS: dict[str, Any] = {
     "origin": {"format": "f", "topic": "t", "partition": 0, "offset": 0},
     "event": "contract.signed", "roles": ["r"], "classification": "1", "folder_key": "k",
     "workflow_map": "m", "round": "r", "title": "t", "workflow_id": 7,
+    "folder_id": 7, "owner": RECORD, "document_id": 7, "item": {}, "interest": {},
+    "alias": RECORD,
 }  # fmt: skip
 
 
@@ -127,7 +130,7 @@ class _Answer(int):
     """A workspace, a row and a number in one."""
 
     id, name, url, created = 7, "n", "u", True
-    columns, version, modified_ms = {"name": "x"}, 1, 1
+    columns, version, modified_ms, read_ms = {"name": "x"}, 1, 1, 1
 
 
 def _takes(adapter: Any, message: Any) -> bool:

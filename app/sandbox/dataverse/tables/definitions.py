@@ -54,6 +54,7 @@ BUILT_IN = (
     "tables_projects.yaml",
     "tables_platform.yaml",
     "writeback_columns.yaml",
+    "tables_approvals.yaml",
     "tables_compliance.yaml",
     "tables_transactions.yaml",
 )
