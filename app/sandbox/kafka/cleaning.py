@@ -11,7 +11,8 @@ Batches from which nothing goes stay byte for byte what they were.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ from app.sandbox.kafka.log import PartitionLog
 from app.sandbox.kafka.records import read_records, rewritten
 from app.sandbox.kafka.segments import Segment
 
-Stored = tuple[int, int, Buffer]
-"""A batch as a segment takes it: last offset, newest timestamp (ms), bytes."""
+_SHARE_SECONDS = 0.01
+"""How long compaction works before others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +38,77 @@ class CompactionRules:
 async def compact(log: PartitionLog, rules: CompactionRules, now: int) -> int:
     """Compact a log if it is due at `now` (ms); returns the bytes that were freed.
 
-    Other work goes on between one segment and the next. Raises OSError (disk) and BatchRefused
-    (records that cannot be read), and then what was not yet compacted is as it was.
+    Other work goes on meanwhile, and no more than a batch is in memory at a time. Raises OSError
+    (disk) and BatchRefused (records that cannot be read), and then what was not yet compacted is as
+    it was.
     """
     segments = _cleanable(log, rules, now)
     if not _is_due(log, segments, rules, now):
         return 0
-    dirty = [segment for segment in segments if segment.base_offset >= log.cleaned_to]
+    turns = _Turns()
     latest: dict[bytes, int] = {}
-    for segment in dirty:
-        _note_keys(log, segment, latest)
-        await asyncio.sleep(0)
+    for segment in segments:
+        if segment.base_offset >= log.cleaned_to:
+            await _note_keys(log, segment, latest, turns)
     cleaner = _Cleaner(log, latest, now, rules.delete_retention_ms)
     freed = 0
     for segment in segments:
-        if segment in log.segments:
-            before = segment.size
-            kept = list(cleaner.clean(segment))
-            if cleaner.changed:
-                log.replace(segment, kept)
-                freed += before - sum(len(batch) for _, _, batch in kept)
-        await asyncio.sleep(0)
+        fresh = await _cleaned(log, segment, cleaner, turns)
+        if fresh is not None:
+            freed += segment.size - fresh.size
+            log.replace(segment, fresh)
     log.cleaned_to = segments[-1].last_offset + 1
     return freed
+
+
+class _Turns:
+    """Lets other work go on whenever this has had its share."""
+
+    def __init__(self) -> None:
+        self._until = time.perf_counter() + _SHARE_SECONDS
+
+    async def next(self) -> None:
+        """Return at once, or when the others had their turn."""
+        if time.perf_counter() >= self._until:
+            await asyncio.sleep(0)
+            self._until = time.perf_counter() + _SHARE_SECONDS
+
+
+async def _batches(
+    log: PartitionLog, segment: Segment, turns: _Turns
+) -> AsyncIterator[tuple[int, Buffer]]:
+    """The segment's batches with their numbers, as long as it is part of the log."""
+    for number in range(len(segment)):
+        await turns.next()
+        if segment not in log.segments:
+            return
+        yield number, segment.batch(number)
+
+
+async def _cleaned(
+    log: PartitionLog, segment: Segment, cleaner: _Cleaner, turns: _Turns
+) -> Segment | None:
+    """A segment of what stays; None when all does, or the segment went meanwhile."""
+    fresh: Segment | None = None
+    try:
+        async for number, batch in _batches(log, segment, turns):
+            kept = cleaner.clean(batch)
+            if fresh is None and (kept is None or kept[1] is not batch):
+                fresh = log.beside(segment)
+                async for before, same in _batches(log, segment, turns):
+                    if before == number:
+                        break
+                    fresh.append(*segment.covers(before), same)
+            if fresh is not None and kept is not None:
+                fresh.append(kept[0].last_offset, kept[0].max_timestamp, kept[1])
+    except BaseException:
+        if fresh is not None:
+            fresh.body.close(delete=True)
+        raise
+    if fresh is not None and segment not in log.segments:
+        fresh.body.close(delete=True)
+        return None
+    return fresh
 
 
 def _cleanable(log: PartitionLog, rules: CompactionRules, now: int) -> list[Segment]:
@@ -84,8 +133,10 @@ def _is_due(
     return sum(segment.size for segment in dirty) >= rules.min_dirty_ratio * total
 
 
-def _note_keys(log: PartitionLog, segment: Segment, latest: dict[bytes, int]) -> None:
-    for batch in segment.batches():
+async def _note_keys(
+    log: PartitionLog, segment: Segment, latest: dict[bytes, int], turns: _Turns
+) -> None:
+    async for _, batch in _batches(log, segment, turns):
         header = read_header(batch)
         if header.is_control or log.transactions.is_aborted(header):
             continue
@@ -95,7 +146,7 @@ def _note_keys(log: PartitionLog, segment: Segment, latest: dict[bytes, int]) ->
 
 
 class _Cleaner:
-    """One pass over a log. `changed` says whether the last segment lost or gained anything."""
+    """One pass over a log."""
 
     def __init__(
         self, log: PartitionLog, latest: dict[bytes, int], now: int, delete_retention_ms: int
@@ -105,20 +156,11 @@ class _Cleaner:
         self._now = now
         self._delete_retention_ms = delete_retention_ms
         self._with_records: set[int] = set()
-        self.changed = False
 
-    def clean(self, segment: Segment) -> Iterator[Stored]:
-        """What stays of the segment's batches."""
-        self.changed = False
-        for batch in segment.batches():
-            header = read_header(batch)
-            kept = self._of_marker(header, batch) if header.is_control else self._of(header, batch)
-            if kept is None:
-                self.changed = True
-                continue
-            fresh, content = kept
-            self.changed |= content is not batch
-            yield fresh.last_offset, fresh.max_timestamp, content
+    def clean(self, batch: Buffer) -> tuple[BatchHeader, Buffer] | None:
+        """What stays of the next batch: the very batch, another in its place, or None."""
+        header = read_header(batch)
+        return self._of_marker(header, batch) if header.is_control else self._of(header, batch)
 
     def _of(self, header: BatchHeader, batch: Buffer) -> tuple[BatchHeader, Buffer] | None:
         aborted = self._log.transactions.is_aborted(header)

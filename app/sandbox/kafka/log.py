@@ -199,13 +199,19 @@ class PartitionLog:
         self._segments.remove(segment)
         segment.body.close(delete=True)
 
-    def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> None:
-        """Put these batches (last offset, timestamp, bytes) in the place of a segment's, which
-        goes when there are none. Raises OSError."""
-        if not batches:
+    def beside(self, segment: Segment) -> Segment:
+        """An empty segment that may replace this one. Raises OSError."""
+        return self._shelf.beside(segment)
+
+    def replace(self, old: Segment, fresh: Segment) -> None:
+        """Put a segment that was begun `beside` another in its place; without batches neither
+        stays. Raises OSError."""
+        if not len(fresh):
+            fresh.body.close(delete=True)
             self.drop(old)
             return
-        self._segments[self._segments.index(old)] = self._shelf.replace(old, batches)
+        self._shelf.swap(old, fresh)
+        self._segments[self._segments.index(old)] = fresh
 
     def watch(self, wake: Callable[[], None]) -> None:
         """Call `wake` at each append from now on, and when the log is closed."""

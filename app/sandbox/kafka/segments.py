@@ -91,9 +91,9 @@ class Segment:
         begin, end = self._begin(number), self._begin(number + 1)
         return b"".join(self.body.read(begin, end))
 
-    def batches(self) -> Iterator[Buffer]:
-        """All batches in order."""
-        return (self.batch(number) for number in range(len(self)))
+    def covers(self, number: int) -> tuple[int, int]:
+        """A batch's last offset and newest timestamp (ms)."""
+        return self._last_offsets[number], self._timestamps[number]
 
     def _begin(self, number: int) -> int:
         return self._positions[number] if number < len(self._positions) else self.size
@@ -109,9 +109,11 @@ class Shelf(Protocol):
     def new(self, base_offset: int) -> Segment:
         """An empty segment."""
 
-    def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:
-        """A segment of these batches (last offset, timestamp, bytes) in the place of `old`.
-        Raises OSError, and then the old one stays."""
+    def beside(self, old: Segment) -> Segment:
+        """An empty segment with the base offset of another, to take its place. Raises OSError."""
+
+    def swap(self, old: Segment, fresh: Segment) -> None:
+        """Put `fresh` in the place of `old`. Raises OSError, and then the old one stays."""
 
 
 class MemoryShelf:
@@ -126,10 +128,11 @@ class MemoryShelf:
     def new(self, base_offset: int) -> Segment:
         return Segment(base_offset, MemoryBody(self._memory))
 
-    def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:
-        fresh = _filled(self.new(old.base_offset), batches)
+    def beside(self, old: Segment) -> Segment:
+        return self.new(old.base_offset)
+
+    def swap(self, old: Segment, fresh: Segment) -> None:
         old.body.close(delete=True)
-        return fresh
 
 
 class FolderShelf:
@@ -143,18 +146,18 @@ class FolderShelf:
     def new(self, base_offset: int) -> Segment:
         return Segment(base_offset, FileBody(self._path(base_offset), self._files))
 
-    def replace(self, old: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:
+    def beside(self, old: Segment) -> Segment:
+        path = self._path(old.base_offset).with_suffix(_CLEANED_SUFFIX)
+        path.unlink(missing_ok=True)
+        return Segment(old.base_offset, FileBody(path, self._files))
+
+    def swap(self, old: Segment, fresh: Segment) -> None:
         path = self._path(old.base_offset)
-        fresh = path.with_suffix(_CLEANED_SUFFIX)
-        fresh.write_bytes(b"".join(batch for _, _, batch in batches))
-        fresh.replace(path)
+        fresh.body.close(delete=False)
+        path.with_suffix(_CLEANED_SUFFIX).replace(path)
         old.body.close(delete=False)
-        body = FileBody(path, self._files)
-        segment = Segment(old.base_offset, body)
-        for last_offset, timestamp, batch in batches:
-            segment.index(last_offset, timestamp, len(batch))
-        body.adopt(segment.size)
-        return segment
+        fresh.body = body = FileBody(path, self._files)
+        body.adopt(fresh.size)
 
     def _path(self, base_offset: int) -> Path:
         return self._folder / f"{base_offset:020d}{_SUFFIX}"
@@ -187,12 +190,6 @@ class FolderShelf:
                 body.close(delete=False)
             _remove(paths[number + kept :])
             return
-
-
-def _filled(segment: Segment, batches: Sequence[tuple[int, int, Buffer]]) -> Segment:
-    for last_offset, timestamp, batch in batches:
-        segment.append(last_offset, timestamp, batch)
-    return segment
 
 
 def _remove(paths: Sequence[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.sandbox.kafka import cleaning
 from app.sandbox.kafka.batches import (
     TRANSACTIONAL_FLAG,
     check_produced,
     checksum_holds,
     read_header,
 )
+from app.sandbox.kafka.bodies import Memory
 from app.sandbox.kafka.cleaning import CompactionRules, compact
 from app.sandbox.kafka.log import PartitionLog
 
@@ -245,3 +248,50 @@ async def test_old_segments_go_by_age_and_by_size(tmp_path: Path, on_disk: bool)
         assert (again.start_offset, again.end_offset) == (4, 4)
         assert append(again, batch([Written(b"a", b"1")])) == 4
         again.close()
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "on disk"])
+async def test_others_have_their_turn_while_a_large_segment_is_compacted(
+    tmp_path: Path, on_disk: bool
+) -> None:
+    log = PartitionLog.in_folder(tmp_path, 2**30) if on_disk else PartitionLog.in_memory()
+    for number in range(400):
+        records = [Written(b"k%d" % key, b"v" * 50) for key in range(200)]
+        append(log, batch(records, timestamp=1000 + number))
+    log.roll_at(1)
+    append(log, batch([Written(b"end", b"1")]))
+    longest, before = 0.0, (began := time.thread_time())
+    compacting = asyncio.create_task(compact(log, ALWAYS, LATER))
+    while not compacting.done():
+        await asyncio.sleep(0)
+        now = time.thread_time()
+        longest, before = max(longest, now - before), now
+    assert await compacting > 0
+    assert len(kept(log)) == 200 + 1
+    whole = before - began
+    told = f"held the loop for {longest:.3f} of {whole:.3f} s of processor time"
+    # A turn is 10 ms and the batch that it ends with; the whole takes much longer.
+    assert longest < whole / 4, told
+    log.close()
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "on disk"])
+async def test_a_log_that_goes_while_it_is_compacted_leaves_nothing(
+    tmp_path: Path, on_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "_SHARE_SECONDS", 0.0)
+    memory = Memory(2**20)
+    folder = tmp_path / "0"
+    log = PartitionLog.in_folder(folder, 2**30) if on_disk else PartitionLog.in_memory(memory)
+    for _ in range(20):
+        append(log, batch([Written(b"a", b"1"), Written(b"b", b"2")]))
+    log.roll_at(1)
+    append(log, batch([Written(b"end", b"1")]))
+    compacting = asyncio.create_task(compact(log, ALWAYS, LATER))
+    for _ in range(30):
+        await asyncio.sleep(0)
+    assert not compacting.done()
+    log.close(delete=True)
+    assert await compacting == 0
+    assert memory.used == 0
+    assert list(folder.glob("*.log")) == list(folder.glob("*.cleaned")) == []
