@@ -64,6 +64,7 @@ def run_all(
     kafka_port: Fixed = PORTS[System.KAFKA],
     entra_port: Fixed = PORTS[System.ENTRA],
     dataverse_port: Fixed = PORTS[System.DATAVERSE],
+    finance_port: Fixed = PORTS[System.FINANCE],
     content_server_port: Fixed = PORTS[System.CONTENT_SERVER],
     pages_port: PagesPort = None,
     seed: Seed = 0,
@@ -71,10 +72,10 @@ def run_all(
 ) -> None:
     """Start simulated systems to develop against, and run until Ctrl-C.
 
-    An embedded Kafka broker, Entra ID, Dataverse and Content Server with its directory service, on
-    the same ports at every start. Pages show what they hold; a row that is written becomes a
-    change event on Kafka. With --data everything is kept: a broker up to its last record, the
-    simulated systems up to their last second should the process be killed.
+    An embedded Kafka broker, Entra ID, Dataverse, finance and operations, and Content Server with
+    its directory service, on the same ports at every start. Pages show what they hold; a row that
+    is written becomes a change event on Kafka. With --data everything is kept: should the process
+    be killed, the broker up to its last record, the simulated systems up to their last second.
 
     \b
     Example:
@@ -87,6 +88,7 @@ def run_all(
         System.KAFKA: kafka_port,
         System.ENTRA: entra_port,
         System.DATAVERSE: dataverse_port,
+        System.FINANCE: finance_port,
         System.CONTENT_SERVER: content_server_port,
     }
     systems = frozenset(only) if only else frozenset(System)
@@ -137,6 +139,23 @@ def run_dataverse(
     """
     choice = Choice(data=data, kafka=kafka, users=users)
     _one(System.DATAVERSE, port, choice, pages_port, env_file)
+
+
+@sandbox.command("finance")
+def run_finance(
+    port: Port = None,
+    data: Data = None,
+    env_file: EnvFile = None,
+    kafka: Kafka = None,
+    pages_port: PagesPort = None,
+) -> None:
+    """Start simulated finance and operations, with the Entra ID that they need.
+
+    \b
+    Example:
+      dovetail sandbox finance --kafka localhost:9092
+    """
+    _one(System.FINANCE, port, Choice(data=data, kafka=kafka), pages_port, env_file)
 
 
 @sandbox.command("content-server")

@@ -29,6 +29,9 @@ from app.sandbox.dataverse import keeping as dataverse_keeping
 from app.sandbox.dataverse.push import ServiceEndpoint
 from app.sandbox.entra import EntraSimulator
 from app.sandbox.entra.defaults import TENANT
+from app.sandbox.events.outbox import Outbox
+from app.sandbox.finance import BusinessEvents, DataEvents, FinanceSimulator
+from app.sandbox.finance import keeping as finance_keeping
 from app.sandbox.kafka import EmbeddedBroker
 from app.sandbox.keeping import Keeper, Part
 from app.sandbox.keeping.keeper import Take
@@ -54,6 +57,7 @@ class Sandbox:
         self.broker: EmbeddedBroker | None = None
         self.entra: EntraSimulator | None = None
         self.dataverse: DataverseSimulator | None = None
+        self.finance: FinanceSimulator | None = None
         self.content_server: ContentServerSimulator | None = None
         self.keeper: Keeper | None = None
         self._takes: dict[Part, Take] = {}
@@ -91,6 +95,7 @@ class Sandbox:
             System.CONTENT_SERVER: self._start_content_server,
             System.ENTRA: self._start_entra,
             System.DATAVERSE: self._start_dataverse,
+            System.FINANCE: self._start_finance,
         }
         for system, start in starts.items():
             if self.choice.starts(system):
@@ -158,6 +163,22 @@ class Sandbox:
         await self._stack.enter_async_context(endpoint)
         self._stack.push_async_callback(_within, endpoint.drained)
         self._stack.push_async_callback(dataverse.stop)
+
+    async def _start_finance(self) -> None:
+        assert self.entra is not None
+        finance = FinanceSimulator(
+            self.entra,
+            application_users=company.APPLICATION_USERS,
+            port=self.choice.port(System.FINANCE),
+            state=self._kept(finance_keeping.PART),
+        )
+        if self.bootstrap is not None:
+            outbox = await self._stack.enter_async_context(Outbox(self.bootstrap, CHANGES_TOPIC))
+            self._stack.push_async_callback(_within, outbox.drained)
+            finance.on_change(BusinessEvents(outbox.put, finance.state))
+            finance.on_change(DataEvents(outbox.put))
+        self.finance = await self._stack.enter_async_context(finance)
+        self._takes[finance_keeping.PART] = lambda: finance.state
 
     def _kept(self, part: Part) -> Any:
         return None if self.keeper is None else self.keeper.read(part)

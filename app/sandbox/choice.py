@@ -21,6 +21,7 @@ class System(StrEnum):
     KAFKA = "kafka"
     ENTRA = "entra"
     DATAVERSE = "dataverse"
+    FINANCE = "finance"
     CONTENT_SERVER = "content-server"
 
 
@@ -29,6 +30,7 @@ TITLES: Mapping[System, str] = MappingProxyType(
         System.KAFKA: "Embedded Kafka broker",
         System.ENTRA: "Microsoft Entra ID",
         System.DATAVERSE: "Microsoft Dataverse",
+        System.FINANCE: "Finance and operations",
         System.CONTENT_SERVER: "OpenText Content Server",
     }
 )
@@ -38,15 +40,19 @@ PORTS: Mapping[System, int] = MappingProxyType(
         System.ENTRA: 8443,
         System.DATAVERSE: 8081,
         System.CONTENT_SERVER: 8082,
+        System.FINANCE: 8083,
     }
 )
 """Fixed, so that a worker's settings outlive the sandbox; the worker's own pages are on 8080."""
 
 PAGES_PORT = 8090
 NEEDS: Mapping[System, frozenset[System]] = MappingProxyType(
-    {System.DATAVERSE: frozenset({System.ENTRA})}
+    {
+        System.DATAVERSE: frozenset({System.ENTRA}),
+        System.FINANCE: frozenset({System.ENTRA}),
+    }
 )
-"""What a system cannot do without: Entra ID vouches for the callers of Dataverse."""
+"""What a system cannot do without: Entra ID vouches for the callers of Dynamics."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ def _dynamics(sandbox: Sandbox) -> dict[str, str]:
     settings = {}
     if sandbox.dataverse is not None:
         settings["DATAVERSE_URL"] = sandbox.dataverse.url
+    if sandbox.finance is not None:
+        settings["FINANCE_URL"] = sandbox.finance.url
     if (entra := sandbox.entra) is not None:
         settings |= {
             "ENTRA_AUTHORITY": entra.url,

@@ -83,6 +83,8 @@ def _where(sandbox: Sandbox, system: System) -> str:
         return f"{sandbox.entra.authority}  trust {sandbox.entra.ca_path}"
     if system is System.DATAVERSE and sandbox.dataverse is not None:
         return sandbox.dataverse.api_url
+    if system is System.FINANCE and sandbox.finance is not None:
+        return sandbox.finance.data_url
     assert sandbox.content_server is not None
     server = sandbox.content_server
     return f"{server.url}  OTDS {server.otds_url}"

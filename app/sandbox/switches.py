@@ -75,6 +75,8 @@ def switches_of(sandbox: Sandbox) -> dict[System, Switches]:
         found[System.ENTRA] = WebSwitches(sandbox.entra.faults)
     if sandbox.dataverse is not None:
         found[System.DATAVERSE] = WebSwitches(sandbox.dataverse.faults)
+    if sandbox.finance is not None:
+        found[System.FINANCE] = WebSwitches(sandbox.finance.faults)
     if sandbox.content_server is not None:
         found[System.CONTENT_SERVER] = WebSwitches(sandbox.content_server.faults)
     return found
@@ -116,6 +118,13 @@ _BAD_DAYS: dict[System, tuple[dict[str, Any], ...]] = {
         {"kind": "token_expired", "times": 5, "every": 47},
         {"kind": "etag_race", "times": 10, "every": 11},
         {"kind": "sql_timeout", "times": 5, "every": 53},
+        {"kind": "outage", "lasting": 3},
+    ),
+    System.FINANCE: (
+        *_WEB,
+        {"kind": "token_expired", "times": 5, "every": 17},
+        {"kind": "etag_race", "times": 5, "every": 7},
+        {"kind": "deadlock", "times": 5, "every": 19},
         {"kind": "outage", "lasting": 3},
     ),
     System.CONTENT_SERVER: (

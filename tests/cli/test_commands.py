@@ -75,6 +75,7 @@ def test_the_command_table_is_the_one_that_we_promise() -> None:
         "sandbox kafka",
         "sandbox entra",
         "sandbox dataverse",
+        "sandbox finance",
         "sandbox content-server",
         "sandbox faults",
         "sandbox faults list",

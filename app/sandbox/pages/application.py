@@ -6,7 +6,8 @@
     POST    /<system>/faults               one fault or a list of them, as JSON
     DELETE  /<system>/faults?kind=         clear one kind, or all
     POST    /<system>/faults/bad-day       the faults of a bad day (`switches.bad_day`)
-    GET     /token                         a token for the Web API, as the user "Developer"
+    GET     /token, /token/finance         a token for the Web API, for finance and operations, as
+                                           the user "Developer"
 
 The forms of the pages post to ``/<system>/faults/set``, ``clear`` and ``bad-day`` and are led back.
 It listens on the loopback interface and answers to names of that only; a form of another site is
@@ -36,7 +37,7 @@ from starlette.routing import Route
 from app.sandbox import company
 from app.sandbox.assembly import Sandbox
 from app.sandbox.choice import TITLES, System
-from app.sandbox.pages import content_server, dataverse, kafka
+from app.sandbox.pages import content_server, dataverse, finance, kafka
 from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.entra import entra_page
 from app.sandbox.pages.html import Child, element
@@ -58,9 +59,11 @@ def pages_app(sandbox: Sandbox) -> Starlette:
     routes = [
         Route("/", pages.start),
         Route("/token", pages.token),
+        Route("/token/finance", pages.finance_token),
         Route("/faults", pages.all_faults),
         Route("/dataverse/tables/{table}", pages.table),
         Route("/dataverse/tables/{table}/{row}", pages.row),
+        Route("/finance/entities/{entity}", pages.entity),
         Route("/content-server/workspaces/{workspace:int}", pages.workspace),
         Route("/kafka/topics/{topic}", pages.topic),
         Route("/{system}", pages.system),
@@ -85,10 +88,13 @@ class Pages:
         return self._page("Sandbox", body, "/")
 
     async def token(self, request: Request) -> Response:
-        entra, org = self._sandbox.entra, self._sandbox.dataverse
-        if entra is None or org is None:
-            raise NotHere("There is no Dataverse here to have a token for.")
-        token = entra.issue(company.DEVELOPER.client_id, org.url)
+        return self._token(_there(self._sandbox.dataverse).url)
+
+    async def finance_token(self, request: Request) -> Response:
+        return self._token(_there(self._sandbox.finance).url)
+
+    def _token(self, resource: str) -> Response:
+        token = _there(self._sandbox.entra).issue(company.DEVELOPER.client_id, resource)
         return PlainTextResponse(token, headers={"Cache-Control": "no-store"})
 
     async def system(self, request: Request) -> Response:
@@ -97,6 +103,7 @@ class Pages:
             System.KAFKA: lambda: kafka.broker_page(_there(self._sandbox.broker)),
             System.ENTRA: lambda: entra_page(_there(self._sandbox.entra)),
             System.DATAVERSE: lambda: dataverse.tables_page(_there(self._sandbox.dataverse)),
+            System.FINANCE: lambda: finance.entities_page(_there(self._sandbox.finance)),
             System.CONTENT_SERVER: lambda: content_server.workspaces_page(
                 _there(self._sandbox.content_server)
             ),
@@ -116,6 +123,11 @@ class Pages:
             organisation, request.path_params["table"], request.path_params["row"]
         )
         return self._page(title, [_back(System.DATAVERSE), body])
+
+    async def entity(self, request: Request) -> Response:
+        name = request.path_params["entity"]
+        body = finance.entity_page(_there(self._sandbox.finance), name)
+        return self._page(name, [_back(System.FINANCE), body])
 
     async def workspace(self, request: Request) -> Response:
         server = _there(self._sandbox.content_server)
@@ -141,6 +153,8 @@ class Pages:
                 await switches.set(await request.json())
             except (ValueError, TypeError, LookupError) as error:
                 return JSONResponse({"error": str(error.args[0])}, 400)
+            except OSError as error:
+                return JSONResponse({"error": str(error)}, 503)
         elif request.method == "DELETE":
             switches.clear(request.query_params.get("kind"))
         return JSONResponse(switches.told())
@@ -161,7 +175,7 @@ class Pages:
                 await switches.set(bad_day(system))
             else:
                 raise NotHere(f"Faults have no {action}.")
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, OSError) as error:
             if isinstance(error, NotHere) or _wants_json(request):
                 raise
             said = element("p", element("span", str(error), class_="warn"), role="alert")

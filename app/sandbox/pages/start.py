@@ -65,6 +65,11 @@ def _facts(sandbox: Sandbox, system: System) -> list[tuple[str, Child]]:
             ("Web API", code(dataverse.api_url)),
             ("Holds", f"{plural(rows, 'row')} in {plural(len(dataverse.state.tables), 'table')}"),
         ]
+    if system is System.FINANCE and (finance := sandbox.finance):
+        return [
+            ("OData", code(finance.data_url)),
+            ("Holds", plural(sum(finance.held().values()), "row")),
+        ]
     assert sandbox.content_server is not None
     server = sandbox.content_server
     spaces, nodes = len(server.store.workspaces()), len(server.store.nodes)

@@ -17,6 +17,8 @@ from app.sandbox.dataverse import DataverseSimulator, Reference
 from app.sandbox.dataverse import keeping as dynamics
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.finance import FinanceSimulator
+from app.sandbox.finance import keeping as finance
 from app.sandbox.keeping import Part
 from app.serving import LocalCa
 
@@ -68,6 +70,19 @@ def test_alternate_keys_of_kept_rows_hold() -> None:
     first.seed("account", values)
     with pytest.raises(Refusal, match="412"):
         organisation(again(dynamics.PART, first.state)).seed("account", values)
+
+
+def test_finance_and_operations_go_on_where_they_were() -> None:
+    entra = EntraSimulator("contoso", [EntraClient(APP)])
+    first = FinanceSimulator(entra, application_users=USERS)
+    vendor = {"VendorAccountNumber": "V-1", "VendorOrganizationName": "Kumi Oy"}
+    row = first.seed("VendorsV2", vendor)
+    state = again(finance.PART, first.state)
+    second = FinanceSimulator(entra, application_users=USERS, state=state)
+    assert second.state == first.state
+    assert second.row("VendorsV2", VendorAccountNumber="V-1") == row
+    other = second.seed("VendorsV2", {**vendor, "VendorAccountNumber": "V-2"})
+    assert (other.recid > row.recid, other.version > row.version) == (True, True)
 
 
 def test_another_application_gets_its_user_in_a_kept_organisation() -> None:

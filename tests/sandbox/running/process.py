@@ -13,7 +13,7 @@ from pathlib import Path
 
 FREE_PORTS = (
     *("--kafka-port", "0", "--entra-port", "0", "--dataverse-port", "0"),
-    *("--content-server-port", "0", "--pages-port", "0"),
+    *("--finance-port", "0", "--content-server-port", "0", "--pages-port", "0"),
 )
 PATIENCE_SECONDS = 60.0
 

@@ -75,7 +75,10 @@ async def client(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
 
 def fill(sandbox: Sandbox) -> int:
     """Something of everything, with a name that a page must not take for its own; a workspace."""
-    assert sandbox.dataverse and sandbox.content_server
+    assert sandbox.dataverse and sandbox.content_server and sandbox.finance
+    sandbox.finance.seed(
+        "VendorsV2", {"VendorAccountNumber": "V-1", "VendorOrganizationName": HOSTILE}
+    )
     account = sandbox.dataverse.seed("account", {"name": HOSTILE})
     deal = {"name": "Deal", "customerid": Reference("account", account.id)}
     sandbox.dataverse.seed("opportunity", deal)
@@ -120,8 +123,9 @@ async def test_every_page_that_is_linked_is_there_whole_and_accessible(
         outside = [link for link in links if link.startswith("http")]
         assert all("127.0.0.1" in link or "localhost" in link for link in outside)
         due |= {urljoin(path, link) for link in links if link.startswith("/")} - seen
+    assert "/finance/entities/VendorsV2" in seen
     patterns = (
-        *("/kafka", "/entra", "/dataverse", "/content-server"),
+        *("/kafka", "/entra", "/dataverse", "/finance", "/content-server"),
         *("/kafka/topics/dynamics.changes", "/dataverse/tables/account"),
     )
     assert set(patterns) <= seen
@@ -251,6 +255,18 @@ async def test_pages_of_other_sites_set_no_faults(
     rebound = await client.get("/token", headers={"Host": "evil.example"})
     assert rebound.status_code == 400
     assert "." not in rebound.text or "Invalid host" in rebound.text
+
+
+async def test_there_is_a_token_for_finance_and_operations(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    fill(sandbox)
+    assert sandbox.finance
+    token = (await client.get("/token/finance")).text
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as caller:
+        vendors = (await caller.get(f"{sandbox.finance.data_url}/VendorsV2")).json()["value"]
+    assert [vendor["VendorAccountNumber"] for vendor in vendors] == ["V-1"]
+    assert HOSTILE in (await read(client, "/finance/entities/VendorsV2")).text
 
 
 async def test_the_token_is_one_for_the_web_api(

@@ -23,7 +23,7 @@ from tests.sandbox.running.process import (
     until,
 )
 
-SYSTEMS = ["kafka", "entra", "dataverse", "content-server"]
+SYSTEMS = ["kafka", "entra", "dataverse", "finance", "content-server"]
 
 
 def write_account(running: SandboxProcess, name: str) -> str:
@@ -242,7 +242,7 @@ def test_faults_are_set_listed_and_cleared_by_the_command(tmp_path: Path) -> Non
         assert client.get(f"{url}/api/data/v9.2/WhoAmI").status_code == 200
         assert faults("clear").returncode == 0
         told = httpx.get(f"{running.pages}/faults").json()
-        assert [told[name]["waiting"] for name in SYSTEMS] == [[], [], [], []]
+        assert [told[name]["waiting"] for name in SYSTEMS] == [[]] * len(SYSTEMS)
     gone = faults("list")
     assert gone.returncode == 1
     assert "no sandbox answers" in gone.stderr

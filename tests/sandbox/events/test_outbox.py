@@ -1,0 +1,72 @@
+"""What is put into an outbox reaches its topic in order, whatever the broker does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from app.sandbox.events.change import Encoded
+from app.sandbox.events.outbox import Outbox
+from app.sandbox.kafka import BrokerFault, EmbeddedBroker
+
+TOPIC = "changes"
+
+
+def message(number: int) -> Encoded:
+    return Encoded(b"key", str(number).encode(), (("kind", b"test"),))
+
+
+async def on_topic(broker: EmbeddedBroker) -> list[int]:
+    """The numbers on the topic, each as often as it is there."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        place = TopicPartition(TOPIC, 0)
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        found: list[int] = []
+        while await consumer.position(place) < end:
+            records = await consumer.getmany(timeout_ms=500)
+            found += [int(record.value) for batch in records.values() for record in batch]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def make_topic(broker: EmbeddedBroker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(TOPIC, 1, 1)])
+    await admin.close()
+
+
+async def test_messages_leave_in_order() -> None:
+    async with EmbeddedBroker() as broker:
+        await make_topic(broker)
+        async with Outbox(broker.bootstrap, TOPIC) as outbox:
+            for number in range(20):
+                outbox.put(message(number))
+            await asyncio.wait_for(outbox.drained(), 20)
+            assert outbox.sent == 20
+        assert await on_topic(broker) == list(range(20))
+
+
+async def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost() -> None:
+    async with EmbeddedBroker() as broker:
+        await make_topic(broker)
+        await broker.stop()
+        async with Outbox(broker.bootstrap, TOPIC) as outbox:
+            outbox.put(message(0))
+            await asyncio.sleep(0.3)
+            await broker.start()
+            await asyncio.wait_for(outbox.drained(), 30)
+            broker.faults.add(BrokerFault("lose_answer", times=1, api="produce"))
+            outbox.put(message(1))
+            outbox.put(message(2))
+            await asyncio.wait_for(outbox.drained(), 60)
+        found = await on_topic(broker)
+        assert found[0] == 0
+        assert sorted(set(found)) == [0, 1, 2]
+        assert found == sorted(found)
