@@ -99,6 +99,14 @@ def _fixed(code: int, data: bytes) -> str | None:
     if layout is None or struct.calcsize(layout) != len(data):
         return None
     # "queue" could be the int32 0x71 + 4 bytes, and "D" a zero: what reads as text is text.
-    if code < 0x80 and (not data or (data.isascii() and data.decode("ascii").isprintable())):
+    if code < 0x80 and (not data or _reads_as_text(data)):
         return None
     return str(struct.unpack(layout, data)[0])
+
+
+def _reads_as_text(data: bytes) -> bool:
+    """True for printable UTF-8, which a count of the same bytes hardly ever is."""
+    try:
+        return data.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
