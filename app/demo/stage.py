@@ -19,6 +19,7 @@ from app.demo.history import CHANGES_TOPIC, ECM_TOPIC
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.finance import FinanceSimulator
 from app.sandbox.kafka import EmbeddedBroker
 
 TENANT = "contoso"
@@ -130,6 +131,7 @@ class Stage:
     broker: EmbeddedBroker | None
     entra: EntraSimulator
     dataverse: DataverseSimulator
+    finance: FinanceSimulator
     content_server: ContentServerSimulator
     worker: WorkerProcess
 
@@ -138,6 +140,7 @@ class Stage:
         return {
             "Kafka": self.bootstrap,
             "Dataverse": self.dataverse.api_url,
+            "Finance and operations": self.finance.data_url,
             "Content Server": self.content_server.url,
             "Entra ID": self.entra.authority,
             "Worker": self.worker.url,
@@ -162,12 +165,23 @@ async def stage(
         dataverse = await stack.enter_async_context(
             DataverseSimulator(entra, application_users={CLIENT_ID: "Dovetail"})
         )
+        finance = await stack.enter_async_context(
+            FinanceSimulator(entra, application_users={CLIENT_ID: "dovetail"})
+        )
         content_server = await stack.enter_async_context(ContentServerSimulator())
         port = free_port()
         worker = WorkerProcess({}, folder / "worker.log", f"http://127.0.0.1:{port}")
         stack.push_async_callback(worker.stop)
         ready = Stage(
-            folder, names or Names(), address, broker, entra, dataverse, content_server, worker
+            folder,
+            names or Names(),
+            address,
+            broker,
+            entra,
+            dataverse,
+            finance,
+            content_server,
+            worker,
         )
         worker.environment = _environment(ready, secret, port)
         yield ready
@@ -189,6 +203,8 @@ def _environment(stage: Stage, secret: str, port: int) -> dict[str, str]:
         "HTTP_PORT": str(port),
         "DATAVERSE_URL": stage.dataverse.url,
         "DATAVERSE_CALLS_PER_SECOND": "10000",
+        "FINANCE_URL": stage.finance.url,
+        "FINANCE_CALLS_PER_SECOND": "10000",
         "ENTRA_AUTHORITY": stage.entra.url,
         "ENTRA_TENANT_ID": TENANT,
         "ENTRA_CLIENT_ID": CLIENT_ID,

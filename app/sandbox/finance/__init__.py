@@ -13,7 +13,8 @@ From reference/dataverse.md 1.2, 1.5, 1.6, 3.5 and 4.
 from app.sandbox.finance.emitters import BusinessEvents, DataEvents, LakeRows
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.simulator import FinanceSimulator
-from app.sandbox.finance.store import Change, Row, State
+from app.sandbox.finance.state import Row, State
+from app.sandbox.finance.store import Change
 
 __all__ = [
     "BusinessEvents",

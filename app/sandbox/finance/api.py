@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 from app.sandbox.events.finance_entities import COMPANY, SETS, Entity
 from app.sandbox.finance import queries
 from app.sandbox.finance.errors import Refusal
-from app.sandbox.finance.store import Row, Store
+from app.sandbox.finance.state import Row
+from app.sandbox.finance.store import Store
 from app.sandbox.finance.values import equal, literal, stored
 
 DATA_PATH = "/data"

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from app.sandbox.events import finance
 from app.sandbox.events.change import Encoded, made_guid
 from app.sandbox.events.finance_entities import COMPANY
-from app.sandbox.finance.store import Change, State
+from app.sandbox.finance.state import State
+from app.sandbox.finance.store import Change
 
 Send = Callable[[Encoded], None]
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from app.sandbox.keeping import Part
 
-PART = Part("finance", ("app.sandbox.finance.store",))
+PART = Part("finance", ("app.sandbox.finance.state",))

@@ -17,7 +17,7 @@ from app.sandbox.dataverse.errors import Refusal as SyntaxRefusal
 from app.sandbox.dataverse.queries import syntax
 from app.sandbox.events.finance_entities import Entity, Field
 from app.sandbox.finance.errors import Refusal
-from app.sandbox.finance.store import Row
+from app.sandbox.finance.state import Row
 from app.sandbox.finance.values import comparable, literal
 
 OPTIONS = ("$filter", "$select", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$expand")

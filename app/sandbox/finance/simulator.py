@@ -11,7 +11,8 @@ from app.sandbox.events.finance_entities import COMPANY, SETS, Entity
 from app.sandbox.faults import Faults
 from app.sandbox.finance.api import DATA_PATH, Api, Asked
 from app.sandbox.finance.front import SERVICE_ERRORS, Front
-from app.sandbox.finance.store import Callback, Change, Row, State, Store
+from app.sandbox.finance.state import Row, State
+from app.sandbox.finance.store import Callback, Change, Store
 from app.sandbox.finance.values import stored
 from app.serving import LocalCa, ServedApp
 

@@ -9,28 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.sandbox.events.finance_entities import COMPANY, Entity
 from app.sandbox.finance.errors import Refusal
+from app.sandbox.finance.state import Row, State
 from app.sandbox.finance.values import comparable
-
-FIRST_RECID = 5_637_144_576
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: its values by OData name; ``version`` is that of its last write."""
-
-    recid: int
-    version: int
-    values: Mapping[str, Any]
-
-    @property
-    def etag(self) -> str:
-        """Base64-like text that changes with each write."""
-        return f'W/"Jz{self.recid:x}LDs{self.version:x}Jw=="'
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +32,6 @@ class Change:
 
 
 Callback = Callable[[Change], None]
-
-
-@dataclass
-class State:
-    """All that is kept: rows by native table, and the counters."""
-
-    tables: dict[str, dict[int, Row]] = field(default_factory=dict)
-    next_recid: int = FIRST_RECID
-    version: int = 1000
-    control_number: int = 5_637_200_000
 
 
 class Store:
