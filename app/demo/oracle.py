@@ -29,6 +29,21 @@ class _Something:
 SOMETHING = _Something()
 
 
+class Either:
+    """One of these values: what depends on whether something was seen that was so for a moment."""
+
+    def __init__(self, *values: Any) -> None:
+        self._values = values
+
+    def __eq__(self, other: object) -> bool:
+        return other in self._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return " or ".join(map(repr, self._values))
+
+
 @dataclass(frozen=True)
 class Kept:
     """A records management classification, and the day on which its time began, if it did."""

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.demo.truth import Later, Life, Person, Row, Truth
+from app.demo.truth import Filing, Later, Life, Person, Row, Truth
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
 from streams.catalogue import Catalogue, ColumnValue
@@ -91,6 +91,10 @@ class Pen:
     def later(self, life: Life, **changes: ColumnValue) -> None:
         """Something that somebody will do in Dynamics once all else has come to rest."""
         self.truth.later.append(Later(life, changes))
+
+    def later_with(self, filing: Filing, life: Life, **changes: ColumnValue) -> None:
+        """Likewise, and a document is filed first."""
+        self.truth.later.append(Later(life, changes, filing=filing))
 
     def tell(
         self,

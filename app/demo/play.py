@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.demo.history import Played
 from app.demo.stage import Stage
-from app.demo.truth import STAGES, Life, Truth, stage_id
+from app.demo.truth import STAGES, Later, Life, Row, Truth, stage_id
 from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.dataverse import Reference
 from app.sandbox.dataverse.push import ServiceEndpoint, Steps
@@ -68,10 +68,21 @@ def do_later(stage: Stage, truth: Truth, catalogue: Catalogue) -> int:
         if not later.life.deleted:
             table = catalogue.tables[later.life.table]
             at = dt.datetime.now(dt.UTC).replace(microsecond=0)
-            stage.dataverse.change(table.name, later.life.id, _values(table, later.changes), at=at)
+            changes = {**later.changes, **_filed(stage, later)}
+            stage.dataverse.change(table.name, later.life.id, _values(table, changes), at=at)
             later.at_ms = int(at.timestamp() * 1000)
             done += 1
     return done
+
+
+def _filed(stage: Stage, later: Later) -> Row:
+    """The document that is filed first, as the column that is to name it."""
+    if later.filing is None:
+        return {}
+    found = stage.content_server.find_by_business_object("D365", *later.filing.business_object)
+    assert found is not None, "a document for a workspace that is not there"
+    name = f"Calculation for {later.life.title}.pdf"
+    return {later.filing.column: str(stage.content_server.people.file(found.id, name, b"%PDF-1.7"))}
 
 
 def _moment(life: Life) -> dt.datetime:
@@ -111,9 +122,9 @@ def service_endpoint(stage: Stage, catalogue: Catalogue) -> ServiceEndpoint:
 
 
 def webhook(stage: Stage) -> EcmRelay:
-    """What tells Kafka of workflows, which no history can know before they are started."""
-    names = stage.names
-    return EcmRelay(stage.content_server, stage.bootstrap, names.ecm_events, subjects=("workflow",))
+    """What tells Kafka of workflows and documents, which no history can know before they are."""
+    topic, subjects = stage.names.ecm_events, ("workflow", "document")
+    return EcmRelay(stage.content_server, stage.bootstrap, topic, subjects=subjects)
 
 
 async def produce(producer: AIOKafkaProducer, messages: Iterable[Played], told: Told) -> None:

@@ -52,6 +52,15 @@ class Life:
         return [event.row for event in self.events if event.operation != "delete"]
 
 
+@dataclass(frozen=True)
+class Filing:
+    """A document that is filed in the workspace of a business object (type, id) beforehand; the
+    column that is to hold its id."""
+
+    business_object: tuple[str, str]
+    column: str
+
+
 @dataclass
 class Later:
     """What somebody does in Dynamics while everything runs; ``at_ms``: when, once it is done."""
@@ -59,6 +68,7 @@ class Later:
     life: Life
     changes: Row
     at_ms: int = 0
+    filing: Filing | None = None
 
 
 @dataclass

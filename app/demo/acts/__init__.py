@@ -7,6 +7,7 @@ from app.demo.acts.contract import ContractAct
 from app.demo.acts.gates import GatesAct
 from app.demo.acts.projects import ProjectsAct
 from app.demo.acts.records import RecordsAct
+from app.demo.acts.requests import RequestsAct
 from app.demo.acts.transactions import TransactionsAct
 from app.demo.oracle import Expectation
 from app.demo.pen import Pen
@@ -20,6 +21,7 @@ ACTS: tuple[Act, ...] = (
     TransactionsAct(),
     ProjectsAct(),
     GatesAct(),
+    RequestsAct(),
 )
 
 

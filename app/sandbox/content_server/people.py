@@ -12,12 +12,14 @@ from datetime import date
 from app.sandbox.content_server import (
     access,
     happenings,
+    nodes,
     records,
     signatures,
     workflow_steps,
     workflows,
 )
 from app.sandbox.content_server.attributes import labelled_values
+from app.sandbox.content_server.bodies import UploadedFile
 from app.sandbox.content_server.model import AttributeValue, Member, MemberType, NodeType
 from app.sandbox.content_server.store import ADMIN_ID, Store
 from app.sandbox.content_server.workflow_model import Process
@@ -105,6 +107,12 @@ class People:
             self._store, process, number, disposition, comment, actor, actor.password
         )
         return self.workflow(process_id)
+
+    def file(self, container_id: int, name: str, content: bytes) -> int:
+        """Somebody with every right puts a document there; its node id."""
+        file = UploadedFile(name, "application/pdf", content)
+        request = nodes.NodeRequest(NodeType.DOCUMENT, container_id, name, file=file)
+        return nodes.create(self._store, request, self._store.members[ADMIN_ID]).id
 
     def send_for_signature(self, request_id: int) -> None:
         """The provider sends a request to its first signers."""
