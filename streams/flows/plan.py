@@ -136,7 +136,8 @@ class Plan:
         """Want the record read, because what is known of it is not enough."""
         self.because(Reason.WAITING_FOR_COLUMNS)
         newest = self.view.row.newest
-        self.want("read", [newest, "incomplete"], ReadRecord)
+        if not any(isinstance(command, ReadRecord) for command in self._commands):
+            self.want("read", [newest, "incomplete"], ReadRecord)
 
     def columns_of(
         self, about: RecordRef, columns: tuple[str, ...]

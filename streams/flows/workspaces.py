@@ -19,7 +19,15 @@ from streams.messages.commands import (
 )
 from streams.messages.facts import BusinessObject
 from streams.naming import columns_of, workspace_name
-from streams.rules import FlowRule, FolderRule, LinkColumns, RelationRule, RoleRule, WorkspaceRule
+from streams.rules import (
+    FlowRule,
+    FolderRule,
+    LinkColumns,
+    RecordRule,
+    RelationRule,
+    RoleRule,
+    WorkspaceRule,
+)
 from tables.keys import RecordRef, digest
 from tables.workspace_links import Link
 
@@ -243,6 +251,7 @@ def keep(
         if not plan.view.row.alive:
             plan.because(plan.absence())
         elif due():
+            _want_shown_known(plan, rule)
             want_workspace(plan, rule.workspace, attributes)
         return None
     if not plan.view.row.alive:
@@ -250,6 +259,7 @@ def keep(
         if rule.on_delete == "mark":
             want_properties(plan, rule.workspace, link, attributes)
         return None
+    _want_shown_known(plan, rule)
     want_properties(plan, rule.workspace, link, attributes)
     want_roles(plan, rule.workspace.roles, link)
     by_rule, known = related_by(plan, rule.workspace.relations)
@@ -257,6 +267,13 @@ def keep(
     want_relations(plan, link, by_rule | wanted.related, complete=complete)
     plan.want_columns("columns", {**link_columns(rule.write_back, link), **wanted.columns})
     return link
+
+
+def _want_shown_known(plan: Plan, rule: RecordRule) -> None:
+    """A column that was never heard of is not empty: what attributes show of it is read."""
+    shown = {column for _, value in rule.value_expressions() for column in value.columns()}
+    if not plan.view.knows(shown & plan.view.table.columns.keys()):
+        plan.read_record()
 
 
 def link_columns(columns: LinkColumns, link: Link) -> dict[str, ColumnValue]:

@@ -155,6 +155,16 @@ class TestStateTable:
         assert asked(decision) == [UPDATE]
         assert only(decision, "properties").attributes["Transaction"] == {"Number": "INV-2"}
 
+    @pytest.mark.parametrize("linked", [False, True])
+    def test_what_an_attribute_shows_and_was_never_heard_of_is_read(self, linked: bool) -> None:
+        attributes = {"Transaction": {"Amount": Expression("record.totalamount")}}
+        workspace = INVOICE_RULE.workspace.model_copy(update={"attributes": attributes})
+        rule = INVOICE_RULE.model_copy(update={"workspace": workspace})
+        decision = decided(invoice(linked=linked), rule)
+        assert asked(decision)[:2] == ["read_record read", UPDATE if linked else ENSURE]
+        known = decided(invoice(linked=linked, totalamount=None), rule)
+        assert "read_record read" not in asked(known), "an empty column is known"
+
 
 class TestRetention:
     @pytest.mark.parametrize("code", [1, 2, 3])
