@@ -240,13 +240,13 @@ def _volume(store: Store, node: Node) -> int:
     return store.nodes[node.parent_id].volume_id_of_children()
 
 
-def _reserve(store: Store, node: Node, user_id: Any, actor: Member) -> None:
-    if user_id in (None, "", 0, "0"):
+def _reserve(store: Store, node: Node, user_id: int | None, actor: Member) -> None:
+    if user_id in (None, 0):
         if node.reserved_by:
             store.record(node, AuditEvent.UNRESERVE, actor.id)
         node.reserved_by, node.reserved_at = 0, None
         return
-    if int(user_id) not in store.members:
+    if user_id not in store.members:
         raise errors.ApiError(400, f"The user with the ID {user_id} does not exist.")
-    node.reserved_by, node.reserved_at = int(user_id), store.clock()
+    node.reserved_by, node.reserved_at = user_id, store.clock()
     store.record(node, AuditEvent.RESERVE, actor.id)

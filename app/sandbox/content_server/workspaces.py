@@ -58,6 +58,7 @@ def create(store: Store, request: WorkspaceRequest, actor: Member, *, by_hand: b
     _check_reference(store, request.reference)
     template = _template(store, request)
     kind = _type_of(store, template)
+    _check_kind(store, request.reference, kind)
     values = _values(store, template, request, actor)
     name = _name(kind, values, request)
     parent = _parent(store, kind, request, by_hand)
@@ -186,6 +187,19 @@ def _check_reference(store: Store, reference: BusinessReference | None) -> None:
     _check_type(store, reference)
     if store.linked_workspace(reference) is not None:
         raise errors.ApiError(store.behaviour.bo_linked_status, store.behaviour.bo_linked_text)
+
+
+def _check_kind(store: Store, reference: BusinessReference | None, kind: WorkspaceType) -> None:
+    """A business object type is set up for one workspace type."""
+    if reference is None:
+        return
+    bo_type = store.bo_type(reference.external_system, reference.bo_type)
+    if bo_type.workspace_type_id != kind.id:
+        raise errors.ApiError(
+            400,
+            f"The business object type '{bo_type.name}' does not belong to the workspace type "
+            f"'{kind.name}'.",
+        )
 
 
 def _template(store: Store, request: WorkspaceRequest) -> Node:

@@ -177,3 +177,30 @@ async def test_the_password_grant_can_be_refreshed(server: ContentServerSimulato
         token = (await http.post(url, data=again, auth=pair)).json()["access_token"]
         who = await http.get("/v1/auth", headers={"Authorization": f"Bearer {token}"})
         assert who.json()["data"]["name"] == "eve.counsel"
+
+
+async def test_one_ticket_of_the_directory_buys_others_until_it_expires() -> None:
+    clock = MovingClock()
+    behaviour = Behaviour(token_lifetime_seconds=60)
+    async with (
+        ContentServerSimulator(clock=clock, behaviour=behaviour) as server,
+        httpx.AsyncClient() as http,
+    ):
+        base = f"{server.otds_url}/rest/authentication"
+        user = server.service_user
+        given = {"userName": user.login, "password": user.password}
+        ticket = (await http.post(f"{base}/credentials", json=given)).json()["ticket"]
+        for call, wanted, login in (
+            ("ticketforuser", {"userName": "ann.seller@contoso"}, "ann.seller"),
+            ("ticketforresource", {"resourceId": "cs"}, user.login),
+        ):
+            bought = await http.post(f"{base}/{call}", json={**wanted, "ticket": ticket})
+            headers = {"OTDSTicket": bought.json()["ticket"]}
+            signed_in = await http.get(f"{server.url}/v1/auth", headers=headers)
+            assert signed_in.json()["data"]["name"] == login
+        unknown = {"userName": "nobody", "ticket": ticket}
+        assert (await http.post(f"{base}/ticketforuser", json=unknown)).status_code == 400
+        clock.advance(61)
+        for call in ("ticketforuser", "ticketforresource"):
+            late = await http.post(f"{base}/{call}", json={"ticket": ticket})
+            assert (late.status_code, late.json()["status"]) == (400, 1034)

@@ -371,3 +371,26 @@ async def test_a_second_template_brings_its_own_folders_and_documents(
             ("Deals/Read me.txt", b"Start here")
         ]
         assert view.categories == {}
+
+
+async def test_a_business_object_type_is_set_up_for_one_workspace_type(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    reference = {"ext_system_id": "D365", "bo_type": "account", "bo_id": "1"}
+    content = {"template_id": server.template_id("Vendor"), "name": "V", **reference}
+    answer = await api.body("POST", "/v2/businessworkspaces", content)
+    assert answer.status_code == 400
+    assert "'account' does not belong to the workspace type 'Vendor'" in answer.json()["error"]
+    assert server.workspaces() == []
+
+
+async def test_a_server_without_any_workspace_type_answers_a_500() -> None:
+    data = Definition(users=demo_users(0), clients=(SERVICE_CLIENT,), groups=("Integration",))
+    async with (
+        ContentServerSimulator(data=data) as bare,
+        httpx.AsyncClient(base_url=bare.url) as http,
+    ):
+        user = bare.service_user
+        form = {"username": user.login, "password": user.password}
+        http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=form)).json()["ticket"]
+        assert (await http.get("/v2/businessworkspacetypes")).status_code == 500

@@ -100,13 +100,14 @@ def apply_beneath(call: Call) -> Any:
     given = call.fields.get("categories")
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise errors.invalid_datatype("categories")
-    ids = [to_int(item.get("id"), "categories") for item in given]
+    ids = [to_int(item.get("id"), "categories") or 0 for item in given]
+    if not ids:
+        raise errors.missing_argument("categories")
     clear = to_bool(call.fields.get("clear_existing_categories"))
     for category_id in ids:
-        categories.applied(call.store, node, category_id or 0)
+        categories.applied(call.store, node, category_id)
     for item in call.visible(list(call.store.subtree(node))[1:]):
-        wanted = [i for i in ids if i is not None]
-        categories.push(call.store, node, item, wanted, call.actor, clear=clear)
+        categories.push(call.store, node, item, ids, call.actor, clear=clear)
     return {"links": links(f"/v2/nodes/{node.id}/categories/apply", "POST"), "results": {}}
 
 

@@ -145,8 +145,10 @@ def update_node(call: Call) -> Any:
     """``PUT /v2/nodes/{id}``: rename, describe, move, reserve; 409 for a stale token."""
     node = _node(call)
     changes = dict(call.fields)
-    if "parent_id" in changes:
-        changes["parent_id"] = call.number("parent_id")
+    changes |= {name: call.text(name) for name in ("name", "description") if name in changes}
+    changes |= {
+        name: call.number(name) for name in ("parent_id", "reserved_user_id") if name in changes
+    }
     nodes.update(call.store, node, changes, call.actor)
     return node_answer(call, node, f"/v2/nodes/{node.id}", "PUT")
 

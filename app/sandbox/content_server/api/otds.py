@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from app.sandbox.content_server.api.call import Call, Endpoint
-from app.sandbox.content_server.model import Member
+from app.sandbox.content_server.model import Member, MemberType
 
 IMPERSONATION = "urn:ietf:params:oauth:grant-type:token-exchange"
 
@@ -31,6 +31,26 @@ def credentials(call: Call) -> Any:
         "continuationContext": None,
         "continuationData": None,
     }
+
+
+def ticket_for_user(call: Call) -> Any:
+    """``POST .../ticketforuser`` with one's own ``ticket``: an SSO ticket of ``userName``."""
+    if call.sessions.by_grant(call.text("ticket"), "ticket") is None:
+        return _refused(400, 1034, "Expired OTDS SSO ticket")
+    login = call.text("userName")
+    member = call.store.member_named(login) or call.store.member_named(login.rpartition("@")[0])
+    if member is None or member.type != MemberType.USER:
+        return _refused(400, 1003, f"The user '{login}' does not exist.")
+    return {"ticket": call.sessions.issue_ticket(member), "userId": login}
+
+
+def ticket_for_resource(call: Call) -> Any:
+    """``POST .../ticketforresource`` with one's ``ticket``: another one of the same user."""
+    session = call.sessions.by_grant(call.text("ticket"), "ticket")
+    if session is None:
+        return _refused(400, 1034, "Expired OTDS SSO ticket")
+    member = call.store.members[session.user_id]
+    return {"ticket": call.sessions.issue_ticket(member), "resourceID": call.text("resourceId")}
 
 
 def token(call: Call) -> Any:
@@ -104,5 +124,7 @@ def _oauth_error(status: int, code: str, text: str) -> JSONResponse:
 ENDPOINTS = (
     Endpoint("POST", "/rest/authentication/credentials", credentials, "J", open=True),
     Endpoint("POST", "/v1/authentication/credentials", credentials, "J", open=True),
+    Endpoint("POST", "/rest/authentication/ticketforuser", ticket_for_user, "J", open=True),
+    Endpoint("POST", "/rest/authentication/ticketforresource", ticket_for_resource, "J", open=True),
     Endpoint("POST", "/oauth2/token", token, "F", open=True),
 )

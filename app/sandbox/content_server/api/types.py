@@ -21,6 +21,9 @@ def list_types(call: Call) -> Any:
     if system is not None and bo_type is not None:
         wanted = call.store.bo_type(system, bo_type).workspace_type_id
         kinds = [kind for kind in kinds if kind.id == wanted]
+    if not kinds:
+        # Not an empty list: a server without any type answers this (reference 2.1).
+        raise errors.ApiError(500, "No business workspace type exists.")
     results = [_type_result(call, kind) for kind in kinds]
     return {"links": links("/v2/businessworkspacetypes"), "results": results}
 

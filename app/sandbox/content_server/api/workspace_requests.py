@@ -18,8 +18,8 @@ _EXTERNAL = ("external_create_date", "external_modify_date")
 def parse(store: Store, fields: Mapping[str, Any]) -> WorkspaceRequest:
     """Read the fields of POST and of one item of the bulk PUT."""
     return WorkspaceRequest(
-        name=str(fields.get("name") or ""),
-        description=str(fields.get("description") or ""),
+        name=_text(fields, "name"),
+        description=_text(fields, "description"),
         template_id=to_int(fields.get("template_id"), "template_id"),
         type_id=to_int(fields.get("wksp_type_id"), "wksp_type_id"),
         parent_id=to_int(fields.get("parent_id"), "parent_id"),
@@ -50,6 +50,13 @@ def reference(store: Store, fields: Mapping[str, Any]) -> BusinessReference | No
         if not value:
             raise errors.missing_argument(argument)
     return BusinessReference(system, name, bo_id)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if isinstance(value, list | dict):
+        raise errors.invalid_datatype(name)
+    return "" if value is None else str(value)
 
 
 def _properties(given: Any) -> dict[str, Any]:
