@@ -127,7 +127,8 @@ class Absorber:
         past = with_past(
             self.book, change.record, memory.past, stamp, change.columns, removed=removed
         )
-        after = memory.with_(row=row, past=past)
+        news = {name: change.columns[name] for name in merge.changed}
+        after = memory.with_(row=row, past=past, echoes=memory.echoes.superseded(news))
         why = (
             "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
         )

@@ -17,6 +17,14 @@ class EchoesRow(Row):
     def wrote(self, columns: Mapping[str, Value]) -> EchoesRow:
         return self.model_copy(update={"written": {**self.written, **columns}})
 
+    def superseded(self, news: Mapping[str, Value]) -> EchoesRow:
+        """Return the row after somebody wrote something else over it.
+
+        Whoever writes our value there again after that is no echo of ours.
+        """
+        kept = {c: v for c, v in self.written.items() if c not in news or news[c] == v}
+        return self if len(kept) == len(self.written) else self.model_copy(update={"written": kept})
+
     def explains(self, columns: Mapping[str, Value]) -> bool:
         """True when every one of these values is one that we wrote."""
         return bool(columns) and all(

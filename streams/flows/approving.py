@@ -101,6 +101,12 @@ def _want_stopped(plan: Plan, workflow_id: int) -> None:
     )
 
 
+def was_stopped(view: View, rule: str, workflow_id: int) -> bool:
+    """Whether we wanted this workflow stopped, at any time."""
+    step = view.steps.get(rule, f"stop/{workflow_id}")
+    return step.asked is not None or step.confirmed is not None
+
+
 def has_asked(view: View, rule: str) -> bool:
     """Whether a workflow was ever wanted for the record."""
     step = view.steps.get(rule, _START)

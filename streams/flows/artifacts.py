@@ -29,6 +29,8 @@ from tables.evidence import Item, ItemStatus
 
 #: The attribute of events that says of which type a document is.
 DOCUMENT_TYPE = "document_type"
+#: What is missing is shown up to this many characters.
+MISSING_LENGTH = 1000
 
 
 class ArtifactState(StrEnum):
@@ -97,8 +99,14 @@ class Checklist:
 
     @property
     def words(self) -> str:
-        """What is missing, as columns and attributes show it."""
         return "; ".join(artifact.words for artifact in self.missing)
+
+
+def shown(words: str) -> str | None:
+    """What is missing, as columns and attributes take it: a longer text would be refused."""
+    if len(words) > MISSING_LENGTH:
+        words = f"{words[: MISSING_LENGTH - 1]}…"
+    return words or None
 
 
 def checklist(

@@ -37,7 +37,7 @@ from typing import Any
 
 from streams.catalogue import ColumnValue
 from streams.flows import workspaces
-from streams.flows.artifacts import Checklist, checklist
+from streams.flows.artifacts import Checklist, checklist, shown
 from streams.flows.conditions import as_of, context, holds
 from streams.flows.moments import as_column
 from streams.flows.past import newest_run
@@ -50,8 +50,6 @@ from tables.gates import Gate, GatesRow, GateStatus
 
 #: So often in a row is a finalisation taken back; whoever insists is left to people.
 REVERT_LIMIT = 5
-#: What is missing is shown up to this many characters: a longer text would be refused.
-MISSING_LENGTH = 1000
 
 
 class EvidenceWorkspaceState(StrEnum):
@@ -99,13 +97,13 @@ def workspace_state(
 def gate_columns(view: View, rule: ComplianceGateRule, gate: Gate) -> dict[str, ColumnValue]:
     """What the record shows of its gate."""
     columns = rule.write_back
-    shown: dict[str | None, ColumnValue] = {
+    values: dict[str | None, ColumnValue] = {
         columns.status: _status_label(rule, gate.status),
-        columns.missing: _missing(gate),
+        columns.missing: shown("; ".join(gate.missing)),
     }
     if columns.violated_on:
-        shown[columns.violated_on] = as_column(view, columns.violated_on, gate.violated_ms)
-    return {column: value for column, value in shown.items() if column}
+        values[columns.violated_on] = as_column(view, columns.violated_on, gate.violated_ms)
+    return {column: value for column, value in values.items() if column}
 
 
 def _is_required(plan: Plan, rule: ComplianceGateRule, variables: Mapping[str, Any]) -> bool | None:
@@ -195,15 +193,8 @@ def _attributes(rule: ComplianceGateRule, gate: Gate) -> dict[str, ColumnValue]:
     """What the workspace shows of the gate."""
     return {
         rule.status_attribute or "": _status_label(rule, gate.status),
-        rule.missing_attribute or "": _missing(gate),
+        rule.missing_attribute or "": shown("; ".join(gate.missing)),
     }
-
-
-def _missing(gate: Gate) -> str | None:
-    words = "; ".join(gate.missing)
-    if len(words) > MISSING_LENGTH:
-        words = f"{words[: MISSING_LENGTH - 1]}…"
-    return words or None
 
 
 def _status_label(rule: ComplianceGateRule, status: GateStatus) -> str:

@@ -10,6 +10,7 @@ from streams.flows import (
     project_workspace,
     record_workspace,
     service_case,
+    vendor_onboarding,
 )
 from streams.flows.shape import Flow
 
@@ -21,4 +22,5 @@ FLOWS: tuple[Flow, ...] = (
     erp_documents.FLOW,
     project_workspace.FLOW,
     approval_request.FLOW,
+    vendor_onboarding.FLOW,
 )

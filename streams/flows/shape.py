@@ -53,6 +53,11 @@ class Reason(StrEnum):
     GATE_CLOSED = "gate_closed"
     GATE_EXPIRED = "gate_expired"
     GATE_VIOLATED = "gate_violated"
+    WAITING_FOR_ARTIFACTS = "waiting_for_artifacts"
+    ARTIFACT_EXPIRED = "artifact_expired"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    APPROVAL_REFUSED = "approval_refused"
+    BLOCKED_BY_PEOPLE = "blocked_by_people"
     ALL_TRUE = "all_true"
 
 

@@ -40,6 +40,7 @@ from streams.rules.project import (
 from streams.rules.record_workspace import RecordWorkspaceRule
 from streams.rules.retention import RetentionPart
 from streams.rules.service_case import ServiceCaseRule
+from streams.rules.vendor_onboarding import VendorOnboardingRule, VendorStatus
 
 #: The model of a rule by its flow's name, as the files say it.
 MODELS: Mapping[str, type[TableRule]] = {
@@ -52,6 +53,7 @@ MODELS: Mapping[str, type[TableRule]] = {
         ProjectRule,
         ComplianceGateRule,
         ApprovalRequestRule,
+        VendorOnboardingRule,
     )
 }
 
@@ -86,6 +88,8 @@ __all__ = [
     "TableRule",
     "Trail",
     "TransactionRule",
+    "VendorOnboardingRule",
+    "VendorStatus",
     "WorkspaceRule",
     "WrittenColumns",
 ]

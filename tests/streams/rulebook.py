@@ -14,6 +14,7 @@ from tests.streams import transaction_rules
 from tests.streams.gate_rules import CLAIM, GATE_RULE
 from tests.streams.project_rules import MILESTONE, PROJECT, PROJECT_RULE
 from tests.streams.request_rules import REQUEST, REQUEST_RULE
+from tests.streams.vendor_rules import VENDOR, VENDOR_RULE
 
 _K = ColumnKind
 
@@ -101,7 +102,7 @@ USER = Table(
 
 TABLES = (
     *(ACCOUNT, OPPORTUNITY, INCIDENT, PROCESS, STAGE, USER),
-    CLAIM,
+    *(CLAIM, VENDOR),
     *(PROJECT, MILESTONE, REQUEST),
     *transaction_rules.TABLES,
 )
@@ -227,7 +228,7 @@ BOOK = RuleBook(
     catalogue=CATALOGUE,
     rules=(
         *(ACCOUNT_RULE, OPPORTUNITY_RULE, CONTRACT_RULE),
-        *(CASE_RULE, GATE_RULE),
+        *(CASE_RULE, GATE_RULE, VENDOR_RULE),
         *(PROJECT_RULE, REQUEST_RULE),
         *transaction_rules.RULES,
     ),

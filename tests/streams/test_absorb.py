@@ -474,3 +474,14 @@ def test_absorbing_does_not_change_the_memory_that_it_was_given() -> None:
     absorbed(change(ACCOUNT, 5, name="B"), deleted(ACCOUNT, 9), memory=memory)
     assert memory.row.model_dump() == before
     assert memory.neighbours == NeighboursRow()
+
+
+def test_our_value_written_again_by_somebody_else_is_no_echo() -> None:
+    """They wrote something else over it in between: only then can they write it again."""
+    written = Memory(echoes=EchoesRow(written={"name": "Ours"}))
+    ours = ABSORBER.absorb(change(ACCOUNT, 1, name="Ours"), written)
+    assert ours.skip is Skip.OWN_ECHO
+    theirs = ABSORBER.absorb(change(ACCOUNT, 2, name="Theirs"), ours.memory)
+    assert theirs.skip is None
+    again = ABSORBER.absorb(change(ACCOUNT, 3, name="Ours"), theirs.memory)
+    assert (again.skip, again.changed) == (None, frozenset({"name"}))

@@ -48,6 +48,7 @@ BUSINESS_OBJECTS: Mapping[str, str] = {
     "creditapproval": "Evidence",
     "claim": "Evidence",
     "vendor": "Vendor",
+    "msdyn_vendor": "Vendor",
     "fno_vendor": "Vendor",
 }
 _PROPERTIES = {

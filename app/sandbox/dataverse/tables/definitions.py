@@ -56,6 +56,7 @@ BUILT_IN = (
     "writeback_columns.yaml",
     "tables_approvals.yaml",
     "tables_compliance.yaml",
+    "tables_vendors.yaml",
     "tables_transactions.yaml",
 )
 
