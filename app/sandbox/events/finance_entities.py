@@ -84,8 +84,18 @@ class Entity:
         return self.fields.get(name)
 
 
+#: What a company adds to its entities by extension, for Dovetail to write.
+_ADDED = (
+    Field("XecmWorkspaceId"),
+    Field("XecmWorkspaceUrl"),
+    Field("XecmDocuments", "number"),
+    Field("XecmDocumentLinks"),
+    Field("XecmStatus"),
+)
+
+
 def _fields(*fields: Field) -> Mapping[str, Field]:
-    return {field.name: field for field in (Field(COMPANY), *fields)}
+    return {field.name: field for field in (Field(COMPANY), *fields, *_ADDED)}
 
 
 _VENDOR = _fields(

@@ -1,0 +1,69 @@
+"""The rules for finance and operations, which a company copies beside its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.rule_files.cases import read_cases
+from app.rule_files.loading import RuleFiles, read_rules
+from app.rule_files.trial import tried
+from app.sandbox.content_server.default_definition import default_definition
+from app.settings.fields import RULES_DIRECTORY
+
+FOLDER = RULES_DIRECTORY / "finance"
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shipped rules and those for finance and operations."""
+    folder = tmp_path_factory.mktemp("rules")
+    for file in (*RULES_DIRECTORY.glob("*.yaml"), *FOLDER.glob("*.yaml")):
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(beside: Path) -> RuleFiles:
+    return read_rules(beside)
+
+
+def test_they_stand_beside_the_shipped_ones(files: RuleFiles) -> None:
+    names = {rule.name for rule in files.book.rules}
+    assert names >= {rule.name for rule in read_rules(RULES_DIRECTORY).book.rules}
+    assert {name for name in names if name.startswith("finance-")} >= {
+        "finance-customer",
+        "finance-vendor",
+        "finance-sales-order",
+        "finance-purchase-order",
+        "finance-invoice",
+        "finance-credit-memo",
+        "finance-vendor-invoice",
+    }
+
+
+def test_their_cases_pass(beside: Path, files: RuleFiles) -> None:
+    cases = [one for one in read_cases(beside, files.book) if "finance_test" in one.at()]
+    assert len(cases) >= 3
+    assert {one.case.name: tried(one, files.book) for one in cases} == {
+        one.case.name: [] for one in cases
+    }
+
+
+def test_amounts_and_states_of_the_erp_are_never_written(files: RuleFiles) -> None:
+    for table, columns in files.book.erp().items():
+        assert all(column.startswith("xecm") for column in columns), table
+
+
+def test_extended_ecm_has_their_workspace_types_and_business_objects(files: RuleFiles) -> None:
+    known = {
+        (found.name, found.workspace_type) for found in default_definition().business_object_types
+    }
+    ours = {
+        (rule.workspace.business_object_type, rule.workspace.type)
+        for rule in files.book.rules
+        if rule.name.startswith("finance-") and hasattr(rule, "workspace")
+    }
+    assert ours <= known
