@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from aiohttp import connector
 
-from app.sandbox.dataverse import DataverseSimulator
-from app.sandbox.entra import EntraClient, EntraSimulator
 from app.serving import LocalCa
-from tests.conformance.dataverse import APP_ID, Served
+from tests.conformance.dataverse import Served, serving
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +22,6 @@ def local_ca() -> Iterator[LocalCa]:
 async def dataverse(
     request: pytest.FixtureRequest, local_ca: LocalCa, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Served]:
-    """An organisation over TLS, which both clients insist on.
-
-    The one finds the bundle by a variable; the other trusts what its machine trusts, so the machine
-    is told of our authority.
-    """
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_ca.ca_path))
-    connector._SSL_CONTEXT_VERIFIED.load_verify_locations(local_ca.ca_path)
-    entra = EntraSimulator("contoso", [EntraClient(APP_ID)], ca=local_ca)
-    users = {APP_ID: "Dovetail"}
-    async with DataverseSimulator(entra, application_users=users, ca=local_ca) as simulator:
-        yield Served(simulator, entra, aio=request.param == "aiohttp")
+    """An organisation for each of Microsoft's two clients."""
+    async with serving(local_ca, monkeypatch, aio=request.param == "aiohttp") as served:
+        yield served

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import pytest
+from aiohttp import connector
 from azure.core.credentials import AccessToken
 from PowerPlatform.Dataverse.aio.async_client import AsyncDataverseClient
 from PowerPlatform.Dataverse.aio.models.async_fetchxml_query import AsyncFetchXmlQuery
@@ -26,7 +28,8 @@ from PowerPlatform.Dataverse.models.query_builder import QueryBuilder
 from PowerPlatform.Dataverse.operations import batch, dataframe, files, query, records, tables
 
 from app.sandbox.dataverse import DataverseSimulator
-from app.sandbox.entra import EntraSimulator
+from app.sandbox.entra import EntraClient, EntraSimulator
+from app.serving import LocalCa
 from tests.conformance import operations
 from tests.conformance.blocking import Blocking
 from tests.conformance.operations import recorded
@@ -135,6 +138,23 @@ class Served:
         """The messages of what the client has written, oldest first."""
         commits = self.simulator.commits
         return [commit.message for commit in commits if commit.author.app_id == APP_ID]
+
+
+@asynccontextmanager
+async def serving(
+    ca: LocalCa, monkeypatch: pytest.MonkeyPatch, *, aio: bool
+) -> AsyncIterator[Served]:
+    """An organisation over TLS, which both clients insist on.
+
+    The one finds the bundle by a variable; the other trusts what its machine trusts, so the machine
+    is told of our authority.
+    """
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca.ca_path))
+    connector._SSL_CONTEXT_VERIFIED.load_verify_locations(ca.ca_path)
+    entra = EntraSimulator("contoso", [EntraClient(APP_ID)], ca=ca)
+    users = {APP_ID: "Dovetail"}
+    async with DataverseSimulator(entra, application_users=users, ca=ca) as simulator:
+        yield Served(simulator, entra, aio)
 
 
 def watch(made: Any, recorded_class: type[Any]) -> Any:
