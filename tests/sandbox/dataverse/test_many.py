@@ -256,3 +256,38 @@ async def test_what_is_no_batch_is_a_bad_request(client: httpx.AsyncClient) -> N
     inner = await send(client, operation("POST", f"{API}/$batch"))
     assert inner.status_code == 400
     assert (await client.get("/$batch")).status_code == 405
+
+
+@pytest.mark.parametrize("ids", [("1", ""), ("1", "1")], ids=["missing", "twice"])
+async def test_operations_of_a_change_set_have_content_ids_of_their_own(
+    ids: tuple[str, str], client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    operations = [operation("POST", f"{API}/accounts", {"name": "A"}, id_) for id_ in ids]
+    answer = await send(client, change_set(*operations))
+    assert (answer.status_code, statuses(answer)) == (400, [400])
+    assert "content id" in answer.text.lower().replace("-", " ")
+    assert dataverse.rows("account") == []
+
+
+async def test_lines_of_a_batch_end_with_crlf(client: httpx.AsyncClient) -> None:
+    good = f"--b\r\n{operation('POST', f'{API}/accounts', {'name': 'A'})}\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert (await client.post("/$batch", content=good, headers=headers)).status_code == 200
+    lines = good.split("\r\n")
+    for number in range(len(lines) - 4):  # those of boundaries and headers
+        bad = "\r\n".join(lines[:number]) + "\r\n" * bool(number)
+        bad += lines[number] + "\n" + "\r\n".join(lines[number + 1 :])
+        answer = await client.post("/$batch", content=bad, headers=headers)
+        assert answer.status_code == 400, bad
+    pretty = good.replace('{"name": "A"}', '{\n"name":\n"A"}')
+    assert (await client.post("/$batch", content=pretty, headers=headers)).status_code == 200
+
+
+async def test_an_operation_needs_no_headers_of_its_own(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    body = "--b\r\nContent-Type: application/http\r\n\r\n"
+    body += f'POST {API}/accounts HTTP/1.1\r\n\r\n{{"name":"A"}}\r\n--b--\r\n'
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert (await client.post("/$batch", content=body, headers=headers)).status_code == 200
+    assert account_names(dataverse) == ["A"]

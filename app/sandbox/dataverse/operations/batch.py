@@ -99,6 +99,7 @@ class Batch:
         return head + _joined(parts, boundary), False
 
     def _in_order(self, outer: ApiRequest, operations: list[Operation]) -> list[str]:
+        _check_content_ids(operations)
         parts, known = [], dict[str, str]()
         for operation in operations:
             if operation.method == "GET":
@@ -133,6 +134,18 @@ class Batch:
             body.decode(),
         ]
         return CRLF.join(lines)
+
+
+def _check_content_ids(operations: list[Operation]) -> None:
+    """Raises `_Failed` unless each operation of a change set has a Content-ID of its own."""
+    ids = [operation.content_id for operation in operations]
+    if None in ids:
+        text = "The Content-ID header is missing from an operation of the change set."
+    elif len(set(ids)) < len(ids):
+        text = "The content IDs of a change set have to be unique across all its operations."
+    else:
+        return
+    raise _Failed(Answer(400, Refusal.bad_query(text).body()), None)
 
 
 def _joined(parts: list[str], boundary: str) -> str:
@@ -195,21 +208,33 @@ def _split(text: str, content_type: str) -> list[tuple[Headers, str]]:
     delimiter = re.escape(f"--{match[1]}")
     if not re.search(rf"^{delimiter}--\s*$", text, re.MULTILINE):
         raise Refusal.bad_query(f"The batch does not end with '--{match[1]}--'.")
+    if re.search(rf"^{delimiter}[ \t]*\n", text, re.MULTILINE):
+        raise _bare_line_feed(f"--{match[1]}")
     chunks = re.split(rf"^{delimiter}(?:--)?[ \t]*\r?$\n?", text, flags=re.MULTILINE)
-    return [_headed(chunk) for chunk in chunks[1:] if chunk.strip()]
+    return [_headed(chunk.lstrip("\r\n")) for chunk in chunks[1:] if chunk.strip()]
 
 
 def _headed(chunk: str) -> tuple[Headers, str]:
     """Header lines up to the first empty line, and what follows."""
-    head, _, content = chunk.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
-    pairs = (line.partition(":") for line in head.split("\n") if ":" in line)
+    if chunk.startswith(CRLF):
+        return Headers({}), chunk.removeprefix(CRLF)
+    head, _, content = chunk.partition(2 * CRLF)
+    if "\n" in head.replace(CRLF, ""):
+        raise _bare_line_feed(head.splitlines()[0])
+    pairs = (line.partition(":") for line in head.split(CRLF) if ":" in line)
     return Headers({name.strip(): value.strip() for name, _, value in pairs}), content
 
 
+def _bare_line_feed(line: str) -> Refusal:
+    return Refusal.bad_query(
+        f"The line after '{line}' begins with a bare line feed; lines of a batch end with CRLF."
+    )
+
+
 def _operation(headers: Headers, content: str) -> Operation:
-    request_line, _, rest = content.lstrip("\n").partition("\n")
+    request_line, _, rest = content.lstrip(CRLF).partition(CRLF)
     match = re.fullmatch(r"(\w+) (.+?) HTTP/1\.1\s*", request_line)
     if match is None:
         raise Refusal.bad_query(f"'{request_line.strip()}' is no request line.")
-    inner, body = _headed(rest) if rest.strip() else (Headers({}), "")
+    inner, body = _headed(rest)
     return Operation(match[1].upper(), match[2], inner, body.strip(), headers.get("content-id"))
