@@ -45,7 +45,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One rule's view of the record. ``wake_ms``: when it is decided again by itself."""
+    """One rule's view of the record. ``wake_ms``: when it is decided again by itself.
+
+    ``workspace_id``: of a milestone that of its folder.
+    """
 
     flow: str
     rule: str
@@ -78,18 +81,27 @@ def _explained(
     decision = flow.decide(TimeReached(record=record, at_ms=now_ms), view, rule)
     part = rule.part(record.table) or rule
     variables = context(view, part)
-    link = memory.links.get(rule.name)
+    where = _where(memory, rule)
     return Explanation(
         flow=flow.name,
         rule=rule.name,
-        workspace_id=link.workspace_id if link else None,
-        workspace_url=link.url if link else "",
+        workspace_id=where[0] if where else None,
+        workspace_url=where[1] if where else "",
         conditions=tuple(_conditions(part, variables)),
         reasons=decision.reasons,
         open=tuple(_open(memory, rule)),
         wake_ms=decision.wake_ms,
         awaited=tuple(f"{fact.kind} of {fact.key}" for fact in decision.facts),
     )
+
+
+def _where(memory: Memory, rule: TableRule) -> tuple[int, str] | None:
+    """The record's workspace; of one that has none, its folder in another's."""
+    link = memory.links.get(rule.name)
+    if link is not None:
+        return link.workspace_id, link.url
+    folders = [*memory.links.folders_of(rule.name).values()]
+    return (folders[-1].folder_id, folders[-1].url) if folders else None
 
 
 def _conditions(rule: RecordRule, variables: Mapping[str, Any]) -> Iterator[Condition]:

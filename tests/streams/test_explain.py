@@ -94,3 +94,17 @@ async def test_explaining_sends_and_changes_nothing() -> None:
 
 def test_no_rule_is_about_a_reference_table() -> None:
     assert explain(Memory(), ref("systemuser", 11), BOOK, START_MS) == ()
+
+
+async def test_of_a_milestone_its_folder_is_told_and_its_own_conditions() -> None:
+    world = World()
+    project, milestone = ref("msdyn_project", 1), ref("msdyn_projecttask", 2)
+    rows = {"msdyn_subject": "Design", "msdyn_project": project.key, "msdyn_ismilestone": True}
+    world.dynamics.rows = {milestone.key: dict(rows), project.key: {"msdyn_subject": "Plant"}}
+    world.tell(change(milestone, 0, **rows), change(project, 1, msdyn_subject="Plant"))
+    await world.run()
+    one = explained(world, milestone)["project"]
+    (folder,) = Memory.load(world.rows, milestone).links.folders_of("project").values()
+    assert (one.workspace_id, one.workspace_url) == (folder.folder_id, folder.url)
+    assert {condition.place for condition in one.conditions} == {("when",), ("done",)}
+    assert one.conditions[0].values == {"record.msdyn_ismilestone": True}

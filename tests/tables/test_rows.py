@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tables.echoes import EchoesRow
+from tables.evidence import EvidenceRow, Item, ItemEvent
 from tables.flow_steps import Refusal, Step, StepsRow
 from tables.ledgers import LedgerRow
+from tables.milestones import MilestonesRow
 from tables.neighbours import NeighboursRow
 from tables.records import RecordRow, Stamp
 from tables.rows import Row
 from tables.stages import Move, StagesRow
-from tables.workspace_links import Link, LinksRow
+from tables.workspace_links import FolderLink, Link, LinksRow
 from tables.workspace_owners import OwnerRow
 
 LAW = settings(max_examples=40, deadline=None)
@@ -198,6 +200,49 @@ class TestLinks:
         assert link is not None
         assert link.workspace_id == 8
         assert row.get("other") is None
+
+
+class TestFolders:
+    def test_a_record_has_one_folder_in_each_workspace_and_knows_the_newest_word(self) -> None:
+        row = LinksRow().with_folder("r", 7, FolderLink(folder_id=1, name="A"))
+        row = row.with_folder("r", 8, FolderLink(folder_id=2))
+        row = row.with_folder("r", 7, FolderLink(folder_id=1, name="B"))
+        row = row.with_folder("r2", 7, FolderLink(folder_id=3))
+        found = row.folders_of("r")
+        assert {number: folder.folder_id for number, folder in found.items()} == {7: 1, 8: 2}
+        assert found[7].name == "B"
+        folder = row.folder("r2", 7)
+        assert folder is not None
+        assert folder.folder_id == 3
+        assert row.folder("r2", 8) is None
+
+    def test_a_folders_owner_is_known_by_rule_and_folder(self) -> None:
+        row = NeighboursRow().folder_owned("r", 1, "task:1")
+        assert row.folder_owned("r", 1, "task:1") is row
+        assert (row.folder_owner("r", 1), row.folder_owner("r2", 1)) == ("task:1", None)
+
+    def test_who_keeps_a_workspace_is_told_by_rule(self) -> None:
+        row = NeighboursRow().workspace_known("p:1", 7, "r").workspace_known("p:2", 8, "r")
+        row = row.workspace_known("p:3", 7).workspace_known("p:4", 7, "r2")
+        row = row.workspace_known("p:5", 7, "r")
+        assert row.keepers(7, "r") == ("p:1", "p:5")
+
+    def test_who_was_told_of_a_document_is_remembered_once(self) -> None:
+        row = MilestonesRow().telling("r", 5, ["t:2", "t:1"]).telling("r", 5, ["t:1"])
+        assert row.of("r", 5) == ("t:1", "t:2")
+        assert row.telling("r", 5, ["t:2"]) is row
+        assert row.of("r2", 5) == ()
+
+
+class TestDocumentsOfOthers:
+    def test_what_two_know_of_a_document_is_merged_in_any_order(self) -> None:
+        early = Item(events={"added": ItemEvent(at_ms=1, event_id="a")})
+        late = Item(events={"added": ItemEvent(at_ms=2, event_id="b"), "moved": ItemEvent(at_ms=3)})
+        one = EvidenceRow().told("r", 5, early).told("r", 5, late)
+        other = EvidenceRow().told("r", 5, late).told("r", 5, early)
+        assert one == other
+        assert one.of("r")[5].events["added"].event_id == "b"
+        assert one.told("r", 5, early) is one
 
 
 class TestOwners:
