@@ -13,7 +13,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
+from typer.main import get_command
 
+from app.cli.main import app as dovetail
+from app.sandbox.choice import CHANGES_TOPIC, ECM_TOPIC, PAGES_PORT, PORTS, Choice, System
+from app.sandbox.company import SERVICE
+from app.sandbox.content_server import default_definition
+from app.sandbox.entra.defaults import TENANT
 from app.settings.model import fields, variable
 from tests.kafka_server.jars import kafka_version
 
@@ -207,6 +213,50 @@ def test_every_setting_of_a_service_exists() -> None:
     given = {name for service in SERVICES.values() for name in service.get("environment", {})}
 
     assert {name for name in given if name.startswith("DOVETAIL_")} <= known
+
+
+def test_the_sandbox_of_compose_starts_with_a_command_that_exists() -> None:
+    service = SERVICES["sandbox"]
+    words = service["command"]
+    context = get_command(dovetail).make_context("dovetail", list(words))
+    group = get_command(dovetail).get_command(context, words[0])  # type: ignore[attr-defined]
+
+    given = group.make_context("sandbox", words[1:]).params
+
+    assert given["kafka"] == SERVICES["worker"]["environment"]["DOVETAIL_KAFKA_BOOTSTRAP"]
+    assert Path(given["data"]).as_posix() in [m.split(":")[1] for m in service["volumes"]]
+    assert f"127.0.0.1:{PAGES_PORT}:{PAGES_PORT}" in service["ports"]
+
+
+def test_the_worker_of_compose_is_pointed_at_the_sandbox_beside_it() -> None:
+    environment = SERVICES["worker"]["environment"]
+    defaults = {
+        name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in environment.items()
+    }
+    folder = next(m for m in SERVICES["worker"]["volumes"] if m.startswith("sandbox:"))
+    ports = {System(name): f"127.0.0.1:{port}" for name, port in PORTS.items()}
+    authority = Choice(data=Path(folder.split(":")[1])).authority_folder
+    client = default_definition().clients[0]
+
+    assert (
+        defaults.items()
+        >= {
+            "DOVETAIL_DATAVERSE_URL": f"http://{ports[System.DATAVERSE]}",
+            "DOVETAIL_FINANCE_URL": f"http://{ports[System.FINANCE]}",
+            "DOVETAIL_ENTRA_AUTHORITY": f"https://localhost:{PORTS[System.ENTRA]}",
+            "DOVETAIL_ENTRA_TENANT_ID": TENANT,
+            "DOVETAIL_ENTRA_CLIENT_ID": SERVICE.client_id,
+            "DOVETAIL_ENTRA_CLIENT_SECRET": SERVICE.secrets[0],
+            "DOVETAIL_CA_FILE": f"{authority}/ca.pem",
+            "DOVETAIL_CONTENT_SERVER_URL": f"http://{ports[System.CONTENT_SERVER]}/cs/cs/api",
+            "DOVETAIL_OTDS_URL": f"http://{ports[System.CONTENT_SERVER]}/otdsws",
+            "DOVETAIL_OTDS_CLIENT_ID": client.client_id,
+            "DOVETAIL_OTDS_CLIENT_SECRET": client.client_secret,
+            "DOVETAIL_SOURCE_TOPICS": CHANGES_TOPIC,
+            "DOVETAIL_ECM_EVENT_TOPICS": ECM_TOPIC,
+        }.items()
+    )
+    assert SERVICES["worker"]["network_mode"] == "service:sandbox"
 
 
 def test_compose_and_the_tests_run_the_same_kafka() -> None:

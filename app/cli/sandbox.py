@@ -67,6 +67,9 @@ def run_all(
     finance_port: Fixed = PORTS[System.FINANCE],
     content_server_port: Fixed = PORTS[System.CONTENT_SERVER],
     pages_port: PagesPort = None,
+    pages_host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where the pages listen, for containers.")
+    ] = "127.0.0.1",
     seed: Seed = 0,
     users: Users = 8,
 ) -> None:
@@ -93,7 +96,7 @@ def run_all(
     }
     systems = frozenset(only) if only else frozenset(System)
     choice = Choice(systems, ports, data, kafka, seed, users)
-    _run(choice, pages_port=pages_port, env_file=env_file)
+    _run(choice, pages_port=pages_port, env_file=env_file, pages_host=pages_host)
 
 
 @sandbox.command("kafka")
@@ -186,7 +189,13 @@ def _one(
     _run(chosen, pages_port=pages_port, env_file=env_file)
 
 
-def _run(choice: Choice, *, pages_port: int | None, env_file: Path | None) -> None:
+def _run(
+    choice: Choice,
+    *,
+    pages_port: int | None,
+    env_file: Path | None,
+    pages_host: str = "127.0.0.1",
+) -> None:
     # The simulated systems are large: help must not wait for them.
     from app.sandbox.assembly import CannotListen
     from app.sandbox.kafka.state import DataFolderInUse
@@ -194,7 +203,8 @@ def _run(choice: Choice, *, pages_port: int | None, env_file: Path | None) -> No
     from app.sandbox.running import run
 
     try:
-        asyncio.run(run(choice, pages_port=pages_port, env_file=env_file, tell=_tell))
+        running = run(choice, pages=(pages_host, pages_port), env_file=env_file, tell=_tell)
+        asyncio.run(running)
     except (CannotListen, DataFolderInUse, FolderInUse, Unusable, OSError) as error:
         raise Failed(f"the sandbox ended: {error}", advice=_ADVICE) from error
 

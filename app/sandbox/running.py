@@ -20,23 +20,29 @@ Tell = Callable[[str], None]
 _WIDTH = 25
 
 
-async def run(choice: Choice, *, pages_port: int | None, env_file: Path | None, tell: Tell) -> None:
-    """Run until SIGINT or SIGTERM; raises what `Sandbox` raises, and OSError for ``env_file``."""
+async def run(
+    choice: Choice, *, pages: tuple[str, int | None], env_file: Path | None, tell: Tell
+) -> None:
+    """Run until SIGINT or SIGTERM, with the pages on this host and port (None: the usual one).
+
+    Raises what `Sandbox` raises, and OSError for ``env_file``.
+    """
     stop = told_to_stop()
-    async with Sandbox(choice) as sandbox, _pages(sandbox, pages_port) as pages:
+    async with Sandbox(choice) as sandbox, _pages(sandbox, *pages) as served:
         variables = worker_environment(sandbox)
         if env_file is not None:
             write_environment(env_file, variables)
-        tell("\n".join(_told(sandbox, pages.url, variables, env_file)))
+        tell("\n".join(_told(sandbox, served.url, variables, env_file)))
         await stop.wait()
     failure = sandbox.keeper.failure if sandbox.keeper else None
     tell("stopped: nothing is left running" + (f"; {failure}" if failure else ""))
 
 
 @asynccontextmanager
-async def _pages(sandbox: Sandbox, port: int | None) -> AsyncIterator[ServedApp]:
+async def _pages(sandbox: Sandbox, host: str, port: int | None) -> AsyncIterator[ServedApp]:
     """The pages; without a port on the usual one, or on a free one where that is taken."""
-    served = ServedApp(pages_app(sandbox), port=PAGES_PORT if port is None else port)
+    app = pages_app(sandbox)
+    served = ServedApp(app, host=host, port=PAGES_PORT if port is None else port)
     try:
         await served.start()
     except OSError as error:
@@ -45,7 +51,7 @@ async def _pages(sandbox: Sandbox, port: int | None) -> AsyncIterator[ServedApp]
                 f"The pages cannot listen on port {port} ({error.strerror or error}): "
                 "choose another with --pages-port, or 0 for a free one."
             ) from error
-        served = ServedApp(pages_app(sandbox))
+        served = ServedApp(app, host=host)
         await served.start()
     try:
         yield served

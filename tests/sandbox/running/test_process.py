@@ -234,7 +234,7 @@ def test_faults_are_set_listed_and_cleared_by_the_command(tmp_path: Path) -> Non
         assert faults("bad-day", "kafka").returncode == 0
         listed = faults("list", "--json").stdout
         assert '"system": "content-server"' in listed
-        assert '"kind": "stall"' in listed
+        assert '"kind": "not_leader"' in listed
         wrong = faults("set", "dataverse", "meteor")
         assert wrong.returncode == 1
         assert "There is no fault 'meteor'" in wrong.stderr
