@@ -144,13 +144,14 @@ def _milestone(plan: Plan, rule: MilestoneRule) -> None:
     view = plan.view
     plan.look_up(rule)
     variables = context(view, rule)
-    here = _workspace(plan, rule)
     folders = view.links.folders_of(plan.rule)
     if not folders and not view.row.alive:
         plan.because(plan.absence())
         return
+    # A project has many tasks that are no milestones: only those that are ask for its workspace.
+    here = _workspace(plan, rule) if folders or plan.meets(rule.when, variables) else None
     state = milestone_state(view, rule, variables)
-    if here is not None and (here in folders or plan.meets(rule.when, variables)):
+    if here is not None:
         _want_folder(plan, rule, here, state, variables)
     for workspace_id in folders.keys() - {here}:
         left = state if state is MilestoneState.DELETED else MilestoneState.MOVED

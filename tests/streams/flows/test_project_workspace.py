@@ -163,6 +163,10 @@ class TestTheMilestonesStateTable:
         decision = decided(milestone(neighbours=neighbours, **columns))
         assert (asked(decision), why(decision)) == ([], [reason])
 
+    def test_a_task_that_is_no_milestone_asks_for_nothing(self) -> None:
+        decision = decided(milestone(neighbours=NeighboursRow(), msdyn_ismilestone=False))
+        assert (told(decision), why(decision)) == ([], ["condition_false"])
+
     def test_it_asks_its_project_for_the_workspace(self) -> None:
         decision = decided(milestone(neighbours=NeighboursRow()))
         (wanted,) = decision.facts
