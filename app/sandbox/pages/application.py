@@ -9,7 +9,8 @@
     GET     /token, /token/finance         a token for the Web API, for finance and operations, as
                                            the user "Developer"
 
-The forms of the pages post to ``/<system>/faults/set``, ``clear`` and ``bad-day`` and are led back.
+The forms of the pages post to ``/<system>/faults/set``, ``clear`` and ``bad-day``, and to
+``/content-server/decide`` for a workflow, and are led back.
 It listens on the loopback interface and answers to names of that only; a form of another site is
 refused, so that no page of the network can set faults through somebody's browser.
 """
@@ -37,6 +38,7 @@ from starlette.routing import Route
 from app.sandbox import company
 from app.sandbox.assembly import Sandbox
 from app.sandbox.choice import TITLES, System
+from app.sandbox.content_server import ApiError
 from app.sandbox.pages import content_server, dataverse, finance, kafka
 from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.entra import entra_page
@@ -65,6 +67,7 @@ def pages_app(sandbox: Sandbox) -> Starlette:
         Route("/dataverse/tables/{table}/{row}", pages.row),
         Route("/finance/entities/{entity}", pages.entity),
         Route("/content-server/workspaces/{workspace:int}", pages.workspace),
+        Route("/content-server/decide", pages.decide, methods=["POST"]),
         Route("/kafka/topics/{topic}", pages.topic),
         Route("/{system}", pages.system),
         Route("/{system}/faults", pages.faults, methods=["GET", "POST", "DELETE"]),
@@ -133,6 +136,18 @@ class Pages:
         server = _there(self._sandbox.content_server)
         title, body = content_server.workspace_page(server, request.path_params["workspace"])
         return self._page(title, [_back(System.CONTENT_SERVER), body])
+
+    async def decide(self, request: Request) -> Response:
+        """End the open step of a workflow, as the person whose turn it is."""
+        _refuse_other_sites(request)
+        people, form = _there(self._sandbox.content_server).people, await request.form()
+        try:
+            people.decide(int(str(form.get("workflow"))), str(form.get("disposition")))
+        except (ApiError, ValueError) as error:
+            said = element("p", element("span", str(error), class_="warn"), role="alert")
+            body = [_back(System.CONTENT_SERVER), said]
+            return self._page("That cannot be decided", body, status=400)
+        return RedirectResponse(address(System.CONTENT_SERVER), 303)
 
     async def topic(self, request: Request) -> Response:
         name = request.path_params["topic"]

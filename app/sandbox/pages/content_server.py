@@ -8,6 +8,7 @@ from app.sandbox.choice import System
 from app.sandbox.content_server import ApiError, ContentServerSimulator, WorkspaceView
 from app.sandbox.content_server.audit_trail import AUDIT_NAMES
 from app.sandbox.content_server.model import Node
+from app.sandbox.content_server.workflow_model import Process
 from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.html import Child, Html, element
 from app.sandbox.pages.layout import code, facts, link, moment, plural, section, table
@@ -107,17 +108,35 @@ def _text(value: object) -> str:
 
 
 def _workflows(server: ContentServerSimulator) -> Html:
-    store = server.store
+    processes = list(server.store.workflows.processes.values())[::-1][:SHOWN]
     rows = [
         (
             process.title,
-            store.workflows.maps[process.map_id].name,
+            server.store.workflows.maps[process.map_id].name,
             process.state,
             process.open_task.name if process.open_task else "-",
+            [_decide(process, disposition) for disposition in _dispositions(server, process)],
         )
-        for process in list(store.workflows.processes.values())[::-1][:SHOWN]
+        for process in processes
     ]
-    return table("The newest workflows", ("Workflow", "Map", "State", "Waits at"), rows)
+    heads = ("Workflow", "Map", "State", "Waits at", "Decide, as whoever may")
+    return table("The newest workflows", heads, rows)
+
+
+def _dispositions(server: ContentServerSimulator, process: Process) -> tuple[str, ...]:
+    """How the open step may end."""
+    task = process.open_task
+    steps = server.store.workflows.maps[process.map_id].steps
+    return next((step.dispositions for step in steps if task and step.name == task.name), ())
+
+
+def _decide(process: Process, disposition: str) -> Html:
+    fields = {"workflow": str(process.id), "disposition": disposition}
+    hidden = [element("input", type="hidden", name=name, value=v) for name, v in fields.items()]
+    label = f"{disposition} {process.title}"
+    button = element("button", disposition, type="submit", aria_label=label)
+    href = f"{address(System.CONTENT_SERVER)}/decide"
+    return element("form", hidden, button, method="post", action=href, class_="inline")
 
 
 def _events(server: ContentServerSimulator) -> Html:

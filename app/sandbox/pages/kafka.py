@@ -7,9 +7,11 @@ from urllib.parse import quote
 from app.sandbox.choice import System
 from app.sandbox.kafka import EmbeddedBroker
 from app.sandbox.kafka.groups import Group
+from app.sandbox.kafka.state import Topic
 from app.sandbox.pages.dataverse import NotHere
 from app.sandbox.pages.html import Html, element
-from app.sandbox.pages.layout import code, facts, link, plural, section, table
+from app.sandbox.pages.layout import code, facts, link, moment, plural, section, table
+from app.sandbox.pages.messages import newest
 from app.sandbox.pages.parts import address
 
 
@@ -56,7 +58,7 @@ def broker_page(broker: EmbeddedBroker) -> Html:
 
 
 def topic_page(broker: EmbeddedBroker, name: str) -> Html:
-    """The partitions of a topic, how it is set up, and how far each group is."""
+    """The newest messages of a topic, its partitions and how it is set up."""
     topic = broker.state.topics.get(name)
     if topic is None:
         raise NotHere(f"There is no topic {name}.")
@@ -67,6 +69,7 @@ def topic_page(broker: EmbeddedBroker, name: str) -> Html:
     heads = ("Partition", "First offset", "Next offset", "Stable up to", "Bytes")
     return element(
         "div",
+        section("Newest messages", _messages(topic)),
         section("Partitions", table("Partitions", heads, rows, numbers=range(5))),
         section(
             "Settings",
@@ -78,6 +81,21 @@ def topic_page(broker: EmbeddedBroker, name: str) -> Html:
             ),
         ),
     )
+
+
+def _messages(topic: Topic) -> Html:
+    rows = [
+        (
+            f"{message.partition} / {message.offset}",
+            moment(message.at),
+            message.key,
+            code(message.value),
+            message.headers,
+        )
+        for message in newest(topic)
+    ]
+    heads = ("Partition / offset", "When (UTC)", "Key", "Value", "Headers")
+    return table("Newest first; long values are cut", heads, rows)
 
 
 def _groups(groups: list[Group]) -> Html:

@@ -10,9 +10,11 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from app.sandbox.assembly import Sandbox
-from app.sandbox.choice import Choice, System
+from app.sandbox.choice import ECM_TOPIC, Choice, System
+from app.sandbox.content_server import workflows
 from app.sandbox.dataverse import Reference
 from app.sandbox.pages import pages_app
 
@@ -203,6 +205,49 @@ async def test_a_fault_is_set_and_cleared_by_forms(
     await client.post("/dataverse/faults/clear", data={"kind": "status"})
     assert sandbox.dataverse.faults.waiting() == []
     assert "No fault waits" in (await read(client, "/dataverse")).text
+
+
+async def test_a_workflow_is_decided_on_the_page(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    assert sandbox.content_server
+    store = sandbox.content_server.store
+    ann = sandbox.content_server.member("ann.seller")
+    maps = store.workflows.maps.values()
+    contract = next(kind for kind in maps if kind.name == "Contract Approval")
+    process = workflows.start(store, workflows.draft(store, contract.id, (), ann), "", ann)
+    page = await read(client, "/content-server")
+    assert "Legal Review" in page.text
+    labels = [button.get("aria-label") for button in page.of("button")]
+    assert f"Reject {process.title}" in labels
+    form = {"workflow": str(process.id), "disposition": "Approve"}
+    assert (await client.post("/content-server/decide", data=form)).status_code == 303
+    assert "Finance Approval" in (await read(client, "/content-server")).text
+    await client.post("/content-server/decide", data=form)
+    assert sandbox.content_server.people.workflow(process.id).outcome == "Approve"
+    late = await client.post("/content-server/decide", data=form)
+    assert late.status_code == 400
+    assert "That cannot be decided" in Reader(late.text).text
+
+
+async def test_a_topic_shows_its_newest_messages_as_text(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    assert sandbox.broker
+    async with AIOKafkaProducer(
+        bootstrap_servers=sandbox.broker.bootstrap, compression_type="gzip"
+    ) as producer:
+        for number in range(60):
+            await producer.send(ECM_TOPIC, f"value {number}".encode(), b"k", number % 2)
+        await producer.flush()
+        await producer.send_and_wait(
+            ECM_TOPIC, b"\xff" + HOSTILE.encode() + b"x" * 5000, None, headers=[("kind", b"1")]
+        )
+    page = await read(client, f"/kafka/topics/{ECM_TOPIC}")
+    assert HOSTILE in page.text
+    assert "value 59" in page.text
+    assert max(map(len, page.words)) < 1000
+    assert len(re.findall(r"value \d+", page.text)) == 49
 
 
 @pytest.mark.parametrize("system", list(System))
