@@ -80,7 +80,7 @@ class EntraClient:
 
     def check_secret(self, secret: str) -> None:
         """Raises `SignInRefused` unless this is one of the client's secrets."""
-        if not any(hmac.compare_digest(secret.encode(), own.encode()) for own in self.secrets):
+        if not any(_same(secret, own) for own in self.secrets):
             raise SignInRefused.wrong_secret(self.client_id)
 
     def check_assertion(self, assertion: str, audiences: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ class EntraClient:
 
         ``audiences`` are the addresses of the token endpoint that a certificate assertion may name.
         """
-        if any(hmac.compare_digest(assertion, f.shared_assertion) for f in self._shared()):
+        if any(_same(assertion, f.shared_assertion) for f in self._shared()):
             return
         try:
             header = jwt.get_unverified_header(assertion)
@@ -140,6 +140,10 @@ class EntraClient:
                 options={"require": ["exp"]},
             )
         )
+
+
+def _same(given: str, own: str) -> bool:
+    return hmac.compare_digest(given.encode(), own.encode())
 
 
 def _decoded(decode: Callable[[], Any]) -> None:

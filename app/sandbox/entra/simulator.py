@@ -30,7 +30,7 @@ class EntraSimulator:
     ``clients`` are the registered applications; ``resources`` the ones that tokens are given for,
     None for any. ``lifetime_seconds`` may be changed while it runs and counts for new tokens.
     ``faults`` holds the switches of `app.sandbox.faults`, and ``revoke_tokens``, at once. Addresses
-    exist once it has started.
+    exist once it has started; ``application`` is the authority as an ASGI application.
     """
 
     def __init__(
@@ -54,9 +54,8 @@ class EntraSimulator:
         self._issuer = TokenIssuer(tenant, now)
         self.faults = Faults(at_once={"revoke_tokens": self._issuer.revoke_all})
         app = Starlette(routes=self._routes())
-        self._served = ServedApp(
-            FaultInjection(app, self.faults, render=_planned), port=port, ca=self._ca
-        )
+        self.application = FaultInjection(app, self.faults, render=_planned)
+        self._served = ServedApp(self.application, port=port, ca=self._ca)
 
     @property
     def url(self) -> str:
@@ -140,6 +139,10 @@ class EntraSimulator:
         )
 
     async def _keys(self, request: Request) -> JSONResponse:
+        try:
+            self._check_tenant(request)
+        except SignInRefused as refused:
+            return JSONResponse(refused.body(), refused.status)
         return JSONResponse(self._issuer.jwks())
 
     async def _token(self, request: Request) -> JSONResponse:

@@ -67,6 +67,8 @@ async def test_a_refusal_has_its_status_error_and_code(
 async def test_an_unknown_tenant_is_refused(entra: EntraSimulator) -> None:
     context = entra.client_context()
     async with httpx.AsyncClient(verify=context) as client:
+        keys = await client.get(f"{entra.url}/other/discovery/v2.0/keys")
+        assert keys.json()["error_description"].startswith("AADSTS90002")
         answer = await client.post(f"{entra.url}/other/oauth2/v2.0/token", data=FORM)
     assert (answer.status_code, answer.json()["error_codes"]) == (400, [90002])
 
