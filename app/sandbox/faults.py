@@ -98,6 +98,7 @@ class Faults:
     """The faults that wait for their request, in the order in which they were added.
 
     ``kinds`` are the simulator's own, ``at_once`` what those kinds do that wait for no request.
+    ``ended`` counts the requests that are over, whatever became of them.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Faults:
         self._at_once = dict(at_once or {})
         self.kinds = (*BUILT_IN, *kinds, *self._at_once)
         self.struck: Counter[str] = Counter()
+        self.ended = 0
         self._clock = clock
         self._added: list[_Waiting] = []
 
@@ -211,7 +213,10 @@ class FaultInjection:
         elif scope["path"] == ADMIN_PATH:
             await (await self._admin(Request(scope, receive)))(scope, receive, send)
         else:
-            await self._strike(scope, receive, send)
+            try:
+                await self._strike(scope, receive, send)
+            finally:
+                self._faults.ended += 1
 
     async def _strike(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, target = scope["method"], _target(scope)

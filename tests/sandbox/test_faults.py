@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -159,6 +160,22 @@ async def test_a_cut_body_breaks_off_after_the_work_was_done(
     assert 0 < len(content) < len(LONG)
     assert ledger.entries == [LONG, "written"]
     assert (await client.get("/entries")).status_code == 200
+
+
+async def test_a_request_is_counted_when_it_is_over_however_it_ends(
+    ledger: Ledger, client: httpx.AsyncClient
+) -> None:
+    ledger.faults.add(Fault("reset", method="POST"), Fault("latency", method="GET", seconds=0.2))
+    with pytest.raises(GONE):
+        await client.post("/entries", content="never")
+    assert ledger.faults.ended == 1
+    asking = asyncio.create_task(client.get("/entries"))
+    await asyncio.sleep(0.05)
+    assert ledger.faults.ended == 1
+    await asking
+    assert ledger.faults.ended == 2
+    await client.get(ADMIN_PATH)
+    assert ledger.faults.ended == 2
 
 
 async def test_each_third_request_is_struck(ledger: Ledger, client: httpx.AsyncClient) -> None:

@@ -1,9 +1,10 @@
 """Keeps the parts of a sandbox in a folder, from time to time and at the end.
 
 All parts are taken at the same moment, between two requests, so that the files tell of one moment;
-writing them happens in a thread. What nobody changed is not written. A sandbox that is killed loses
-what its simulated systems did since the last save: at most `PAUSE_SECONDS` and the time of a save
-where the parts are small, a tenth of its time being spent on saving where they are large.
+writing them happens in a thread. What nobody changed is not written, and while nobody asks anything
+it is seldom looked at. A sandbox that is killed loses what its simulated systems did since the last
+save: at most `PAUSE_SECONDS` and the time of a save where the parts are small, more where they are
+large, a tenth of its time being spent on saving.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from app.sandbox.keeping.files import path_of, read_kept, write_kept
 from app.sandbox.keeping.parts import Part
 
 Take = Callable[[], Any]
+Activity = Callable[[], int]
 
 PAUSE_SECONDS = 0.5
+IDLE_SECONDS = 10.0
+"""How often the parts are looked at while nobody asks anything: some changes come by themselves."""
 _SHARE = 10
 """A save that takes a second is followed by ten without one."""
 
@@ -41,6 +45,7 @@ class Keeper:
         self.failure: OSError | None = None
         self.saves = 0
         self._parts: Mapping[Part, Take] = {}
+        self._activity: Activity | None = None
         self._written: dict[str, bytes] = {}
         self._task: asyncio.Task[None] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,9 +55,13 @@ class Keeper:
         """What was kept of a part, None when nothing was. Raises `files.Unusable`."""
         return read_kept(self.folder, part)
 
-    def keep(self, parts: Mapping[Part, Take]) -> None:
-        """Keep these from now on; what stands beside a part gives its records as they are."""
+    def keep(self, parts: Mapping[Part, Take], activity: Activity | None = None) -> None:
+        """Keep these from now on; what stands beside a part gives its records as they are.
+
+        ``activity`` is another number whenever something may have changed; without it, always.
+        """
         self._parts = dict(parts)
+        self._activity = activity
         self._task = asyncio.create_task(self._run())
 
     async def save(self) -> None:
@@ -83,10 +92,14 @@ class Keeper:
         await self.close()
 
     async def _run(self) -> None:
-        pause = PAUSE_SECONDS
+        pause, seen, saved_at = PAUSE_SECONDS, -1, 0.0
         while True:
             await asyncio.sleep(pause)
             began = time.monotonic()
+            now = self._activity() if self._activity else seen + 1
+            if now == seen and began - saved_at < IDLE_SECONDS and self.failure is None:
+                continue
+            seen, saved_at = now, began
             saving = asyncio.ensure_future(self.save())
             try:
                 await asyncio.shield(saving)

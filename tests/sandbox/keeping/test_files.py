@@ -138,6 +138,29 @@ async def test_what_changes_is_saved_by_itself_and_what_does_not_is_not(tmp_path
     assert read_kept(tmp_path, PART) == [1, 2]
 
 
+async def test_while_nobody_asks_anything_nothing_is_looked_at(tmp_path: Path) -> None:
+    looked = 0
+    asked = 0
+
+    def take() -> list[int]:
+        nonlocal looked
+        looked += 1
+        return [asked]
+
+    async with Keeper(tmp_path) as keeper:
+        keeper.keep({PART: take}, lambda: asked)
+        deadline = time.monotonic() + 20
+        while looked == 0 and time.monotonic() < deadline:
+            await _a_while()
+        for _ in range(10):
+            await _a_while()
+        assert looked == 1
+        asked = 1
+        while looked == 1 and time.monotonic() < deadline:
+            await _a_while()
+        assert looked == 2
+
+
 async def test_a_save_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     in_the_way = tmp_path / "rows.state.new"
     in_the_way.mkdir()
