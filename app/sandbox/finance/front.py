@@ -107,11 +107,11 @@ class Front:
 
     def _answer(self, request: Request, scope: Scope, body: bytes) -> Answer:
         path = scope["raw_path"].decode("ascii", "replace").partition("?")[0]
-        if path.lower().startswith(f"{metadata.METADATA_PATH}/"):
-            where = request.query_params.get("$filter", "")
-            return Answer(200, metadata.answered(path[len(metadata.METADATA_PATH) :], where))
-        if path.rstrip("/") == DATA_PATH or not path.startswith(f"{DATA_PATH}/"):
-            return self._service_document(path)
+        described = self._described(request, path)
+        if described is not None:
+            if request.method != "GET":
+                raise Refusal.method(request.method)
+            return described
         asked = Asked(
             method=request.method,
             path=path.removeprefix(DATA_PATH),
@@ -121,10 +121,19 @@ class Front:
             user=scope["state"]["finance.user"],
             base_url=f"{scope['scheme']}://{request.headers.get('host', '')}{DATA_PATH}",
         )
-        if asked.path == "/$metadata":
+        return self._batch.answer(asked) if asked.path == "/$batch" else self._api.answer(asked)
+
+    def _described(self, request: Request, path: str) -> Answer | None:
+        """What the service says of itself, if that is asked for."""
+        if path.lower().startswith(f"{metadata.METADATA_PATH}/"):
+            where = request.query_params.get("$filter", "")
+            return Answer(200, metadata.answered(path[len(metadata.METADATA_PATH) :], where))
+        if path == f"{DATA_PATH}/$metadata":
             kind = {"Content-Type": "application/xml"}
             return Answer(200, metadata.document().encode(), kind)
-        return self._batch.answer(asked) if asked.path == "/$batch" else self._api.answer(asked)
+        if path.rstrip("/") == DATA_PATH or not path.startswith(f"{DATA_PATH}/"):
+            return self._service_document(path)
+        return None
 
     def _service_document(self, path: str) -> Answer:
         if path.rstrip("/") != DATA_PATH:

@@ -252,3 +252,5 @@ async def test_methods_that_a_resource_does_not_have_are_refused(scene: Scene) -
     assert (await scene.client.put("/data/VendorsV2", json={})).status_code == 405
     assert (await scene.client.post(VENDOR, json={})).status_code == 405
     assert (await scene.client.get("/data/$batch")).status_code == 405
+    for path in ("/data/", "/data/$metadata", "/metadata/PublicEntities"):
+        assert (await scene.client.patch(path, json={})).status_code == 405
