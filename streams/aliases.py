@@ -14,6 +14,9 @@ from tables.aliases import AliasRow
 from tables.keys import RecordRef
 from tables.records import Stamp
 
+#: So many changes wait for a record's name, one by one.
+MOST_HELD = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Aliased:
@@ -31,13 +34,31 @@ def decide_alias(cause: AliasKnown | RecordChange, row: AliasRow) -> Aliased:
     """
     if isinstance(cause, AliasKnown):
         return _known(cause, row)
-    origin = cause.origin
-    after = row.holding(
-        f"{origin.topic}/{origin.partition}/{origin.offset}", cause.model_dump_json()
-    )
+    after = row.holding(_place(cause), cause.model_dump_json())
     if after.record is None:
-        return Aliased(after, held=True)
+        return Aliased(_bounded(after), held=True)
     return Aliased(after.released(), _release(after))
+
+
+def _place(change: RecordChange) -> str:
+    origin = change.origin
+    return f"{origin.topic}/{origin.partition}/{origin.offset}"
+
+
+def _bounded(row: AliasRow) -> AliasRow:
+    """Of too many changes that wait only the newest is kept: it has the row read, which has all."""
+    if len(row.held) <= MOST_HELD:
+        return row
+    newest = max(_held(row), key=lambda change: (change.at_ms, change.sequence))
+    kept = newest
+    if newest.operation is not Operation.DELETE:
+        kept = newest.model_copy(update={"columns": {}, "thin": True})
+    return row.holding_only(_place(kept), kept.model_dump_json())
+
+
+def _held(row: AliasRow) -> list[RecordChange]:
+    changes = [FACTS.validate_json(text) for _, text in sorted(row.held.items())]
+    return [change for change in changes if isinstance(change, RecordChange)]
 
 
 def introduced(memory: Memory, change: RecordChange) -> tuple[Memory, tuple[AliasKnown, ...]]:
@@ -79,9 +100,4 @@ def _gone(before: RecordRef, cause: AliasKnown) -> RecordChange:
 def _release(row: AliasRow) -> tuple[RecordChange, ...]:
     assert row.record is not None
     record = RecordRef.parse(row.record)
-    told = []
-    for _, text in sorted(row.held.items()):
-        change = FACTS.validate_json(text)
-        assert isinstance(change, RecordChange)
-        told.append(change.model_copy(update={"record": record}))
-    return tuple(told)
+    return tuple(change.model_copy(update={"record": record}) for change in _held(row))

@@ -29,5 +29,8 @@ class AliasRow(Row):
     def holding(self, origin: str, change: str) -> AliasRow:
         return self.model_copy(update={"held": {**self.held, origin: change}})
 
+    def holding_only(self, origin: str, change: str) -> AliasRow:
+        return self.model_copy(update={"held": {origin: change}})
+
     def released(self) -> AliasRow:
         return self.model_copy(update={"held": {}})

@@ -31,7 +31,13 @@ from streams.catalogue import COMPANY, Column, ColumnKind, Finance, Table
 from streams.rules.hints import nearest
 
 #: A key is text in an address and in an id: kinds that have one spelling each.
-_KEY_KINDS = (ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.DATE, ColumnKind.CHOICE)
+_KEY_KINDS = (
+    ColumnKind.TEXT,
+    ColumnKind.INTEGER,
+    ColumnKind.DATE,
+    ColumnKind.CHOICE,
+    ColumnKind.LOOKUP,
+)
 _FINANCE_KEYS = ("key", "sources", "business_events")
 
 

@@ -18,6 +18,7 @@ from streams.formats.values import Unknown, WrongType, canonical
 from tables.keys import RecordRef, natural_id
 
 _VIRTUAL = "mserp_"
+_TEXT = Column(ColumnKind.TEXT)
 _YES_NO: Mapping[str, bool] = {
     "yes": True,
     "no": False,
@@ -78,7 +79,10 @@ def identified(table: Table, finance: Finance, values: Mapping[str, Any]) -> Rec
     company = company_of(values)
     parts: list[str] = []
     for name in finance.key:
-        value = finance_value(name, table.columns[name], values.get(name), company)
+        column = table.columns[name]
+        # A number of another row names this one by itself, as a vendor's does its invoices.
+        kind = _TEXT if column.kind is ColumnKind.LOOKUP else column
+        value = finance_value(name, kind, values.get(name), company)
         if value is None or isinstance(value, Unknown):
             return None
         if name != COMPANY:

@@ -33,6 +33,7 @@ from streams.errors import (
     Refused,
     Retryable,
     Throttled,
+    TokenExpired,
     Unavailable,
 )
 from streams.guard import DeadLetterLimit, Guard
@@ -137,6 +138,9 @@ async def test_a_row_is_read_by_company_and_number_as_any_source_tells_it(financ
         "bankaccountid": None,
         "onholdstatus": 2,
         "vendorholdreleasedate": "2024-05-01",
+        "xecmworkspaceid": None,
+        "xecmworkspaceurl": None,
+        "xecmstatus": None,
     }
     assert (row.version, row.modified_ms, row.read_ms) == (None, NOW_MS // 1000 * 1000, NOW_MS)
 
@@ -180,6 +184,22 @@ async def test_an_entity_with_a_longer_key_is_found_by_ours_and_written_by_its_o
     with pytest.raises(Refused, match="several rows") as refused:
         await finance.gateway.read_record(record)
     assert refused.value.code == "record_not_unique"
+
+
+async def test_a_vendor_tells_invoices_of_one_number_apart(finance: Finance) -> None:
+    for number, vendor in enumerate(("V-1", "V-2")):
+        values = {
+            "HeaderReference": f"H-{number}",
+            "InvoiceNumber": "I-7",
+            "InvoiceAccount": vendor,
+        }
+        finance.simulator.seed("VendorInvoiceHeaders", {**values, "CurrencyCode": vendor[-1]})
+    record = RecordRef("finance_vendorinvoice", natural_id("usmf", "V-2", "I-7"))
+    row = await finance.gateway.read_record(record)
+    assert row is not None and row.columns["currencycode"] == "2"
+    await finance.gateway.write_columns(record, {"xecmworkspaceid": "5"}, tag="t")
+    written = [change.row.values["HeaderReference"] for change in finance.simulator.changes[2:]]
+    assert written == ["H-1"]
 
 
 async def test_an_id_that_names_no_row_by_the_key_is_refused(finance: Finance) -> None:
@@ -352,17 +372,24 @@ async def test_each_bad_answer_to_a_read_has_its_remedy(
     assert await finance.gateway.read_record(VENDOR) is not None
 
 
-async def test_an_expired_token_is_renewed_once_and_a_second_refusal_is_ours(
-    finance: Finance,
-) -> None:
-    finance.vendor()
-    finance.simulator.faults.add(Fault("token_expired"))
-    assert await finance.gateway.read_record(VENDOR) is not None
+async def test_a_token_that_was_never_good_names_the_setting(finance: Finance) -> None:
     finance.simulator.faults.add(Fault("token_expired", times=2))
     with pytest.raises(Misconfigured) as wrong:
         await finance.gateway.read_record(VENDOR)
     assert wrong.value.code == "credentials_refused"
     assert "DOVETAIL_FINANCE_URL" in wrong.value.advice
+
+
+async def test_an_expired_token_is_renewed_and_sessions_that_end_again_are_waited_for(
+    finance: Finance,
+) -> None:
+    finance.vendor()
+    assert await finance.gateway.read_record(VENDOR) is not None
+    finance.simulator.faults.add(Fault("token_expired"))
+    assert await finance.gateway.read_record(VENDOR) is not None
+    finance.simulator.faults.add(Fault("token_expired", times=2))
+    with pytest.raises(TokenExpired):
+        await finance.gateway.read_record(VENDOR)
 
 
 class Writers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.aliases import decide_alias, introduced
+from streams.aliases import MOST_HELD, decide_alias, introduced
 from streams.memory import Memory
 from streams.messages.facts import AliasKnown, Operation, Origin, RecordChange
 from tables.aliases import AliasRow
@@ -76,3 +76,17 @@ def test_an_alias_is_told_once_and_again_after_a_delete() -> None:
 
 def test_a_change_without_an_alias_tells_nothing() -> None:
     assert introduced(Memory(), change(ORDER, 1)) == (Memory(), ())
+
+
+def test_of_too_many_changes_that_wait_the_newest_has_the_row_read() -> None:
+    row, _ = through(*(change(ALIAS, at) for at in range(MOST_HELD + 30)))
+    assert len(row.held) <= MOST_HELD
+    told = decide_alias(known(ORDER, 1), row).told
+    assert told[0].thin and told[0].columns == {} and told[0].at_ms == MOST_HELD
+    assert [c.at_ms for c in told[1:]] == list(range(MOST_HELD + 1, MOST_HELD + 30))
+
+
+def test_a_delete_that_is_the_newest_of_too_many_stays_one() -> None:
+    gone = change(ALIAS, 999, operation=Operation.DELETE, columns={})
+    row, _ = through(gone, *(change(ALIAS, at) for at in range(MOST_HELD)))
+    assert decide_alias(known(ORDER, 1), row).told == (gone.model_copy(update={"record": ORDER}),)

@@ -22,7 +22,15 @@ from tests.streams.formats.sample import KAFKA_MS, source
 
 CATALOGUE = load_rules(RULES_DIRECTORY).catalogue
 AT_MS = 1_706_696_102_789
-ORDER: Mapping[str, Any] = {
+
+
+def whole(entity_set: str, **values: Any) -> dict[str, Any]:
+    """A row with all fields of its entity, as finance and operations has it."""
+    fields = SETS[entity_set].fields.values()
+    return {**{field.name: field.empty for field in fields}, **values}
+
+
+ORDER: Mapping[str, Any] = whole("SalesOrderHeadersV2") | {
     "dataAreaId": "usmf",
     "SalesOrderNumber": "SO-1",
     "SalesOrderName": "Big one",
@@ -33,7 +41,7 @@ ORDER: Mapping[str, Any] = {
     "OrderTotalAmount": 1200.5,
     "CustomersOrderReference": "",
 }
-VENDOR: Mapping[str, Any] = {
+VENDOR: Mapping[str, Any] = whole("VendorsV2") | {
     "dataAreaId": "usmf",
     "VendorAccountNumber": "V/1",
     "VendorOrganizationName": "Fabrikam",
@@ -100,6 +108,10 @@ def test_every_source_tells_of_the_same_record() -> None:
         "orderingcustomeraccountnumber": "finance_customer:usmf~us-001",
         "currencycode": "USD",
         "ordertotalamount": "1200.5",
+        "xecmworkspaceid": None,
+        "xecmworkspaceurl": None,
+        "xecmdocuments": 0,
+        "xecmdocumentlinks": None,
     }
     assert row.record.key == data.record.key == KEY
     assert change(odata(ORDER)).record.key == change(confirmed()).record.key == KEY
@@ -290,3 +302,27 @@ def test_any_row_is_the_same_from_the_lake_from_a_data_event_and_from_odata(
     read = change(odata(row))
     assert lake.record == text.record == data.record == read.record
     assert lake.columns == text.columns == read.columns == data.columns
+
+
+def test_a_number_of_another_row_may_be_part_of_the_key() -> None:
+    row = {
+        "dataAreaId": "usmf",
+        "HeaderReference": "H-1",
+        "InvoiceNumber": "I-7",
+        "InvoiceDate": "2024-01-31T12:00:00Z",
+        "InvoiceAccount": "V-1",
+        "PurchaseOrderNumber": "PO-1",
+        "CurrencyCode": "USD",
+        "TotalInvoiceAmount": 10,
+    }
+    found = change(odata(row, "VendorInvoiceHeaders"))
+    assert found.record.key == "finance_vendorinvoice:usmf~v-1~i-7"
+    assert found.columns["invoiceaccount"] == "finance_vendor:usmf~v-1"
+    told = finance.business_event(
+        "VendorInvoicePostedBusinessEvent",
+        {"InvoiceNumber": "I-7", "VendorAccount": "V-1"},
+        company="usmf",
+        at_ms=AT_MS,
+        control_number=1,
+    )
+    assert change(told).record == found.record
