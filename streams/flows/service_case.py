@@ -19,6 +19,7 @@ All of it is looked at again whenever case or customer changes.
 |                          | Merged, child of the survivor's      |                    |          |
 | deleted                  | is not made; one that exists: state  | stays as it is     | stopped  |
 |                          | Deleted                              |                    |          |
+| restored                 | as it is then                        | as it is then      | anew     |
 
 Each time that a case is resolved is a round of its own, with a workflow of its own:
 

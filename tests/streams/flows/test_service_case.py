@@ -307,6 +307,14 @@ class TestTheApproval:
         gone = replace(before, row=before.row.removed(Stamp(START_MS + 99_000)))
         assert "stop_workflow stop/801" in asked(decided(gone))
 
+    def test_restored_a_resolution_is_approved_anew(self) -> None:
+        before, first = running(seen(RESOLVED, links=LINKED), 801)
+        stamp = Stamp(START_MS + 90_000)
+        gone = replace(before, row=before.row.removed(stamp), past=before.past.removed(stamp))
+        back = then(gone, 120, statecode=1)
+        start: StartWorkflow = only(decided(back), "workflow")
+        assert start.round != first.round
+
     def test_one_that_has_ended_is_not_stopped(self) -> None:
         before, _ = running(seen(RESOLVED, links=LINKED), 801)
         reopened = then(heard(before, 801, "approved"), 90, statecode=0)
