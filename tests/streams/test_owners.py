@@ -70,7 +70,7 @@ def test_an_event_that_names_its_business_object_tells_the_owner_itself() -> Non
 def test_a_business_object_that_no_rule_knows_tells_nothing() -> None:
     named = event("contract.signed", 1, record=DEAL)
     assert named.business_object is not None
-    strange = named.business_object.model_copy(update={"type": "invoice"})
+    strange = named.business_object.model_copy(update={"type": "shipment"})
     update = {"workspace_id": 7, "business_object": strange}
     assert through(named.model_copy(update=update))[0].record is None
 

@@ -201,7 +201,7 @@ class TestRecordWorkspace:
         world.tell(account_created())
         await world.run()
         made = workspace(world, "account", ACCOUNT)
-        assert made.roles == {}
+        assert made.roles == {"Owner": ()}, "nobody is in it by mistake"
         assert world.dynamics.rows[ACCOUNT.key]["new_xecmworkspaceid"] == str(made.id)
 
 
