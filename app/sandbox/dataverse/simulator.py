@@ -27,12 +27,12 @@ from app.sandbox.dataverse.operations.rows import RowsApi
 from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.push import PUSH_FAULTS, ServiceEndpoint
 from app.sandbox.dataverse.push.admin import RelayAdmin
-from app.sandbox.dataverse.queries.tracking import ChangeTracking
+from app.sandbox.dataverse.queries.tracking import EXPIRE_DAYS, OWN_TABLE, ChangeTracking
 from app.sandbox.dataverse.store.commits import Author, Callback, Commit, Row
-from app.sandbox.dataverse.store.state import State
+from app.sandbox.dataverse.store.state import State, founded
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.store.writing import Writer
-from app.sandbox.dataverse.tables.definitions import Definitions, linked, read_tables, related
+from app.sandbox.dataverse.tables.definitions import Definitions, read_tables
 from app.sandbox.dataverse.tables.schema import Registry, Table
 from app.sandbox.dataverse.web.callers import Callers
 from app.sandbox.dataverse.web.privileges import Privileges
@@ -48,6 +48,7 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dovetail:sandbox:dataverse")
 SYSTEM_USER_ID = str(uuid.uuid5(NAMESPACE, "SYSTEM"))
 ORGANIZATION_ID = str(uuid.uuid5(NAMESPACE, "organization"))
 BUSINESS_UNIT_ID = str(uuid.uuid5(NAMESPACE, "business unit"))
+NAME = "org1"
 KINDS = ("etag_race", "token_expired", *SERVICE_ERRORS, *PUSH_FAULTS)
 CURRENCY_ID = str(uuid.uuid5(NAMESPACE, "euro"))
 
@@ -88,7 +89,7 @@ class DataverseSimulator:
         state: State | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.state = state or _founded(read_tables(*tables, extend=columns))
+        self.state = state or founded(read_tables(*tables, extend=columns))
         self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
         self.protection = ServiceProtection(limits or Limits())
         self.endpoint: ServiceEndpoint | None = None
@@ -142,7 +143,7 @@ class DataverseSimulator:
     def sender(self) -> Sender:
         """Who the organisation is to those that it tells of its commits."""
         host = self.url.partition("://")[2]
-        return Sender("org1", host, unit=BUSINESS_UNIT_ID, given_id=ORGANIZATION_ID)
+        return Sender(NAME, host, unit=BUSINESS_UNIT_ID, given_id=ORGANIZATION_ID)
 
     def on_commit(self, callback: Callback) -> Callable[[], None]:
         """Call ``callback`` with every commit, as `store.commits` tells; call the result to end."""
@@ -244,7 +245,7 @@ class DataverseSimulator:
         store, registry, bodies = self._store, self.registry, self._bodies
         closings = Closings(store, registry, bodies, self.writer, self._now)
         conversions = Conversions(store, registry, bodies, writes, self.writer, rows)
-        organization = Organization(ORGANIZATION_ID, BUSINESS_UNIT_ID)
+        organization = Organization(ORGANIZATION_ID, BUSINESS_UNIT_ID, NAME)
         return {
             **Functions(store, registry, organization).by_name(),
             **Metadata(registry, store).by_name(),
@@ -275,6 +276,8 @@ class DataverseSimulator:
     def _found(self) -> None:
         """The rows that every organisation has."""
         self.seed("systemuser", {"fullname": "SYSTEM"}, row_id=SYSTEM_USER_ID)
+        own = {"name": NAME, "expirechangetrackingindays": EXPIRE_DAYS}
+        self.seed(OWN_TABLE, own, row_id=ORGANIZATION_ID)
         euro = {"currencyname": "Euro", "isocurrencycode": "EUR", "exchangerate": 1.0}
         self.seed("transactioncurrency", euro, row_id=CURRENCY_ID)
 
@@ -286,12 +289,3 @@ class DataverseSimulator:
             values = {"fullname": name, "applicationid": app_id}
             values |= {"businessunitid": BUSINESS_UNIT_ID}
             self.seed("systemuser", values, row_id=application_user_id(app_id))
-
-
-def _founded(tables: Sequence[Table]) -> State:
-    """The state of an organisation that has these tables and no row."""
-    return State(
-        tables={table.name: table for table in tables},
-        one_to_many=related(tables),
-        many_to_many=linked(tables),
-    )

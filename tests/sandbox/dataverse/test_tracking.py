@@ -166,3 +166,20 @@ async def test_a_table_without_tracking_and_a_token_that_is_none_are_refused(
 ) -> None:
     assert (await client.get("/processstages", headers=TRACK)).status_code == 400
     assert (await client.get("/accounts?$deltatoken=mine", headers=TRACK)).status_code == 400
+
+
+async def test_an_administrator_decides_how_long_a_token_lives(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator, clock: Clock
+) -> None:
+    (own,) = (await client.get("/organizations?$select=name,expirechangetrackingindays")).json()[
+        "value"
+    ]
+    assert own["expirechangetrackingindays"] == 7
+    tracking = {"Prefer": "odata.track-changes"}
+    link = (await client.get("/accounts?$select=name", headers=tracking)).json()["@odata.deltaLink"]
+    path = f"/organizations({own['organizationid']})"
+    await client.patch(path, json={"expirechangetrackingindays": 30})
+    clock.move(days=20)
+    assert (await client.get(link, headers=tracking)).status_code == 200
+    await client.patch(path, json={"expirechangetrackingindays": 10})
+    assert error(await client.get(link, headers=tracking)) == (400, "0x80044352")

@@ -21,7 +21,7 @@ class Organization:
 
     id: str
     business_unit_id: str
-    name: str = "org1"
+    name: str
 
 
 class Functions:

@@ -19,6 +19,7 @@ from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
 
 TOKEN_DATE = "%m/%d/%Y %H:%M:%S"
+OWN_TABLE, EXPIRE_DAYS = "organization", 7
 UNSUPPORTED = ("$filter", "$orderby", "$expand", "$top")
 
 
@@ -33,11 +34,16 @@ class ChangesPage:
 
 
 class ChangeTracking:
-    """Answers rounds of tracking from a store; ``expire_days`` is how long a token lives."""
+    """Answers rounds of tracking from a store."""
 
-    def __init__(self, store: Store, expire_days: int = 7) -> None:
-        self.expire_days = expire_days
+    def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def expire_days(self) -> int:
+        """How long a token lives, as the organisation's own row has it."""
+        found = [r.values.get("expirechangetrackingindays") for r in self._store.rows(OWN_TABLE)]
+        return next((days for days in found if isinstance(days, int)), EXPIRE_DAYS)
 
     def expire_tokens(self) -> None:
         """Every token given out so far has expired from now on."""

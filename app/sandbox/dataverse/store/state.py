@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.sandbox.dataverse.store.commits import Commit, Row
+from app.sandbox.dataverse.tables.definitions import linked, related
 from app.sandbox.dataverse.tables.schema import ManyToMany, OneToMany, Table
 
 FIRST_VERSION = 1_000_000
@@ -43,3 +45,12 @@ class State:
     sequences: dict[str, int] = field(default_factory=dict)
     denied: dict[str, list[str]] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
+
+
+def founded(tables: Sequence[Table]) -> State:
+    """The state of an organisation that has these tables and no row."""
+    return State(
+        tables={table.name: table for table in tables},
+        one_to_many=related(tables),
+        many_to_many=linked(tables),
+    )
