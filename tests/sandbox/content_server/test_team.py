@@ -156,7 +156,7 @@ async def test_types_systems_and_property_mappings_are_described(
     systems = (await api.get("/v2/externalsystems", where_name="{D365,SAP}")).json()["results"]
     assert [row["id_extsystem"] for row in systems] == ["D365"]
     config = (await api.get("/v2/externalsystems/D365/config")).json()
-    assert config["enabled"] is True
+    assert config["enabled"] == 1
     one = (await api.get("/v2/externalsystems/D365/botypes/account")).json()
     properties = one["results"]["data"]["properties"]
     mapped = {row["name"]: row["attributeID"] for row in properties["businessProperties"]}

@@ -178,12 +178,19 @@ def _mappings(bo_type: BusinessObjectType) -> list[dict[str, str]]:
 def _system(system: ExternalSystem) -> dict[str, Any]:
     return {
         "asurl": system.base_url,
+        "asurl_v4": "",
         "auth_method": "OAUTH",
         "baseurl": system.base_url,
+        "client_id": "",
         "conn_type": system.conn_type,
-        "enabled": True,
+        "enabled": 1,
         "extsystem_node_id": system.id,
         "id_extsystem": system.name,
+        "multilinguals": {"en": system.name},
+        "schema_version": 1,
+        "system_comment": "",
+        "token_endpoint": "",
+        "username": "",
     }
 
 
