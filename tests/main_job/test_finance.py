@@ -112,6 +112,40 @@ async def test_each_source_alone_is_enough_and_all_of_them_are_one_record(
     assert len(ours) == 3, "each row was written once"
 
 
+async def test_a_new_vendor_is_held_in_the_erp_and_echoes_of_that_change_nothing(
+    scene: Scene, rules: Path
+) -> None:
+    scene.set(RULES_DIRECTORY=rules)
+    finance = scene.here.finance
+    sent: list[Encoded] = []
+    finance.on_change(DataEvents(sent.append, frozenset({"VendorsV2"})))
+    await scene.ready()
+    vendor = {"VendorAccountNumber": "V-1", "VendorOrganizationName": "Fabrikam"}
+    finance.seed("VendorsV2", {**vendor, "BankAccountId": "DE02"})
+    await scene.send(*sent)
+
+    def held() -> bool:
+        row = finance.row("VendorsV2", VendorAccountNumber="V-1")
+        assert row is not None
+        done = row.values["OnHoldStatus"], row.values["XecmStatus"]
+        return done == ("All", "Collecting Evidence")
+
+    await scene.until(held, "the vendor is on hold")
+    await scene.until(
+        lambda: shown(scene, "VendorsV2", "fno_vendor", "usmf~v-1", VendorAccountNumber="V-1"),
+        "the link",
+    )
+    await scene.until_quiet()
+    written = len(finance.changes)
+    await scene.send(*sent[1:], *map(lake, finance.changes))  # our own writes come back, twice
+    await scene.until_quiet()
+    assert len(finance.changes) == written
+    assert await scene.metric("dovetail_messages_skipped_total", stage="decide-records") > 0
+    assert await scene.errors() == {}
+    touched = {name for c in finance.changes if c.user == "dovetail" for name in c.changed}
+    assert touched == {"OnHoldStatus", "XecmStatus", "XecmWorkspaceId", "XecmWorkspaceUrl"}
+
+
 def _parents(scene: Scene, kind: str, row_id: str) -> set[int]:
     found = workspace(scene, kind, row_id)
     return (
