@@ -24,6 +24,7 @@ _OUTAGE: Mapping[str, Any] = {"kind": "outage", "lasting": 4}
 _MIDDLE: Mapping[System, tuple[Mapping[str, Any], ...]] = {
     System.ENTRA: ({"kind": "revoke_tokens"},),
     System.DATAVERSE: (_OUTAGE,),
+    System.FINANCE: (_OUTAGE,),
     System.CONTENT_SERVER: ({"kind": "expire_all_tokens"}, _OUTAGE),
 }
 """What comes in addition when half of the history has been played."""
@@ -66,6 +67,7 @@ async def bad_day_on(stage: Stage) -> AsyncIterator[BadDay]:
     addresses = {
         System.ENTRA: stage.entra.url,
         System.DATAVERSE: stage.dataverse.url,
+        System.FINANCE: stage.finance.url,
         System.CONTENT_SERVER: stage.content_server.base_url,
     }
     trust: ssl.SSLContext = stage.entra.client_context()

@@ -135,7 +135,7 @@ class Sandbox:
             self.choice.seed,
             default_definition(self.choice.users),
             port=self.choice.port(System.CONTENT_SERVER),
-            kept=self._kept(ecm_keeping.PART),
+            kept=self._resumed(ecm_keeping.PART, ecm_keeping.resumed),
         )
         if self.bootstrap is not None:
             relay = EcmRelay(server, self.bootstrap, ECM_TOPIC)
@@ -146,7 +146,7 @@ class Sandbox:
 
     async def _start_dataverse(self) -> None:
         assert self.entra is not None
-        state = self._kept(dataverse_keeping.PART)
+        state = self._resumed(dataverse_keeping.PART, dataverse_keeping.resumed)
         dataverse = DataverseSimulator(
             self.entra,
             application_users=company.APPLICATION_USERS,
@@ -175,7 +175,7 @@ class Sandbox:
             self.entra,
             application_users=company.APPLICATION_USERS,
             port=self.choice.port(System.FINANCE),
-            state=self._kept(finance_keeping.PART),
+            state=self._resumed(finance_keeping.PART, finance_keeping.resumed),
         )
         if self.bootstrap is not None:
             outbox = await self._stack.enter_async_context(Outbox(self.bootstrap, CHANGES_TOPIC))
@@ -185,8 +185,10 @@ class Sandbox:
         self.finance = await self._stack.enter_async_context(finance)
         self._takes[finance_keeping.PART] = lambda: finance.state
 
-    def _kept(self, part: Part) -> Any:
-        return None if self.keeper is None else self.keeper.read(part)
+    def _resumed(self, part: Part, resumed: Callable[[Any], Any]) -> Any:
+        """What was kept of a system, as it goes on; None for a new one."""
+        kept = None if self.keeper is None else self.keeper.read(part)
+        return None if kept is None else resumed(kept)
 
 
 async def _within(drained: Callable[[], Awaitable[None]]) -> None:

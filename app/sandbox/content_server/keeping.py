@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.sandbox.content_server.store import Store
-from app.sandbox.keeping import Part
+from app.sandbox.keeping import GAP, Part
 
 _PACKAGE = "app.sandbox.content_server"
 PART = Part(
@@ -51,3 +51,10 @@ def restore(store: Store, records: Mapping[str, Any]) -> None:
     for name, value in records["happenings"].items():
         setattr(store.happenings, name, value)
     store.random.setstate(records["random"])
+
+
+def resumed(records: dict[str, Any]) -> dict[str, Any]:
+    """The records to go on with: no id of a node or an event that was told comes again."""
+    records["_next_id"] += GAP
+    records["happenings"]["told"] += GAP
+    return records

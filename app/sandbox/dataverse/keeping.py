@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.sandbox.keeping import Part
+from app.sandbox.dataverse.store.state import State
+from app.sandbox.keeping import GAP, Part
 
 _PACKAGE = "app.sandbox.dataverse"
 PART = Part(
@@ -14,3 +15,9 @@ PART = Part(
         f"{_PACKAGE}.tables.values",
     ),
 )
+
+
+def resumed(state: State) -> State:
+    """The state to go on with: versions that were told are not given again."""
+    state.version += GAP
+    return state

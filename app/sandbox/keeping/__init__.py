@@ -2,6 +2,6 @@
 
 from app.sandbox.keeping.files import Unusable, read_kept, write_kept
 from app.sandbox.keeping.keeper import FolderInUse, Keeper
-from app.sandbox.keeping.parts import Part
+from app.sandbox.keeping.parts import GAP, Part
 
-__all__ = ["FolderInUse", "Keeper", "Part", "Unusable", "read_kept", "write_kept"]
+__all__ = ["GAP", "FolderInUse", "Keeper", "Part", "Unusable", "read_kept", "write_kept"]

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+GAP = 10_000
+"""How far counters go on when a system resumes: what it did after its last save is lost, but others
+have been told of it, under numbers that must not come a second time."""
+
 _PLAIN = {
     ("builtins", "set"),
     ("builtins", "frozenset"),

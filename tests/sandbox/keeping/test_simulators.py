@@ -85,6 +85,42 @@ def test_finance_and_operations_go_on_where_they_were() -> None:
     assert (other.recid > row.recid, other.version > row.version) == (True, True)
 
 
+def test_a_version_that_was_told_before_a_kill_is_not_given_again() -> None:
+    first = organisation()
+    account = first.seed("account", {"name": "Contoso"})
+    saved = dynamics.PART.dump(first.state)
+    told = first.change("account", account.id, {"name": "never saved"}).version
+    second = organisation(dynamics.resumed(dynamics.PART.load(saved)))
+    assert second.row("account", account.id) == account
+    assert second.change("account", account.id, {"name": "after"}).version > told
+
+
+def test_numbers_of_finance_that_were_told_before_a_kill_are_not_given_again() -> None:
+    entra = EntraSimulator("contoso", [EntraClient(APP)])
+    first = FinanceSimulator(entra, application_users=USERS)
+    saved = finance.PART.dump(first.state)
+    vendor = {"VendorAccountNumber": "V-1", "VendorOrganizationName": "Kumi Oy"}
+    told = first.seed("VendorsV2", vendor)
+    state = finance.resumed(finance.PART.load(saved))
+    assert state.control_number > first.state.control_number
+    again_made = FinanceSimulator(entra, application_users=USERS, state=state).seed(
+        "VendorsV2", vendor
+    )
+    assert (again_made.recid > told.recid, again_made.version > told.version) == (True, True)
+
+
+def test_ids_of_nodes_and_events_that_were_told_before_a_kill_are_not_given_again() -> None:
+    first = server()
+    saved = ecm.PART.dump(ecm.kept(first.store))
+    told = first.create_workspace("Account", "Lost", business_object=("D365", "account", "1"))
+    second = server(ecm.resumed(ecm.PART.load(saved)))
+    made = second.create_workspace("Account", "Next", business_object=("D365", "account", "2"))
+    assert made.id > max(first.store.nodes) >= told.id
+    ids = [{h.event_id for h in simulator.happenings} for simulator in (first, second)]
+    assert ids[1]
+    assert not ids[0] & ids[1]
+
+
 def test_another_application_gets_its_user_in_a_kept_organisation() -> None:
     state = again(dynamics.PART, organisation().state)
     entra = EntraSimulator("contoso", [EntraClient(OTHER_APP)])
