@@ -271,8 +271,7 @@ def keep(
 
 def _want_shown_known(plan: Plan, rule: RecordRule) -> None:
     """A column that was never heard of is not empty: what attributes show of it is read."""
-    shown = {column for _, value in rule.value_expressions() for column in value.columns()}
-    if not plan.view.knows(shown & plan.view.table.columns.keys()):
+    if not plan.view.knows(rule.shown & plan.view.table.columns.keys()):
         plan.read_record()
 
 

@@ -218,6 +218,13 @@ class RecordRule(RuleModel):
                 yield trail, f"{trail[-2]}/{trail[-1]}"
 
     @cached_property
+    def shown(self) -> frozenset[str]:
+        """The columns of the record that attributes show."""
+        return frozenset(
+            column for _, value in self.value_expressions() for column in value.columns()
+        )
+
+    @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
         """The columns that the rule's expressions read, for ``record`` and each of ``lookups``."""
         found = [expression for _, expression in _within(self, (), Expression)]

@@ -157,9 +157,9 @@ class TestStateTable:
 
     @pytest.mark.parametrize("linked", [False, True])
     def test_what_an_attribute_shows_and_was_never_heard_of_is_read(self, linked: bool) -> None:
-        attributes = {"Transaction": {"Amount": Expression("record.totalamount")}}
-        workspace = INVOICE_RULE.workspace.model_copy(update={"attributes": attributes})
-        rule = INVOICE_RULE.model_copy(update={"workspace": workspace})
+        written = INVOICE_RULE.model_dump()
+        written["workspace"]["attributes"] = {"Transaction": {"Amount": "record.totalamount"}}
+        rule = TransactionRule.model_validate(written)
         decision = decided(invoice(linked=linked), rule)
         assert asked(decision)[:2] == ["read_record read", UPDATE if linked else ENSURE]
         known = decided(invoice(linked=linked, totalamount=None), rule)
