@@ -207,6 +207,7 @@ def _limited(actions: list[tuple[str, int]]) -> list[tuple[str, int]]:
 async def lived(actions: list[tuple[str, int]], check: Callable[[Life], None]) -> Life:
     life = Life()
     await life.begin()
+    life.seen_writes = len(life.world.dynamics.writes)  # it was not blocked when it began
     for action, number in _limited(actions):
         await happen(life, action, number)
         check(life)
