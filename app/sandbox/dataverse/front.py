@@ -110,7 +110,7 @@ class Front:
     def _read(self, request: Request, scope: Scope, body: bytes) -> ApiRequest:
         """Raises `Refusal` for a path outside the API, or an impersonated user who is unknown."""
         path = scope["raw_path"].decode("ascii", "replace")
-        if not path.startswith(f"{API_PATH}/"):
+        if not f"{path}/".startswith(f"{API_PATH}/"):
             raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")
         headers: Mapping[str, str] = request.headers
         query = parse_query(scope["query_string"].decode("utf-8", "replace"))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from app.sandbox.dataverse.metadata.changes_query import MetadataChanges
 from app.sandbox.dataverse.metadata.changing import MetadataChanging
+from app.sandbox.dataverse.metadata.csdl import Csdl
 from app.sandbox.dataverse.metadata.reading import MetadataReading
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Registry
-from app.sandbox.dataverse.web.urls import Answer, ApiRequest
+from app.sandbox.dataverse.web.urls import ROOT, Answer, ApiRequest
 
 
 class Metadata:
@@ -19,6 +20,7 @@ class Metadata:
         self._reading = MetadataReading(registry)
         self._changing = MetadataChanging(registry, store, self._reading)
         self._changes = MetadataChanges(registry, store, self._reading)
+        self._csdl = Csdl(registry)
 
     def by_name(self) -> Mapping[str, Callable[[ApiRequest], Answer]]:
         """What there is, by the name that stands in the address."""
@@ -27,6 +29,8 @@ class Metadata:
             "RelationshipDefinitions": self._relationships,
             "CreateEntities": self._changing.create_entities,
             "RetrieveMetadataChanges": self._changes.answer,
+            "$metadata": self._csdl.model,
+            ROOT: self._csdl.document,
         }
 
     def _tables(self, request: ApiRequest) -> Answer:

@@ -15,6 +15,8 @@ from app.sandbox.dataverse.store.commits import Author
 from app.sandbox.dataverse.tables.values import as_guid
 
 API_PATH = "/api/data/v9.2"
+ROOT = ""
+"""The name of the one segment that the address of the API itself has."""
 
 _SEGMENT = re.compile(r"(?P<name>[^()]+)(?:\((?P<key>.*)\))?", re.DOTALL)
 _KEY_PART = re.compile(
@@ -86,6 +88,8 @@ class Answer:
 
 def parse_path(path: str) -> tuple[Segment, ...]:
     """The segments of a still percent-encoded path. Raises `Refusal` 404 or 400."""
+    if not path.strip("/"):
+        return (Segment(ROOT),)
     return tuple(_segment(part) for part in _split(path.strip("/")))
 
 
