@@ -49,6 +49,13 @@ async def test_impersonation_and_bypassing_need_their_privileges(
     past = {"MSCRM.BypassBusinessLogicExecution": "CustomAsync"}
     answer = await client.post("/accounts", json={"name": "A"}, headers=past)
     assert error(answer) == (403, "0x80040220")
+    older = {"MSCRM.BypassCustomPluginExecution": "true"}
+    assert (await client.post("/accounts", json={"name": "A"}, headers=older)).status_code == 204
+    dataverse.privileges.deny(USER, "prvBypassCustomPlugins")
+    answer = await client.post("/accounts", json={"name": "A"}, headers=older)
+    assert error(answer) == (403, "0x80040220")
+    off = {"MSCRM.BypassCustomPluginExecution": "false"}
+    assert (await client.post("/accounts", json={"name": "A"}, headers=off)).status_code == 204
 
 
 async def test_a_secured_column_cannot_be_written(
@@ -130,3 +137,7 @@ async def test_marks_of_a_request_within_a_batch_are_its_own(
     marked, plain = (commit.author for commit in dataverse.commits[-2:])
     assert (marked.tag, set(marked.bypass)) == ("mine", {"CustomAsync"})
     assert (plain.tag, plain.bypass) == (None, frozenset())
+    dataverse.privileges.deny(USER, "prvBypassCustomBusinessLogic")
+    answer = await client.post("/$batch", content="".join(parts) + "--b--\r\n", headers=sent)
+    assert answer.status_code == 400
+    assert "0x80040220" in answer.text

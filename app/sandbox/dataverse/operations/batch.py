@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.web.callers import marked
+from app.sandbox.dataverse.web.privileges import BYPASS, Privileges
 from app.sandbox.dataverse.web.urls import (
     API_PATH,
     Answer,
@@ -54,10 +55,11 @@ class _Failed(Exception):
 class Batch:
     """Answers ``POST /$batch``; ``ask`` is the API itself, ``encode`` makes bytes of an answer."""
 
-    def __init__(self, store: Store, ask: Ask, encode: Encode) -> None:
+    def __init__(self, store: Store, ask: Ask, encode: Encode, privileges: Privileges) -> None:
         self._store = store
         self._ask = ask
         self._encode = encode
+        self._privileges = privileges
 
     def answer(self, request: ApiRequest) -> Answer:
         """200 with one part for each operation; 400 with the first failure, unless told to go on.
@@ -116,7 +118,10 @@ class Batch:
 
     def _asked(self, outer: ApiRequest, operation: Operation, known: dict[str, str]) -> Answer:
         try:
-            return self._ask(_inner(outer, operation, known))
+            inner = _inner(outer, operation, known)
+            if inner.author.bypass or inner.author.bypass_steps:
+                self._privileges.require(inner.author.initiating_user_id, BYPASS)
+            return self._ask(inner)
         except Refusal as refusal:
             return Answer(refusal.status, refusal.body())
 

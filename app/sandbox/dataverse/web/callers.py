@@ -12,11 +12,14 @@ from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.tables.values import as_guid, comparable
 from app.sandbox.dataverse.web.privileges import BYPASS as BYPASS_PRIVILEGE
+from app.sandbox.dataverse.web.privileges import BYPASS_PLUGINS as BYPASS_PLUGINS_PRIVILEGE
 from app.sandbox.dataverse.web.privileges import IMPERSONATE, Privileges
 from app.sandbox.entra.tokens import InvalidToken, TokenTrust
 
 BYPASS = "mscrm.bypassbusinesslogicexecution"
 BYPASS_STEPS = "mscrm.bypassbusinesslogicexecutionstepids"
+BYPASS_PLUGINS = "mscrm.bypasscustompluginexecution"
+"""The older header: synchronous logic alone, so events are sent all the same."""
 
 
 class Unauthorized(Exception):
@@ -56,6 +59,8 @@ class Callers:
             self._privileges.require(user.id, IMPERSONATE)
         if headers.get(BYPASS) or headers.get(BYPASS_STEPS):
             self._privileges.require(user.id, BYPASS_PRIVILEGE)
+        if headers.get(BYPASS_PLUGINS, "").strip().lower() == "true":
+            self._privileges.require(user.id, BYPASS_PLUGINS_PRIVILEGE)
         correlation = headers.get("x-ms-correlation-id") or str(uuid.uuid4())
         return Author(
             user_id=acting.id,

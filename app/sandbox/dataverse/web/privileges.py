@@ -14,6 +14,7 @@ from app.sandbox.dataverse.tables.schema import Table
 
 IMPERSONATE = "prvActOnBehalfOfAnotherUser"
 BYPASS = "prvBypassCustomBusinessLogic"
+BYPASS_PLUGINS = "prvBypassCustomPlugins"
 
 
 class Privileges:
