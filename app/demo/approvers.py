@@ -13,7 +13,7 @@ from app.sandbox.events.ecm import EcmHappening
 
 
 class Approvers:
-    """Decides each workflow as the truth says, a moment after it was started."""
+    """Decide each step of a workflow as the truth says, a moment after it has begun."""
 
     def __init__(self, content_server: ContentServerSimulator, truth: Truth) -> None:
         self._content_server = content_server
@@ -35,7 +35,7 @@ class Approvers:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _hear(self, happening: EcmHappening) -> None:
-        if happening.event == "workflow.started":
+        if happening.event in ("workflow.started", "workflow.step"):
             self._started.put_nowait(int(str(happening.attributes["workflow_id"])))
 
     async def _work(self) -> None:

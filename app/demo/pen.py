@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.demo.truth import Filing, Later, Life, Person, Row, Truth
+from app.demo.truth import Filing, Later, Life, Paper, Person, Row, Truth
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
 from streams.catalogue import Catalogue, ColumnValue
@@ -15,6 +15,7 @@ from streams.catalogue import Catalogue, ColumnValue
 #: A whole second apart and more: Dataverse keeps ``modifiedon`` in seconds.
 _STEP_MS = 2_000
 _FIRST_VERSION = 1_000_000
+_FIRST_PAPER = 800_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class Pen:
                 created_ms=life.events[0].at_ms if life.events else None,
             )
         )
+
+    def paper(self, name: str, home: tuple[str, str, str] | None = None) -> int:
+        """A document that somebody has filed; its number until Extended ECM gives it one."""
+        number = _FIRST_PAPER + len(self.truth.papers)
+        self.truth.papers[number] = Paper(name, home)
+        return number
 
     def later(self, life: Life, **changes: ColumnValue) -> None:
         """Something that somebody will do in Dynamics once all else has come to rest."""

@@ -115,6 +115,25 @@ def early_workspaces(stage: Stage, truth: Truth) -> dict[str, int]:
     return made
 
 
+def file_papers(stage: Stage, truth: Truth) -> None:
+    """The documents that the history tells of, in workspaces that people made before Dovetail came:
+    approvers find them attached to their workflows."""
+    content_server, numbers = stage.content_server, dict[int, int]()
+    homes: dict[tuple[str, str, str], int] = {}
+    for number, paper in truth.papers.items():
+        if paper.home is None:
+            continue
+        if paper.home not in homes:
+            kind, named, row_id = paper.home
+            made = content_server.create_workspace(
+                kind, f"Early {kind} {row_id[:8]}", business_object=("D365", named, row_id)
+            )
+            homes[paper.home] = made.id
+        name = f"{number} {paper.name}"
+        numbers[number] = content_server.people.file(homes[paper.home], name, b"%PDF-1.7")
+    truth.known_as(numbers)
+
+
 def service_endpoint(stage: Stage, catalogue: Catalogue) -> ServiceEndpoint:
     """What tells Kafka of each write to Dataverse, ours included."""
     steps = Steps(tables=frozenset(catalogue.tables))

@@ -144,6 +144,7 @@ class Demo:
         """Rows, early workspaces, topics, history; and the worker."""
         await play.create_topics(self.here)
         play.seed_dataverse(self.here, self.truth, self.book.catalogue)
+        play.file_papers(self.here, self.truth)
         self.endpoint = play.service_endpoint(self.here, self.book.catalogue)
         await self.listening.enter_async_context(self.endpoint)
         for listener in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
@@ -53,6 +53,15 @@ class Life:
 
 
 @dataclass(frozen=True)
+class Paper:
+    """A document; ``home``: the workspace type and the business object (type, id) of the workspace
+    that people made for it before Dovetail came. Without one it is only told of."""
+
+    name: str
+    home: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True)
 class Filing:
     """A document that is filed in the workspace of a business object (type, id) beforehand; the
     column that is to hold its id."""
@@ -80,6 +89,8 @@ class Truth:
     processes: dict[str, Life] = field(default_factory=dict)  # by the opportunity's key
     #: What happened in the workspaces of a record, in order, by the record's key.
     told: dict[str, list[EcmHappening]] = field(default_factory=dict)
+    #: Documents, by what we call them until Extended ECM gives them a number.
+    papers: dict[int, Paper] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # contracts whose workspace was there before
     #: What approvers do and say, by the title of the workflow; without it they leave it open.
     decisions: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -93,9 +104,21 @@ class Truth:
         """What was done to the record while everything ran."""
         return next((later for later in self.later if later.life is life), None)
 
+    def known_as(self, numbers: Mapping[int, int]) -> None:
+        """Call the papers by the numbers that Extended ECM has given them."""
+        for told in self.told.values():
+            told[:] = [_renumbered(happening, numbers) for happening in told]
+
     def happenings(self, life: Life, prefix: str) -> list[EcmHappening]:
         """What happened of one kind in a record's workspaces: ``contract.``."""
         return [told for told in self.told.get(life.key, ()) if told.event.startswith(prefix)]
+
+
+def _renumbered(happening: EcmHappening, numbers: Mapping[int, int]) -> EcmHappening:
+    if happening.document is None or happening.document[0] not in numbers:
+        return happening
+    number, version, name, url = happening.document
+    return replace(happening, document=(numbers[number], version, name, url))
 
 
 def stage_id(index: int) -> str:

@@ -9,6 +9,7 @@ from app.demo.acts.projects import ProjectsAct
 from app.demo.acts.records import RecordsAct
 from app.demo.acts.requests import RequestsAct
 from app.demo.acts.transactions import TransactionsAct
+from app.demo.acts.vendors import VendorsAct
 from app.demo.oracle import Expectation
 from app.demo.pen import Pen
 from app.demo.truth import Truth
@@ -21,6 +22,7 @@ ACTS: tuple[Act, ...] = (
     TransactionsAct(),
     ProjectsAct(),
     GatesAct(),
+    VendorsAct(),
     RequestsAct(),
 )
 

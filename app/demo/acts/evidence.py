@@ -37,17 +37,27 @@ class Needed:
     label: str = ""
 
 
-def file(pen: Pen, life: Life, business_object: str, needed: Iterable[Needed], fate: str) -> None:
-    """All artifacts are filed and approved, but for the last of those that this fate can meet."""
+def file(
+    pen: Pen,
+    life: Life,
+    business_object: str,
+    needed: Iterable[Needed],
+    fate: str,
+    home: str | None = None,
+) -> None:
+    """All artifacts are filed and approved, but for the last of those that this fate can meet.
+
+    ``home``: the type of the workspace that people have filed them in already.
+    """
+    place = (home, business_object, life.id) if home else None
     artifacts = list(needed)
     able = [a for a in artifacts if _can(a, fate)]
     unlucky = able[-1] if able else None
-    for place, artifact in enumerate(artifacts):
+    for artifact in artifacts:
         for copy in range(artifact.count):
-            lucky = artifact is not unlucky or copy > 0
-            _filed(
-                pen, life, business_object, artifact, place * 10 + copy, "good" if lucky else fate
-            )
+            own = fate if artifact is unlucky and copy == 0 else "good"
+            document = pen.paper(f"{artifact.type}.pdf", place)
+            _filed(pen, life, business_object, artifact, document, own)
 
 
 def _can(artifact: Needed, fate: str) -> bool:
@@ -57,9 +67,9 @@ def _can(artifact: Needed, fate: str) -> bool:
 
 
 def _filed(
-    pen: Pen, life: Life, business_object: str, artifact: Needed, number: int, fate: str
+    pen: Pen, life: Life, business_object: str, artifact: Needed, document: int, fate: str
 ) -> None:
-    document = 800_000 + (int(life.id[:6], 16) % 90_000) * 100 + number
+    """What becomes of one document."""
     until = _OVER_SINCE if fate == "over" else _GOOD_UNTIL
     version = 0
     for event in _FATES[fate]:
