@@ -255,7 +255,7 @@ async def test_others_have_their_turn_while_a_large_segment_is_compacted(
     tmp_path: Path, on_disk: bool
 ) -> None:
     log = PartitionLog.in_folder(tmp_path, 2**30) if on_disk else PartitionLog.in_memory()
-    for number in range(400):
+    for number in range(2000):
         records = [Written(b"k%d" % key, b"v" * 50) for key in range(200)]
         append(log, batch(records, timestamp=1000 + number))
     log.roll_at(1)
