@@ -13,11 +13,11 @@ import struct
 from typing import Any
 
 from kio.schema.errors import ErrorCode
-from kio.serial.errors import SerialError
 
 from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
 from app.sandbox.kafka.context import Broker, Client, HangUp
 from app.sandbox.kafka.wire import (
+    Malformed,
     answers,
     api_and_version,
     correlation_id,
@@ -82,8 +82,8 @@ class Connection:
                 return False
             response = await self._handle(api_key, version, data)
             correlation = correlation_id(data)
-        except (SerialError, struct.error, UnicodeDecodeError, ValueError) as error:
-            raise HangUp(f"malformed request: {error!r}") from error
+        except Malformed as error:
+            raise HangUp(f"malformed request: {error}") from error
         if self._faults.loses_answer(api_key):
             return False
         if response is not None:

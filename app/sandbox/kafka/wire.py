@@ -19,9 +19,11 @@ from kio.schema.request_header.v2.header import RequestHeader as RequestHeaderV2
 from kio.schema.response_header.v0.header import ResponseHeader as ResponseHeaderV0
 from kio.schema.response_header.v1.header import ResponseHeader as ResponseHeaderV1
 from kio.serial import entity_reader, entity_writer
+from kio.serial.errors import SerialError
 from kio.static.constants import EntityType
 
 from app.sandbox.kafka.batches import Buffer
+from app.sandbox.kafka.lengths import follow_lengths
 
 _API_AND_VERSION = struct.Struct(">hh")
 _CORRELATION_AND_CLIENT = struct.Struct(">ih")
@@ -71,9 +73,21 @@ class Frame:
     body_at: int
 
 
+class Malformed(Exception):
+    """Bytes that are no request of the version that they name."""
+
+
+_SAYS_MALFORMED = (SerialError, struct.error, ValueError, LookupError, OverflowError)
+"""What readers raise for bytes that are none of theirs; kio raises KeyError for a tagged field that
+it does not know."""
+
+
 def read_frame(data: bytes, is_flexible: bool) -> Frame:
-    """The header of a request. Raises kio's SerialError or struct.error when it is malformed."""
-    header, body_at = (_read_header_2 if is_flexible else _read_header_1)(data, 0)
+    """The header of a request. Raises Malformed."""
+    try:
+        header, body_at = (_read_header_2 if is_flexible else _read_header_1)(data, 0)
+    except _SAYS_MALFORMED as error:
+        raise Malformed(repr(error)) from error
     return Frame(
         header.request_api_key,
         header.request_api_version,
@@ -85,8 +99,11 @@ def read_frame(data: bytes, is_flexible: bool) -> Frame:
 
 
 def api_and_version(data: bytes) -> tuple[int, int]:
-    """The first two fields of any request. Raises struct.error when it is shorter."""
-    key, version = _API_AND_VERSION.unpack_from(data)
+    """The first two fields of any request. Raises Malformed when it is shorter."""
+    try:
+        key, version = _API_AND_VERSION.unpack_from(data)
+    except struct.error as error:
+        raise Malformed(repr(error)) from error
     return key, version
 
 
@@ -103,14 +120,24 @@ def is_flexible(api_key: int, version: int) -> bool:
 
 
 def read_body(frame: Frame) -> Any:
-    """The typed request. Raises kio's SerialError when it is malformed."""
-    request, _ = _reader(frame.api_key, frame.api_version)(frame.data, frame.body_at)
+    """The typed request. Raises Malformed."""
+    schema = _schema(frame.api_key, frame.api_version)
+    try:
+        follow_lengths(schema, frame.data, frame.body_at)
+        request, _ = _reader(schema)(frame.data, frame.body_at)
+    except _SAYS_MALFORMED as error:
+        raise Malformed(repr(error)) from error
     return request
 
 
 @cache
-def _reader(api_key: int, version: int) -> Any:
-    return entity_reader(load_request_schema(api_key, version))
+def _schema(api_key: int, version: int) -> Any:
+    return load_request_schema(api_key, version)
+
+
+@cache
+def _reader(schema: Any) -> Any:
+    return entity_reader(schema)
 
 
 def write_response(correlation: int, response: Any) -> list[Buffer]:

@@ -111,6 +111,11 @@ async def create_topics_in_odd_sizes(o: Observer) -> None:
             f"{partitions} partitions",
             creation(new_topic(o.name(f"p{partitions}"), partitions), validate_only=True),
         )
+    for partitions in (10_000, 10_001, 2**31 - 1):
+        wanted = new_topic(o.name("many"), partitions)
+        await o.codes(f"{partitions} partitions", creation(wanted, validate_only=True))
+    halves = creation(*(new_topic(o.name(f"half{n}"), 5_001) for n in range(2)), validate_only=True)
+    await o.codes("10002 partitions in two topics", halves)
     for replicas in (0, -1, -2, 2):
         await o.codes(
             f"{replicas} replicas",
@@ -183,6 +188,8 @@ async def create_partitions_oddly(o: Observer) -> None:
     await o.codes("assigned to nobody known", growth(topic, 3, [[9]]))
     await o.codes("assigned twice", growth(topic, 3, [[1, 1]]))
     await o.codes("too many replicas", growth(topic, 3, [[1, 2]]))
+    await o.codes("10000 more, only to see", growth(topic, 10_002, only=True))
+    await o.codes("10001 more, only to see", growth(topic, 10_003, only=True))
     await o.codes("only to see", growth(topic, 3, only=True))
     await o.codes("one more", growth(topic, 3, [[1]]))
 
@@ -281,3 +288,13 @@ async def ask_for_odd_metadata(o: Observer) -> None:
     await o.codes("invalid", question("a b"))
     await o.codes("empty", question(""))
     await o.codes("an id that nobody has", question(None, UUID(int=77)))
+    older = types(3, 11)
+    asked = older.MetadataRequestTopic(name=None, topic_id=UUID(int=77))
+    await o.codes(
+        "an id before version 12",
+        older.MetadataRequest(
+            topics=(asked,),
+            allow_auto_topic_creation=False,
+            include_topic_authorized_operations=False,
+        ),
+    )

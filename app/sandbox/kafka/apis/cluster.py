@@ -19,6 +19,8 @@ from app.sandbox.kafka.wire import Answers
 
 _GROUP_KEY = 0
 _TRANSACTION_KEY = 1
+_FIRST_WITH_IDS = 12
+"""The first version of Metadata in which a topic may be asked for by its id."""
 
 
 async def metadata(
@@ -57,6 +59,8 @@ def _asked_for(
     broker: Broker, name: str | None, topic_id: UUID | None, may_create: bool, answers: Answers
 ) -> Any:
     if name is None:
+        if answers.version < _FIRST_WITH_IDS:
+            return _missing(ErrorCode.invalid_request, "", topic_id, answers)
         by_id = broker.state.topic_by_id(topic_id)
         if by_id is not None:
             return _described(by_id, answers)

@@ -21,17 +21,23 @@ from app.sandbox.kafka.wire import Answers
 
 _DEFAULT = -1
 _REPLICAS = 1
+_MOST_AT_ONCE = 10_000
+"""How many topics and partitions together Apache Kafka makes for one request."""
+_TOO_MANY = "Excessively large number of partitions per request."
 
 
 async def create_topics(
     broker: Broker, client: Client, request: CreateTopicsRequest, answers: Answers
 ) -> Any:
-    """Create topics; each succeeds or fails on its own."""
+    """Create topics; each succeeds or fails on its own, unless too many are asked for at once."""
     times_named = Counter(topic.name for topic in request.topics)
+    wanted = sum(1 + max(len(t.assignments), t.num_partitions, 1) for t in request.topics)
     topics = []
     for asked in {topic.name: topic for topic in request.topics}.values():
         error, message, topic = ErrorCode.none, None, None
         try:
+            if wanted > _MOST_AT_ONCE:
+                raise TopicRefused(ErrorCode.policy_violation, _TOO_MANY)
             if times_named[asked.name] > 1:
                 raise TopicRefused(ErrorCode.invalid_request, "Duplicate topic name.")
             topic = _create(broker, asked, request.validate_only)
@@ -158,9 +164,12 @@ async def create_partitions(
 ) -> Any:
     """Add partitions to topics."""
     results = []
+    wanted = sum(max(0, asked.count - _partitions(broker, asked.name)) for asked in request.topics)
     for asked in request.topics:
         error, message = ErrorCode.none, None
         try:
+            if wanted > _MOST_AT_ONCE:
+                raise TopicRefused(ErrorCode.policy_violation, _TOO_MANY)
             _grow(broker, asked, request.validate_only)
         except TopicRefused as refused:
             error, message = refused.code, str(refused)
@@ -173,6 +182,11 @@ async def create_partitions(
             )
         )
     return answers("CreatePartitionsResponse", results=tuple(results))
+
+
+def _partitions(broker: Broker, name: str) -> int:
+    topic = broker.state.topics.get(name)
+    return 0 if topic is None else len(topic.partitions)
 
 
 def _grow(broker: Broker, asked: CreatePartitionsTopic, validate_only: bool) -> None:
