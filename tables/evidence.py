@@ -1,13 +1,15 @@
 """``evidence``: what Extended ECM reported of the documents in a record's workspaces.
 
-For each document and kind of event the newest one is kept, so any order and any repetition of the
-same events ends in the same row; status, type and expiry are derived when they are needed.
+For each document and kind of event the newest one is kept, and what only older ones of its kind
+have said, so any order and any repetition of the same events ends in the same row; status, type and
+expiry are derived when they are needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from tables.documents import DocumentRef
 from tables.rows import Row
@@ -59,17 +61,46 @@ class ItemEvent(Row):
     attributes: Mapping[str, Value] = {}
 
 
+class Said(NamedTuple):
+    """What an event said of an attribute, which a newer event of its kind does not repeat."""
+
+    at_ms: int
+    kind: str
+    event_id: str
+    value: Value
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        return self.at_ms, KINDS.index(self.kind), self.event_id
+
+
 class Item(Row):
-    """One document: its newest events by kind."""
+    """One document: its newest events by kind, and attributes that only older ones have said."""
 
     events: Mapping[str, ItemEvent] = {}
+    said: Mapping[str, Said] = {}
 
     def reported(self, kind: str, event: ItemEvent) -> Item:
-        """Return the item after an event; an older event of the same kind changes nothing."""
+        """Return the item after an event; of an older one of the same kind its attributes count."""
         before = self.events.get(kind)
-        if before is not None and (before.at_ms, before.event_id) >= (event.at_ms, event.event_id):
+        if before is None:
+            return self._with(kind, event, self.said)
+        if (before.at_ms, before.event_id) == (event.at_ms, event.event_id):
             return self
-        return self.model_copy(update={"events": {**self.events, kind: event}})
+        older, newer = sorted((before, event), key=lambda one: (one.at_ms, one.event_id))
+        said = dict(self.said)
+        for name, value in older.attributes.items():
+            told = Said(older.at_ms, kind, older.event_id, value)
+            if name not in said or said[name].order < told.order:
+                said[name] = told
+        return self._with(kind, newer, said)
+
+    def _with(self, kind: str, event: ItemEvent, said: Mapping[str, Said]) -> Item:
+        """The item with this event, without what some event that is kept says newer."""
+        after = self.model_copy(update={"events": {**self.events, kind: event}})
+        kept = {n: told for n, told in said.items() if told.order > after._newest_saying(n)}
+        after = after.model_copy(update={"said": kept})
+        return self if after == self else after
 
     def merged(self, other: Item) -> Item:
         """Return the item with all events that are known of either."""
@@ -103,8 +134,15 @@ class Item(Row):
 
     def attribute(self, name: str) -> Value:
         """What the newest event that carries the attribute says of it."""
+        if name in self.said:
+            return self.said[name].value
         told = [kind for kind, event in self.events.items() if name in event.attributes]
         return self.events[max(told, key=self._order)].attributes[name] if told else None
+
+    def _newest_saying(self, name: str) -> tuple[int, int, str]:
+        """The order of the newest event that is kept and carries the attribute."""
+        told = (self._order(kind) for kind, e in self.events.items() if name in e.attributes)
+        return max(told, default=(-1, -1, ""))
 
     def _order(self, kind: str) -> tuple[int, int, str]:
         event = self.events[kind]

@@ -97,6 +97,52 @@ class TestEvidence:
 
         assert row(_shuffled(told, seed)) == row(told)
 
+    def test_what_a_newer_event_of_its_kind_does_not_repeat_is_not_forgotten(self) -> None:
+        """A workflow's approval approves its attachments too, and says nothing of their type."""
+        told = {"document_type": "Certificate", "expires_on": "2027-01-01"}
+        first = ItemEvent(at_ms=1, event_id="a", attributes=told)
+        again = ItemEvent(at_ms=2, event_id="b", attributes={"expires_on": "2028-01-01"})
+        for events in ((first, again), (again, first), (first, again, first)):
+            found = Item()
+            for event in events:
+                found = found.reported("approved", event)
+            assert found.attribute("document_type") == "Certificate"
+            assert found.attribute("expires_on") == "2028-01-01"
+            assert found.since_ms == 2
+
+    @LAW
+    @given(
+        told=st.lists(
+            st.tuples(
+                st.sampled_from(("added", "changed", "approved")),
+                st.integers(0, 4),
+                st.dictionaries(st.sampled_from("ab"), st.integers(0, 3)),
+            ),
+            max_size=8,
+            unique_by=lambda one: one[:2],
+        ),
+        seed=st.integers(0, 2**32),
+    )
+    def test_of_each_attribute_the_newest_word_counts_in_any_order(
+        self, told: list[tuple[str, int, dict[str, int]]], seed: int
+    ) -> None:
+        def after(events: Sequence[tuple[str, int, dict[str, int]]]) -> Item:
+            found = Item()
+            for kind, at_ms, attributes in events:
+                event = ItemEvent(at_ms=at_ms, event_id=f"{at_ms}", attributes=attributes)
+                found = found.reported(kind, event)
+            return found
+
+        found = after(told)
+        assert after(_shuffled(told, seed)) == found
+        for name in "ab":
+            words = [
+                (at_ms, evidence.KINDS.index(kind), said[name])
+                for kind, at_ms, said in told
+                if name in said
+            ]
+            assert found.attribute(name) == (max(words)[2] if words else None)
+
 
 class TestApprovals:
     @pytest.mark.parametrize(
