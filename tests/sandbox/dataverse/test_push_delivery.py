@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from app.sandbox.dataverse import DataverseSimulator
@@ -20,6 +21,8 @@ from app.sandbox.dataverse.push.admin import RELAY_PATH
 from app.sandbox.faults import ADMIN_PATH, Fault
 from app.sandbox.kafka import EmbeddedBroker
 from tests.sandbox.dataverse.support import NO_TLS
+
+pytestmark = pytest.mark.broker
 
 UniqueName = Callable[[str], str]
 Record = ConsumerRecord[bytes | None, bytes | None]
