@@ -133,6 +133,7 @@ WORKSPACE_TYPES = (
             "contract",
             {"Drafts": "draft", "Redlines": "in_negotiation", "Executed": "executed"},
             status="Contract/Status",
+            workflow="Contract Approval",
         ),
     ),
     _type(

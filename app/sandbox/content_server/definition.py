@@ -74,13 +74,15 @@ class TellingSpec:
 
     This is what a customer builds from workflow steps and event scripts: with the subject
     ``contract``, a document filed in a folder of ``folders`` tells ``contract.<state>`` of that
-    folder, a workflow ``contract.in_approval``, ``.approved`` or ``.rejected``, a signature
-    ``contract.signed``, and a person who sets ``status`` (an attribute path) the state set.
+    folder, a workflow (of the map ``workflow``, or any) ``contract.in_approval``, ``.approved`` or
+    ``.rejected``, a signature ``contract.signed``, and a person who sets ``status`` (an attribute
+    path) the state set.
     """
 
     subject: str
     folders: Mapping[str, str] = field(default_factory=dict)
     status: str = ""
+    workflow: str = ""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def happened(store: Store, event: str, node: Node, user_id: int, attributes: Att
         return
     _tell(store, event, node, workspace, user_id, attributes)
     tellings = store.happenings.tellings
-    subject = tellings.follows(store, event, node, workspace, user_id)
+    workflow_map = attributes.get("workflow_map")
+    subject = tellings.follows(store, event, node, workspace, user_id, workflow_map)
     if subject is not None:
         category = tellings.attributes(workspace)
         about = _labelled(store, workspace, category) if category is not None else {}

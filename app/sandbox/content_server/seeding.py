@@ -153,7 +153,7 @@ def _telling(store: Store, spec: TellingSpec) -> Telling:
     if spec.status:
         category_id, attribute_id = attribute_path(store, spec.status)
         status = (category_id, attribute_id)
-    return Telling(spec.subject, spec.folders, status)
+    return Telling(spec.subject, spec.folders, status, spec.workflow)
 
 
 def _template(store: Store, spec: TemplateSpec, type_id: int, templates: Node) -> int:

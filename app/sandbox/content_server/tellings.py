@@ -32,6 +32,7 @@ class Telling:
     subject: str
     folders: Mapping[str, str] = field(default_factory=dict)
     status: tuple[int, int] | None = None
+    workflow: str = ""
 
 
 @dataclass
@@ -43,7 +44,13 @@ class Tellings:
     statuses: dict[int, str] = field(default_factory=dict)
 
     def follows(
-        self, store: Store, event: str, node: Node, workspace: Node, user_id: int
+        self,
+        store: Store,
+        event: str,
+        node: Node,
+        workspace: Node,
+        user_id: int,
+        workflow_map: object = None,
     ) -> str | None:
         """The event of the subject that this general one comes to, e.g. ``contract.signed``."""
         assert workspace.workspace is not None
@@ -51,6 +58,8 @@ class Tellings:
         if telling is None:
             return None
         state = _STATES.get(event)
+        if event.startswith("workflow.") and telling.workflow not in ("", workflow_map):
+            return None
         if event in _FILED:
             state = telling.folders.get(_folder(store, node, workspace))
         elif event == "attribute.changed" and telling.status is not None:

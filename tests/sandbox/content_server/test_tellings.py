@@ -38,6 +38,15 @@ async def filed(api: Api, parent: int, name: str) -> int:
     return int(made.json()["results"]["data"]["properties"]["id"])
 
 
+async def start(server: ContentServerSimulator, api: Api, workflow_map: str, document: int) -> int:
+    maps = {kind.name: kind.id for kind in server.store.workflows.maps.values()}
+    fields = {"workflow_id": maps[workflow_map], "doc_ids": str(document)}
+    draft = (await api.body("POST", "/v2/draftprocesses", fields)).json()["results"]
+    path = f"/v2/draftprocesses/{draft['draftprocess_id']}"
+    started = (await api.body("PUT", path, {"action": "Initiate"})).json()["results"]
+    return int(started["process_id"])
+
+
 async def test_documents_tell_the_state_of_the_folder_they_are_filed_in(
     server: ContentServerSimulator, api: Api, contract: int
 ) -> None:
@@ -66,21 +75,28 @@ async def test_other_types_of_workspaces_tell_nothing_of_contracts(
 @pytest.mark.parametrize(
     ("disposition", "states"),
     [("Approve", ["in_approval", "approved"]), ("Reject", ["in_approval", "rejected"])],
+    ids=["approved", "rejected"],
 )
 async def test_a_workflow_over_a_document_tells_the_contracts_approval(
     server: ContentServerSimulator, api: Api, contract: int, disposition: str, states: list[str]
 ) -> None:
     paper = await filed(api, contract, "frame.txt")
-    maps = {kind.name: kind.id for kind in server.store.workflows.maps.values()}
-    fields = {"workflow_id": maps["Pricing Approval"], "doc_ids": str(paper)}
-    draft = (await api.body("POST", "/v2/draftprocesses", fields)).json()["results"]
-    path = f"/v2/draftprocesses/{draft['draftprocess_id']}"
-    started = (await api.body("PUT", path, {"action": "Initiate"})).json()["results"]
-    server.people.decide(started["process_id"], disposition, "my word")
+    started = await start(server, api, "Contract Approval", paper)
+    server.people.decide(started)
+    server.people.decide(started, disposition, "my word")
     assert of_contract(server) == [f"contract.{state}" for state in states]
     told = newest(server, f"contract.{states[-1]}")
     assert (told.actor, told.attributes["comment"]) == ("finn.finance", "my word")
     assert newest(server, f"document.{states[-1]}").document == told.document
+
+
+async def test_a_workflow_of_another_map_tells_nothing_of_the_contract(
+    server: ContentServerSimulator, api: Api, contract: int
+) -> None:
+    paper = await filed(api, contract, "frame.txt")
+    server.people.decide(await start(server, api, "Pricing Approval", paper))
+    assert server.happenings[-1].event == "document.approved"
+    assert of_contract(server) == []
 
 
 async def test_the_last_signature_tells_of_a_signed_contract(
