@@ -106,7 +106,7 @@ def want_roles(plan: Plan, roles: Iterable[RoleRule], link: Link) -> None:
     """Want each role to have exactly the members that the record's columns name.
 
     A role that never had a member of the record's stays as the template has it. Once we have filled
-    it, it follows the record also to nobody: who is not the owner any more has to lose the access.
+    it, it follows the record also to nobody (app/decisions/0010).
     """
     for role in roles:
         members = _members(plan, role)
