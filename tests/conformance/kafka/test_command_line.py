@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.kafka_server.jars import java, kafka_jars
+from tests.kafka_server.jars import MAVEN_SECONDS, java, kafka_jars
 from tests.kafka_server.process import BrokerUnavailable
 
-pytestmark = pytest.mark.broker
+# The first test on a new machine waits for Maven to bring the tools.
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(MAVEN_SECONDS + 180)]
 
 SECONDS = 60
 POM = Path(__file__).with_name("tools_pom.xml")
