@@ -43,6 +43,8 @@ class Store:
         self._now = now
         self._callbacks: list[Callback] = []
         self._pending: list[Change] | None = None
+        #: By native table and the names of a key: where each key is.
+        self._keys: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], int]] = {}
 
     def rows(self, entity: Entity, company: str | None = None) -> list[Row]:
         """The rows of one company, or of all, in the order of their RecIds."""
@@ -57,6 +59,11 @@ class Store:
     def find(self, entity: Entity, key: Mapping[str, Any], company: str | None) -> Row | None:
         """The row with this key, if it is among those of the company (None: of all)."""
         wanted = {name: comparable(value) for name, value in key.items()}
+        if wanted.keys() == set(entity.key):
+            recid = self._index(entity).get(tuple(wanted[name] for name in entity.key))
+            found = self.state.tables[entity.table][recid] if recid is not None else None
+            seen = found and comparable(company) in (None, comparable(found.values[COMPANY]))
+            return found if seen else None
         for row in self.rows(entity, company):
             if all(comparable(row.values[name]) == value for name, value in wanted.items()):
                 return row
@@ -87,6 +94,9 @@ class Store:
     def delete(self, entity: Entity, row: Row, user: str) -> None:
         self._next_version()
         del self.state.tables[entity.table][row.recid]
+        for (table, names), places in self._keys.items():
+            if table == entity.table:
+                places.pop(_key_of(row, names), None)
         self._tell(Change(entity, "delete", row, row, frozenset(), user, self._now()))
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
@@ -104,13 +114,28 @@ class Store:
         except BaseException:
             self.state.tables = tables
             self._pending = None
+            self._keys.clear()
             raise
         pending, self._pending = self._pending, None
         for change in pending:
             self._tell(change)
 
     def _put(self, entity: Entity, row: Row) -> None:
-        self.state.tables.setdefault(entity.table, {})[row.recid] = row
+        rows = self.state.tables.setdefault(entity.table, {})
+        before = rows.get(row.recid, row)
+        rows[row.recid] = row
+        for (table, names), places in self._keys.items():
+            if table == entity.table:
+                places.pop(_key_of(before, names), None)
+                places[_key_of(row, names)] = row.recid
+
+    def _index(self, entity: Entity) -> dict[tuple[Any, ...], int]:
+        """Where each key of the entity is; made when it is first asked for, kept up by writes."""
+        at = (entity.table, entity.key)
+        if at not in self._keys:
+            rows = self.state.tables.setdefault(entity.table, {}).values()
+            self._keys[at] = {_key_of(row, entity.key): row.recid for row in rows}
+        return self._keys[at]
 
     def _next_version(self) -> int:
         self.state.version += 1
@@ -123,3 +148,7 @@ class Store:
         self.changes.append(change)
         for callback in list(self._callbacks):
             callback(change)
+
+
+def _key_of(row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(comparable(row.values[name]) for name in names)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from app.sandbox.events.finance_entities import NO_DATE
-from app.sandbox.finance import Row
-from tests.sandbox.finance.conftest import STRANGER, Scene
+from app.sandbox.finance import FinanceSimulator, Row
+from tests.sandbox.finance.conftest import APP_ID, STRANGER, Scene
 
 VENDOR = "/data/VendorsV2(dataAreaId='usmf',VendorAccountNumber='V-1')"
 HELD = "Microsoft.Dynamics.DataEntities.CustVendorBlocked'All'"
@@ -254,3 +255,29 @@ async def test_methods_that_a_resource_does_not_have_are_refused(scene: Scene) -
     assert (await scene.client.get("/data/$batch")).status_code == 405
     for path in ("/data/", "/data/$metadata", "/metadata/PublicEntities"):
         assert (await scene.client.patch(path, json={})).status_code == 405
+
+
+async def test_a_page_has_ten_thousand_rows_unless_told_otherwise(scene: Scene) -> None:
+    whole = FinanceSimulator(scene.entra, application_users={APP_ID: "dovetail"})
+    for number in range(10_001):
+        whole.seed("CustomersV3", {"CustomerAccount": f"C-{number:05d}"})
+    async with whole, httpx.AsyncClient(base_url=whole.url, timeout=60) as client:
+        token = scene.entra.issue(APP_ID, whole.url)
+        client.headers["Authorization"] = f"Bearer {token}"
+        first = (await client.get("/data/CustomersV3?$select=CustomerAccount")).json()
+        last = (await client.get(first["@odata.nextLink"])).json()
+    assert len(first["value"]) == 10_000
+    assert [row["CustomerAccount"] for row in last["value"]] == ["C-10000"]
+    assert "@odata.nextLink" not in last
+
+
+async def test_a_key_that_was_deleted_changed_or_undone_is_free_again(scene: Scene) -> None:
+    row = vendor(scene)
+    scene.finance.change("VendorsV2", row, {"VendorAccountNumber": "V-9"})
+    assert (await scene.get(VENDOR)).status_code == 404
+    assert (await scene.get(VENDOR.replace("V-1", "V-9"))).status_code == 200
+    again = vendor(scene)
+    scene.finance.remove("VendorsV2", again)
+    assert (await scene.get(VENDOR)).status_code == 404
+    body = {"VendorAccountNumber": "V-1"}
+    assert (await scene.client.post("/data/VendorsV3", json=body)).status_code == 201
