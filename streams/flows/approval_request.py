@@ -15,6 +15,8 @@ another one starts. Each time that it is asked for counts by itself.
 | approved, rejected               | has ended                         | that, by whom, when, with |
 |                                  |                                   | what words, the documents |
 | stopped by somebody              | has ended                         | stopped, by whom, when    |
+| asked for with what cannot be    | could not be started              | failed, and why           |
+|  (a document that is not there)  |                                   |                           |
 | not decided in time              | goes on; people are told          | overdue, since when       |
 | withdrawn before it was decided  | stopped                           | withdrawn                 |
 | withdrawn after it was decided   | has ended                         | the decision              |

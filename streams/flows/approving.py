@@ -20,6 +20,7 @@ from streams.messages.commands import StartWorkflow, StopWorkflow
 from streams.naming import workspace_name
 from streams.rules.approval import DecisionColumns, WorkflowPart
 from tables.approvals import Workflow
+from tables.keys import digest
 
 _START = "workflow"
 #: What the state of a workflow means for the request.
@@ -117,7 +118,9 @@ def outcome_of(view: View, rule: str, round_: str) -> Outcome:
     """What became of this round; the outcome of another one never counts."""
     number = view.approvals.workflow_of(rule, round_)
     if number is None:
-        return PENDING
+        refusal = view.steps.get(rule, _START).refusal
+        failed = refusal is not None and refusal.desired == digest(round_)
+        return Outcome("failed", comment=refusal.message) if refusal and failed else PENDING
     workflow = view.approvals.workflow(rule, number)
     decision = _OUTCOMES.get(workflow.state)
     return PENDING if decision is None else _ended(decision, workflow)

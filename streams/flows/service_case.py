@@ -29,6 +29,7 @@ Each time that a case is resolved is a round of its own, with a workflow of its 
 | runs, or is about to            | pending                                              |
 | was approved, rejected          | approved or rejected, by whom, when, with what words |
 | was stopped by somebody         | stopped, by whom, when                               |
+| could not be started            | failed, and why                                      |
 | was for an earlier resolution   | whatever that of the present one says                |
 | case reopened, cancelled, merged| nothing: the columns are emptied                     |
 """

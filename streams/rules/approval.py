@@ -11,8 +11,9 @@ from streams.catalogue import ColumnKind
 from streams.rules.base import Cel, RuleModel, Trail, WrittenColumns
 from streams.rules.hints import nearest
 
-#: What becomes of a request: nobody decided yet, somebody did, or somebody ended the workflow.
-DECISIONS = ("pending", "approved", "rejected", "stopped")
+#: What becomes of a request: nobody decided yet, somebody did, somebody ended the workflow, or
+#: Extended ECM would not start it.
+DECISIONS = ("pending", "approved", "rejected", "stopped", "failed")
 
 
 class DecisionColumns(WrittenColumns):
@@ -30,7 +31,7 @@ class DecisionColumns(WrittenColumns):
     approver: str | None = None
     #: When it was decided.
     decided_on: str | None = None
-    #: What the approver wrote.
+    #: What the approver wrote; of a workflow that could not be started, why.
     comment: str | None = None
 
 
@@ -48,7 +49,7 @@ class WorkflowPart(RuleModel):
     comment: Cel | None = None
     #: Attributes of the map, by label, each a CEL expression.
     attributes: Mapping[str, Cel] = Field(default_factory=dict)
-    #: The words for pending, approved, rejected and stopped; numbers where the column is a choice.
+    #: The words for pending, approved, rejected, stopped, failed; numbers where it is a choice.
     decisions: Mapping[str, int | str] = Field(default_factory=dict)
 
     def patterns(self) -> Iterator[tuple[Trail, str]]:

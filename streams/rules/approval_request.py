@@ -38,7 +38,7 @@ class RequestPart(WorkflowPart):
 
     known: ClassVar[tuple[str, ...]] = (*DECISIONS, "overdue", "withdrawn")
 
-    #: The words for pending, approved, rejected, stopped, overdue and withdrawn.
+    #: The words for pending, approved, rejected, stopped, failed, overdue and withdrawn.
     decisions: Mapping[str, int | str] = Field(default_factory=dict)
 
 

@@ -46,6 +46,7 @@ REQUEST_RULE = ApprovalRequestRule.model_validate(
                 "stopped": 4,
                 "overdue": 5,
                 "withdrawn": 6,
+                "failed": 7,
             },
         },
         "attachments": {"column": "new_files", "types": ["Quote"]},

@@ -17,6 +17,7 @@ from streams.rules.approval_request import AttachmentsPart, RequestColumns
 from tables.approvals import WorkflowEvent
 from tables.documents import DocumentRef
 from tables.evidence import ItemEvent
+from tables.flow_steps import Refusal
 from tables.neighbours import Interest, NeighboursRow
 from tables.records import Stamp
 from tables.requests import RequestsRow
@@ -176,6 +177,19 @@ class TestTheStateTable:
         before, _ = running(seen(ASKED), 801)
         columns = shown(decided(heard(before, 801, "stopped")))
         assert (columns["status"], columns["approver"]) == (4, "hal.head")
+
+    def test_asked_for_with_what_cannot_be(self) -> None:
+        before = seen({**ASKED, "new_files": "999"})
+        start: StartWorkflow = only(decided(before), "workflow")
+        refusal = Refusal(desired=start.desired, code="not_found", message="no document 999")
+        refused = replace(before, steps=before.steps.refused(start.rule, start.step, refusal))
+        decision = decided(refused)
+        assert asked(decision) == [SHOW]
+        columns = shown(decision)
+        assert (columns["status"], columns["comment"]) == (7, "no document 999")
+        again = then(refused, 90, new_files="71")
+        assert asked(decided(again)) == [START, SHOW]
+        assert shown(decided(again))["status"] == 1
 
     def test_not_decided_in_time(self) -> None:
         before, _ = running(seen(ASKED), 801)

@@ -15,6 +15,7 @@ from streams.messages.commands import SetRetention, StartWorkflow
 from streams.rules import Expression, ServiceCaseRule
 from streams.rules.service_case import RetentionPart
 from tables.approvals import WorkflowEvent
+from tables.flow_steps import Refusal
 from tables.neighbours import NeighboursRow
 from tables.records import Stamp
 from tests.streams.flows.views import (
@@ -284,6 +285,14 @@ class TestTheApproval:
         }
         attributes = only(decision, "properties").attributes
         assert attributes["Approval"] == {"Decision": word, "Approver": "cleo.care"}
+
+    def test_one_that_could_not_be_started_says_why(self) -> None:
+        before = seen(RESOLVED, links=LINKED)
+        start: StartWorkflow = only(decided(before), "workflow")
+        refusal = Refusal(desired=start.desired, code="not_found", message="no such person")
+        steps = before.steps.refused(start.rule, start.step, refusal)
+        columns = decision_columns(decided(replace(before, steps=steps)))
+        assert (columns["decision"], columns["comment"]) == ("Failed", "no such person")
 
     def test_steps_on_the_way_change_nothing(self) -> None:
         before, _ = running(seen(RESOLVED, links=LINKED), 801)
