@@ -31,6 +31,16 @@ Kafka = Annotated[
     str | None,
     typer.Option("--kafka", metavar="HOST:PORT", help="A broker that runs, instead of our own."),
 ]
+Entra = Annotated[
+    str | None,
+    typer.Option(
+        "--entra", metavar="URL", help="A simulated Entra ID that runs, https://localhost:8443."
+    ),
+]
+EntraCa = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Its authority, unless it is this user's sandbox."),
+]
 PagesPort = Annotated[
     int | None,
     typer.Option(
@@ -61,6 +71,8 @@ def run_all(
     data: Data = None,
     env_file: EnvFile = None,
     kafka: Kafka = None,
+    entra: Entra = None,
+    entra_ca: EntraCa = None,
     kafka_port: Fixed = PORTS[System.KAFKA],
     entra_port: Fixed = PORTS[System.ENTRA],
     dataverse_port: Fixed = PORTS[System.DATAVERSE],
@@ -95,7 +107,7 @@ def run_all(
         System.CONTENT_SERVER: content_server_port,
     }
     systems = frozenset(only) if only else frozenset(System)
-    choice = Choice(systems, ports, data, kafka, seed, users)
+    choice = Choice(systems, ports, data, kafka, seed, users, entra, entra_ca)
     _run(choice, pages_port=pages_port, env_file=env_file, pages_host=pages_host)
 
 
@@ -131,6 +143,8 @@ def run_dataverse(
     data: Data = None,
     env_file: EnvFile = None,
     kafka: Kafka = None,
+    entra: Entra = None,
+    entra_ca: EntraCa = None,
     pages_port: PagesPort = None,
     users: Users = 8,
 ) -> None:
@@ -139,8 +153,9 @@ def run_dataverse(
     \b
     Example:
       dovetail sandbox dataverse --port 8181 --kafka localhost:9092
+      dovetail sandbox dataverse --entra https://localhost:8443
     """
-    choice = Choice(data=data, kafka=kafka, users=users)
+    choice = Choice(data=data, kafka=kafka, users=users, entra=entra, entra_ca=entra_ca)
     _one(System.DATAVERSE, port, choice, pages_port, env_file)
 
 
@@ -150,6 +165,8 @@ def run_finance(
     data: Data = None,
     env_file: EnvFile = None,
     kafka: Kafka = None,
+    entra: Entra = None,
+    entra_ca: EntraCa = None,
     pages_port: PagesPort = None,
 ) -> None:
     """Start simulated finance and operations, with the Entra ID that they need.
@@ -158,7 +175,8 @@ def run_finance(
     Example:
       dovetail sandbox finance --kafka localhost:9092
     """
-    _one(System.FINANCE, port, Choice(data=data, kafka=kafka), pages_port, env_file)
+    choice = Choice(data=data, kafka=kafka, entra=entra, entra_ca=entra_ca)
+    _one(System.FINANCE, port, choice, pages_port, env_file)
 
 
 @sandbox.command("content-server")
@@ -197,7 +215,7 @@ def _run(
     pages_host: str = "127.0.0.1",
 ) -> None:
     # The simulated systems are large: help must not wait for them.
-    from app.sandbox.assembly import CannotListen
+    from app.sandbox.assembly import CannotStart
     from app.sandbox.kafka.state import DataFolderInUse
     from app.sandbox.keeping import FolderInUse, Unusable
     from app.sandbox.running import run
@@ -205,7 +223,7 @@ def _run(
     try:
         running = run(choice, pages=(pages_host, pages_port), env_file=env_file, tell=_tell)
         asyncio.run(running)
-    except (CannotListen, DataFolderInUse, FolderInUse, Unusable, OSError) as error:
+    except (CannotStart, DataFolderInUse, FolderInUse, Unusable, OSError) as error:
         raise Failed(f"the sandbox ended: {error}", advice=_ADVICE) from error
 
 

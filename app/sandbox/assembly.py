@@ -29,6 +29,7 @@ from app.sandbox.dataverse import keeping as dataverse_keeping
 from app.sandbox.dataverse.push import ServiceEndpoint
 from app.sandbox.entra import EntraSimulator
 from app.sandbox.entra.defaults import TENANT
+from app.sandbox.entra.tokens import RemoteKeys, TokenTrust
 from app.sandbox.events.outbox import Outbox
 from app.sandbox.finance import BusinessEvents, DataEvents, FinanceSimulator
 from app.sandbox.finance import keeping as finance_keeping
@@ -40,15 +41,15 @@ from app.serving import LocalCa
 _DRAIN_SECONDS = 3.0
 
 
-class CannotListen(Exception):
-    """A port is taken or not allowed; the text says whose and what to do."""
+class CannotStart(Exception):
+    """A port is taken, or a file missing; the text says which and what to do."""
 
 
 class Sandbox:
     """The chosen systems, while the context manager is open; None for those that do not run.
 
     With a data folder the simulated systems are saved all the time and once more at the end, after
-    the last request was answered. Raises `CannotListen`; `FolderInUse`, `DataFolderInUse` and
+    the last request was answered. Raises `CannotStart`; `FolderInUse`, `DataFolderInUse` and
     `Unusable` for a data folder.
     """
 
@@ -113,7 +114,7 @@ class Sandbox:
             await start()
         except OSError as error:
             port = self.choice.port(system)
-            raise CannotListen(
+            raise CannotStart(
                 f"{TITLES[system]} cannot listen on port {port} ({error.strerror or error}): does "
                 f"another sandbox run? Choose another port, or 0 for a free one."
             ) from error
@@ -130,6 +131,19 @@ class Sandbox:
         entra = EntraSimulator(TENANT, clients, port=self.choice.port(System.ENTRA), ca=ca)
         self.entra = await self._stack.enter_async_context(entra)
 
+    def _trust(self) -> TokenTrust:
+        """Who vouches for the callers of Dynamics."""
+        if self.entra is not None:
+            return self.entra
+        assert self.choice.entra is not None
+        certificates = self.choice.authority_file
+        if not certificates.is_file():
+            raise CannotStart(
+                f"There is no {certificates}: give the authority of {self.choice.entra} with "
+                "--entra-ca, the file that it named when it started."
+            )
+        return RemoteKeys(self.choice.entra, TENANT, ca_path=str(certificates))
+
     async def _start_content_server(self) -> None:
         server = ContentServerSimulator(
             self.choice.seed,
@@ -145,10 +159,9 @@ class Sandbox:
         self._takes[ecm_keeping.PART] = lambda: ecm_keeping.kept(server.store)
 
     async def _start_dataverse(self) -> None:
-        assert self.entra is not None
         state = self._resumed(dataverse_keeping.PART, dataverse_keeping.resumed)
         dataverse = DataverseSimulator(
-            self.entra,
+            self._trust(),
             application_users=company.APPLICATION_USERS,
             port=self.choice.port(System.DATAVERSE),
             state=state,
@@ -170,9 +183,8 @@ class Sandbox:
         self._stack.push_async_callback(dataverse.stop)
 
     async def _start_finance(self) -> None:
-        assert self.entra is not None
         finance = FinanceSimulator(
-            self.entra,
+            self._trust(),
             application_users=company.APPLICATION_USERS,
             port=self.choice.port(System.FINANCE),
             state=self._resumed(finance_keeping.PART, finance_keeping.resumed),

@@ -60,8 +60,10 @@ class Choice:
     """What to start.
 
     ``ports`` replaces those of `PORTS`, 0 for a free one. ``data`` is the folder that keeps
-    everything, None for memory. ``kafka`` is a broker that runs elsewhere. ``seed`` decides ids,
-    ``users`` how many people there are; both count for a new sandbox only.
+    everything, None for memory. ``kafka`` is a broker and ``entra`` (``https://host:port``) a
+    simulated authority that runs elsewhere, the latter with its certificates in ``entra_ca`` or
+    where a sandbox of this user keeps them. ``seed`` decides ids, ``users`` how many people there
+    are; both count for a new sandbox only.
     """
 
     systems: frozenset[System] = frozenset(System)
@@ -70,10 +72,13 @@ class Choice:
     kafka: str | None = None
     seed: int = 0
     users: int = 8
+    entra: str | None = None
+    entra_ca: Path | None = None
 
     def starts(self, system: System) -> bool:
         """Whether it is wanted, or needed by one that is."""
-        if system is System.KAFKA and self.kafka is not None:
+        elsewhere = {System.KAFKA: self.kafka, System.ENTRA: self.entra}
+        if elsewhere.get(system) is not None:
             return False
         needed = {need for chosen in self.systems for need in NEEDS.get(chosen, ())}
         return system in self.systems | needed
@@ -85,6 +90,11 @@ class Choice:
     def authority_folder(self) -> Path:
         """Where the certificate authority is kept, so that clients trust the next sandbox too."""
         return (self.data or own_folder()) / "authority"
+
+    @property
+    def authority_file(self) -> Path:
+        """What vouches for Entra ID, here or elsewhere."""
+        return self.entra_ca or self.authority_folder / "ca.pem"
 
     @property
     def tables_folder(self) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.sandbox import company
 from app.sandbox.assembly import Sandbox
 from app.sandbox.choice import CHANGES_TOPIC, ECM_TOPIC
+from app.sandbox.entra.defaults import TENANT
 
 
 def worker_environment(sandbox: Sandbox) -> dict[str, str]:
@@ -49,13 +50,14 @@ def _dynamics(sandbox: Sandbox) -> dict[str, str]:
         settings["DATAVERSE_URL"] = sandbox.dataverse.url
     if sandbox.finance is not None:
         settings["FINANCE_URL"] = sandbox.finance.url
-    if (entra := sandbox.entra) is not None:
+    authority = sandbox.entra.url if sandbox.entra else sandbox.choice.entra
+    if authority is not None:
         settings |= {
-            "ENTRA_AUTHORITY": entra.url,
-            "ENTRA_TENANT_ID": entra.tenant,
+            "ENTRA_AUTHORITY": authority,
+            "ENTRA_TENANT_ID": TENANT,
             "ENTRA_CLIENT_ID": company.SERVICE.client_id,
             "ENTRA_CLIENT_SECRET": company.SERVICE.secrets[0],
-            "CA_FILE": str(entra.ca_path.resolve()),
+            "CA_FILE": str(sandbox.choice.authority_file.resolve()),
         }
     return settings
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.sandbox import company
-from app.sandbox.assembly import CannotListen, Sandbox
+from app.sandbox.assembly import CannotStart, Sandbox
 from app.sandbox.choice import CHANGES_TOPIC, ECM_TOPIC, PAGES_PORT, TITLES, Choice, System
 from app.sandbox.content_server.default_definition import USER_PASSWORD
 from app.sandbox.environment import worker_environment, write_environment
@@ -47,7 +47,7 @@ async def _pages(sandbox: Sandbox, host: str, port: int | None) -> AsyncIterator
         await served.start()
     except OSError as error:
         if port is not None:
-            raise CannotListen(
+            raise CannotStart(
                 f"The pages cannot listen on port {port} ({error.strerror or error}): "
                 "choose another with --pages-port, or 0 for a free one."
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 from contextlib import closing
@@ -172,6 +173,29 @@ def test_one_system_runs_alone_or_with_what_it_needs(
         assert list(httpx.get(f"{running.pages}/faults").json()) == systems
 
 
+def test_systems_in_processes_of_their_own_share_one_authority(tmp_path: Path) -> None:
+    free = ("--port", "0", "--pages-port", "0")
+    with sandbox(tmp_path, "entra", ports=free) as entra:
+        address = entra.settings["DOVETAIL_ENTRA_AUTHORITY"]
+        ca = entra.settings["DOVETAIL_CA_FILE"]
+        with sandbox(tmp_path, "dataverse", "--entra", address, ports=free) as running:
+            assert list(httpx.get(f"{running.pages}/faults").json()) == ["dataverse"]
+            assert running.settings["DOVETAIL_ENTRA_AUTHORITY"] == address
+            assert running.settings["DOVETAIL_CA_FILE"] == ca
+            url = running.settings["DOVETAIL_DATAVERSE_URL"]
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": running.settings["DOVETAIL_ENTRA_CLIENT_ID"],
+                "client_secret": running.settings["DOVETAIL_ENTRA_CLIENT_SECRET"],
+                "scope": f"{url}/.default",
+            }
+            trust = ssl.create_default_context(cafile=ca)
+            answer = httpx.post(f"{address}/sandbox/oauth2/v2.0/token", data=form, verify=trust)
+            headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            assert httpx.get(f"{url}/api/data/v9.2/WhoAmI", headers=headers).status_code == 200
+            assert httpx.get(f"{running.pages}/token").status_code == 404
+
+
 def failing(tmp_path: Path, *words: str) -> str:
     """What a sandbox says that cannot start."""
     ended = subprocess.run(
@@ -198,6 +222,12 @@ def test_a_port_or_folder_that_is_taken_is_named_with_the_next_step(tmp_path: Pa
         assert f"The pages cannot listen on port {pages}" in said
         # The failures have not harmed the one that runs.
         assert list(httpx.get(f"{running.pages}/faults").json()) == SYSTEMS
+
+
+def test_an_authority_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
+    words = ("dataverse", "--port", "0", "--pages-port", "0", "--entra", "https://localhost:1")
+    said = failing(tmp_path, *words)
+    assert "ca.pem: give the authority of https://localhost:1 with --entra-ca" in said
 
 
 def test_a_damaged_file_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
