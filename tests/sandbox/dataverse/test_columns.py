@@ -24,6 +24,7 @@ FORMATTED = "OData.Community.Display.V1.FormattedValue"
         ("opportunities", {"closeprobability": 50}, 50),
         ("opportunities", {"estimatedvalue": 100}, 100.0),
         ("opportunities", {"estimatedclosedate": "2024-02-29"}, "2024-02-29"),
+        ("opportunities", {"estimatedclosedate": "1753-01-01"}, "1753-01-01"),
         (
             "opportunities",
             {"new_contractsignedon": "2024-05-01T12:00:00.7+02:00"},
@@ -56,6 +57,9 @@ async def test_a_value_of_the_right_type_is_stored(
         ("accounts", {"creditonhold": 1}, "0x80048d19"),
         ("accounts", {"customertypecode": "11"}, "0x80048d19"),
         ("accounts", {"customertypecode": 99}, "0x80044331"),
+        ("opportunities", {"estimatedclosedate": "1752-12-31"}, "0x80048d19"),
+        ("opportunities", {"new_contractsignedon": "0009-01-01T00:00:00Z"}, "0x80048d19"),
+        ("opportunities", {"new_contractsignedon": "9999-12-31T23:59:59-14:00"}, "0x80048d19"),
         ("accounts", {"_parentaccountid_value": None}, "0x80048d19"),
         ("accounts", {"parentaccountid": str(uuid.uuid4())}, "0x80048d19"),
         ("opportunities", {"closeprobability": 1.5}, "0x80048d19"),

@@ -14,8 +14,11 @@ from urllib.parse import quote, unquote
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from app.sandbox.dataverse import DataverseSimulator, Reference
+from app.sandbox.dataverse import Commit, DataverseSimulator, Reference
+from app.sandbox.dataverse.push.messages import Writer
+from app.sandbox.dataverse.push.steps import Steps
 from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.events.change import Sender
 from tests.sandbox.dataverse.support import APP_ID
 
 ENTRA = EntraSimulator("contoso", [EntraClient(APP_ID)])
@@ -200,6 +203,14 @@ def organisation() -> DataverseSimulator:
     values = {"name": "Kumi", "accountnumber": "K1", "creditlimit": 5, "primarycontactid": person}
     made.seed("account", values, row_id=ACCOUNT)
     made.seed("account", {"name": "Zeta", "parentaccountid": Reference("account", ACCOUNT)})
+    writer = Writer(Sender("org1", "org1"), made.registry.table, made.row)
+
+    def told(commit: Commit) -> None:
+        """Somebody listens, too: what is written can be told."""
+        for message in writer.messages(commit, 1, Steps(images=True)):
+            assert message.encoded(Steps()) is not None
+
+    made.on_commit(told)
     return made
 
 
@@ -281,6 +292,7 @@ def test_no_query_fails(path: str, query: list[tuple[str, str]], sent: dict[str,
 
 
 @settings(FUZZ, max_examples=500)
+@example(target=("POST", "accounts"), written={"name": "\ud800"}, sent={})
 @given(
     target=st.sampled_from([("POST", "accounts"), ("PATCH", f"accounts({ACCOUNT})")]),
     written=st.dictionaries(columns, values, min_size=1, max_size=3),

@@ -49,7 +49,12 @@ def encoded(column: Column, value: Value) -> Any:
         return {"__type": f"Money:{CONTRACTS}", "Value": value}
     if column.type in (ColumnType.DATETIME, ColumnType.DATE):
         return f"/Date({since_1970_ms(str(value))})/"
-    return value
+    return _sound(value) if isinstance(value, str) else value
+
+
+def _sound(text: str) -> str:
+    """Half a pair of UTF-16, which a body may hold and UTF-8 cannot, as .NET writes it: U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _attributes(table: Table, columns: Mapping[str, Value]) -> dict[str, Any]:

@@ -30,6 +30,10 @@ Value = str | int | float | bool | Reference | None
 Values = dict[str, Value]
 
 
+OLDEST = dt.date(1753, 1, 1)
+"""The first day that the database's own type can hold."""
+
+
 def stamp(moment: dt.datetime) -> str:
     """A time as rows carry it: UTC, whole seconds."""
     return moment.astimezone(dt.UTC).strftime(STAMP)
@@ -103,25 +107,36 @@ def _datetime(column: Column, value: Any, _: str) -> str:
     moment = _moment(value) if isinstance(value, str) and "T" in value else None
     if moment is None:
         raise _wrong(column, value, "Edm.DateTimeOffset")
+    _not_too_old(moment.date())
     return stamp(moment)
 
 
 def _moment(text: str) -> dt.datetime | None:
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        # Edm.DateTimeOffset needs its offset; a local time has no meaning here.
+        return moment.astimezone(dt.UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    # Edm.DateTimeOffset needs its offset; a local time has no meaning here.
-    return moment if moment.tzinfo is not None else None
 
 
 def _date(column: Column, value: Any, _: str) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         raise _wrong(column, value, "Edm.Date")
     try:
-        return dt.date.fromisoformat(value).isoformat()
+        day = dt.date.fromisoformat(value)
     except ValueError:
         raise _wrong(column, value, "Edm.Date") from None
+    _not_too_old(day)
+    return day.isoformat()
+
+
+def _not_too_old(day: dt.date) -> None:
+    if day < OLDEST:
+        raise Refusal.payload(
+            "DateTime is less than minumum value supported by CrmDateTime. "
+            f"Actual value: {day:%m/%d}/{day.year:04}, Minimum value supported: 01/01/1753"
+        )
 
 
 def _guid(column: Column, value: Any, _: str) -> str:
