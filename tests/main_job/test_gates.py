@@ -182,7 +182,8 @@ async def test_it_takes_little_longer_than_to_say_that_one_lives(
         await scene.tell(*claims)
         await _known(scene, scene.worker, claims)
         await scene.until_quiet()
-        own, others = [], []
+        own: list[str] = []
+        others: list[str] = []
         for one in claims:
             direct = {"dovetail-forwarded": "test"}
             answer = await client.get(f"{scene.worker.url}{path(one)}", headers=direct)

@@ -82,6 +82,7 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
     start_ms = (int(time.time()) - 3 * HOUR_SECONDS) * 1000
     truth = written(Pen(BOOK.catalogue, people, SEED, start_ms, SMALL))
     play.seed_dataverse(here, truth, BOOK.catalogue)
+    play.file_papers(here, truth)
     early = play.early_workspaces(here, truth)
     history = Playwright(truth, early, SEED, names.partitions).write()
     own = {CHANGES_TOPIC: names.changes}
@@ -112,6 +113,9 @@ def test_the_small_history_has_all_that_the_demos_has() -> None:
         "signed contracts": "contract.signed" in told,
         "contracts there before": bool(truth.early),
         "strays": bool(truth.strays),
+        "evidence": "document.approved" in told,
+        "onboardings": any(a.row.get("new_onboardingstatus") for a in truth.of("account")),
+        "vendors": any(a.row.get("customertypecode") for a in truth.of("account")),
     }
     assert [name for name, is_there in there.items() if not is_there] == []
 

@@ -37,6 +37,17 @@ class Needed:
     label: str = ""
 
 
+def parted_accounts(pen: Pen) -> tuple[list[Life], list[Life]]:
+    """The accounts that are onboarded as customers, and those that are vendors and not closed.
+
+    Neither are the first, which others are merged into, nor the last, which are merged or deleted.
+    """
+    accounts = list(pen.truth.of("account"))[2 * pen.size.leaving : -2 * pen.size.leaving]
+    customers, others = accounts[: pen.size.others], accounts[pen.size.others :]
+    vendors = [account for account in others if account.row["statecode"] == 0]
+    return customers, vendors[: pen.size.others]
+
+
 def file(
     pen: Pen,
     life: Life,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.demo.acts.act import Act
-from app.demo.acts.evidence import Needed, file, missing, words
+from app.demo.acts.evidence import Needed, file, missing, parted_accounts, words
 from app.demo.judge import Verdict
 from app.demo.oracle import Expectation, Expected, owners, pair
 from app.demo.pen import Pen
@@ -22,8 +22,6 @@ _KINDS = {
 _STATUS = {"new_onboarding": "new_onboardinggate", "new_gate": "new_gatestatus"}
 _LINKS = {"new_onboarding": "new_onboardingworkspace", "new_gate": "new_xecmworkspace"}
 _FATES = ("good", "rejected", "good", "over", "renewed", "absent", "good", "unapproved", "removed")
-#: The accounts that are onboarded: neither the first, which others are merged into, nor the last.
-_FIRST_ACCOUNT = 10
 
 
 class GatesAct(Act):
@@ -33,14 +31,13 @@ class GatesAct(Act):
     headings = ("evidence workspace", "gate", "missing", "in the end")
 
     def write(self, pen: Pen) -> None:
-        accounts = list(pen.truth.of("account"))[_FIRST_ACCOUNT:]
-        count = max(0, min(pen.size.others, len(accounts) - 2 * pen.size.leaving))
-        for number, account in enumerate(accounts[:count]):
+        customers, _ = parted_accounts(pen)
+        for number, account in enumerate(customers):
             limit = "250000" if number % 3 == 0 else "5000"
             pen.event(account, "update", new_onboardingstatus=_OPEN, creditlimit=limit)
             self._happens(pen, account, number)
         for number in range(pen.size.others):
-            customer = pen.chance.choice(accounts[:count]).key if count else None
+            customer = pen.chance.choice(customers).key if customers else None
             self._happens(pen, _credit(pen, number, customer), number)
             self._happens(pen, _claim(pen, number, customer), number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.demo.acts.act import Act
-from app.demo.acts.evidence import Needed, file, missing, words
+from app.demo.acts.evidence import Needed, file, missing, parted_accounts, words
 from app.demo.judge import Verdict
 from app.demo.oracle import SOMETHING, Expectation, Expected, owners, pair
 from app.demo.pen import Pen
@@ -17,9 +17,6 @@ _NEEDED = (
     Needed("Insurance Certificate", dated=True),
     Needed("Supplier Contract", approval=False),
 )
-#: The vendors that are accounts: of those that nobody merges, deletes, closes or onboards as
-#: customers.
-_FIRST_ACCOUNT = 40
 _BY_PEOPLE = 3
 #: What becomes of the evidence, what approvers say, and whether the bank changes: never, before
 #: anybody hears of the vendor, or while everything runs.
@@ -44,9 +41,8 @@ class VendorsAct(Act):
     headings = ("supplier workspace", "status", "missing", "hold", "decision")
 
     def write(self, pen: Pen) -> None:
-        staying = list(pen.truth.of("account"))[_FIRST_ACCOUNT : -2 * pen.size.leaving]
-        accounts = [account for account in staying if account.row["statecode"] == 0]
-        for number, account in enumerate(accounts[: pen.size.others]):
+        _, accounts = parted_accounts(pen)
+        for number, account in enumerate(accounts):
             pen.event(account, "update", customertypecode=11, **_details(number))
             _happens(pen, account, "vendor", number)
         vendors = [_vendor(pen, number) for number in range(pen.size.others)]
