@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from app.sandbox.dataverse import DataverseSimulator
-from app.sandbox.dataverse.push import Habits, ServiceEndpoint
+from app.sandbox.dataverse.push import Habits, ServiceEndpoint, Steps
 from app.sandbox.dataverse.push.admin import RELAY_PATH
 from app.sandbox.faults import ADMIN_PATH, Fault
 from app.sandbox.kafka import EmbeddedBroker
@@ -181,6 +181,22 @@ async def test_the_push_is_switched_from_outside(
             await endpoint.drained()
             assert (await stranger.get(RELAY_PATH)).json()["sent"] == endpoint.sent > 0
             assert (await stranger.delete(RELAY_PATH)).status_code == 405
+
+
+async def test_what_is_too_large_for_the_broker_holds_up_nothing(
+    dataverse: DataverseSimulator, kafka_address: str, unique_name: UniqueName
+) -> None:
+    topic = unique_name("large")
+    steps = Steps(tables=frozenset({"asyncoperation", "account"}), largest_bytes=10**9)
+    async with ServiceEndpoint(
+        dataverse, kafka_address, topic, partitions=1, steps=steps
+    ) as endpoint:
+        dataverse.seed("asyncoperation", {"name": "A", "message": "x" * 1_048_576})
+        dataverse.seed("account", {"name": "small"})
+        await endpoint.drained()
+        assert (endpoint.sent, endpoint.counts["too_large"]) == (1, 1)
+    (record,) = await arrived(kafka_address, topic, 1)
+    assert name(record) == "small"
 
 
 async def test_a_broker_that_is_away_is_waited_for(dataverse: DataverseSimulator) -> None:

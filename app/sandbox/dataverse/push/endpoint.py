@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from app.sandbox.dataverse.push.messages import Message, Writer
 from app.sandbox.dataverse.push.steps import Steps
@@ -48,7 +48,7 @@ class ServiceEndpoint:
     replaced at any time and count for later commits; ``on`` False holds messages back.
 
     ``counts``: ``sent`` deliveries; messages that were ``trimmed``; and what was never sent:
-    ``lost`` on purpose, ``too_large`` even when trimmed.
+    ``lost`` on purpose, ``too_large`` even when trimmed or for the broker.
     """
 
     def __init__(
@@ -224,6 +224,9 @@ class ServiceEndpoint:
         headers = list(message.headers)
         try:
             await producer.send_and_wait(self.topic, message.value, headers=headers)
+        except MessageSizeTooLargeError:  # no later attempt would fare better
+            self.counts["too_large"] += 1
+            return True
         except KafkaError:
             return False
         self.counts["sent"] += 1
