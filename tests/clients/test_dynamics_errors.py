@@ -29,6 +29,7 @@ from streams.errors import (
     Refused,
     Retryable,
     Throttled,
+    TokenExpired,
     Unavailable,
 )
 from streams.guard import DeadLetterLimit, Guard
@@ -145,9 +146,7 @@ ROWS: dict[str, Row] = {
     "plug-in threw": Row(fault("plugin_error"), Retryable, "plugin_failed"),
     "privilege in a 400": Row(fault("privilege_in_400"), Misconfigured, "privilege_missing"),
     # 401
-    "token refused twice": Row(
-        fault("token_expired", times=2), Misconfigured, "credentials_refused"
-    ),
+    "token refused twice": Row(fault("token_expired", times=2), TokenExpired, "token_expired"),
     # 403
     "privilege missing": Row(denied("prvWriteAccount"), Misconfigured, "privilege_missing"),
     "column secured": Row(denied("account.name"), Misconfigured, "column_secured"),
