@@ -45,11 +45,16 @@ class ArtifactState(StrEnum):
 
 
 _NEAREST = tuple(ArtifactState)
+#: A document in one of these becomes an expired one when its time is over.
+_EXPIRING = (ArtifactState.PRESENT, ArtifactState.NOT_APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One required artifact. ``documents`` are those that are good; ``until_ms``: until when."""
+    """One required artifact. ``documents`` are those that are good.
+
+    ``until_ms``: until when it is as it is (Unix ms), if nobody does anything.
+    """
 
     rule: ArtifactRule
     state: ArtifactState
@@ -83,7 +88,7 @@ class Checklist:
 
     @property
     def until_ms(self) -> int | None:
-        """When the first of what is present stops being so (Unix ms)."""
+        """When the first of them changes by itself (Unix ms)."""
         moments = [a.until_ms for a in self.artifacts if a.until_ms is not None]
         return min(moments, default=None)
 
@@ -126,6 +131,7 @@ def checklist(
 def _judged(rule: ArtifactRule, items: Mapping[int, Item], at_ms: int) -> Artifact:
     states: list[ArtifactState] = []
     good: dict[int, float] = {}
+    changing: list[float] = []
     for number, item in items.items():
         if item.attribute(DOCUMENT_TYPE) != rule.type or item.status is ItemStatus.REMOVED:
             continue
@@ -133,13 +139,19 @@ def _judged(rule: ArtifactRule, items: Mapping[int, Item], at_ms: int) -> Artifa
         states.append(state)
         if state is ArtifactState.PRESENT:
             good[number] = until
+        if state in _EXPIRING:
+            changing.append(until)
     if len(good) < rule.count:
         lacking = [state for state in states if state is not ArtifactState.PRESENT]
-        return Artifact(rule, min(lacking, key=_NEAREST.index, default=ArtifactState.MISSING))
+        nearest = min(lacking, key=_NEAREST.index, default=ArtifactState.MISSING)
+        return Artifact(rule, nearest, until_ms=_moment(min(changing, default=inf)))
     # It is enough until so many have gone that too few are left.
     last = sorted(good.values())[len(good) - rule.count]
-    until_ms = None if last == inf else int(last)
-    return Artifact(rule, ArtifactState.PRESENT, tuple(sorted(good)), until_ms)
+    return Artifact(rule, ArtifactState.PRESENT, tuple(sorted(good)), _moment(last))
+
+
+def _moment(until: float) -> int | None:
+    return None if until == inf else int(until)
 
 
 def _item(rule: ArtifactRule, item: Item, at_ms: int) -> tuple[ArtifactState, float]:

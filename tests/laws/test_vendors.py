@@ -241,6 +241,24 @@ async def test_each_round_has_one_workflow_however_often_all_is_told_again(
 
 
 @LAW
+@given(actions=ACTIONS)
+async def test_a_restart_without_any_row_asks_nobody_a_second_time(
+    actions: list[tuple[str, int]],
+) -> None:
+    calm = [one for one in actions if not one[0].startswith("people")]
+    life = await lived(calm, lambda _: None)
+    workspaces, workflows = set(life.world.ecm.workspaces), set(life.world.ecm.workflows)
+    row = dict(life.row)
+    life.world.rows.tables.clear()
+    life.world.tell(*life.facts)
+    await life.world.run()
+    assert set(life.world.ecm.workspaces) == workspaces
+    assert set(life.world.ecm.workflows) == workflows
+    if not life.blocked:
+        assert life.row["msdyn_onholdstatus"] == row["msdyn_onholdstatus"]
+
+
+@LAW
 @given(actions=ACTIONS, seed=st.integers(0, 2**32))
 async def test_any_order_ends_the_same(actions: list[tuple[str, int]], seed: int) -> None:
     # What people do to the hold itself is judged by what we had written by then: it has an order.

@@ -186,3 +186,21 @@ def test_a_checklist_says_in_words_what_is_missing() -> None:
     assert (found.progress, found.complete, found.expired) == ("1 of 3", False, False)
     assert found.documents == (1,)
     assert Checklist(()).complete
+
+
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [
+        pytest.param([(1, "added", 0, {"expires_on": "2023-11-20"})], 1, id="not approved"),
+        pytest.param([(1, "approved", 0, {"expires_on": "2023-11-20"})], 2, id="one of two"),
+    ],
+)
+def test_what_lacks_something_changes_when_a_document_of_it_expires(
+    told: list[Told], count: int
+) -> None:
+    evidence = filed(*told)
+    before = judged(evidence, expires_on="expires_on", count=count)
+    assert before.until_ms == 1_700_524_800_000  # the end of 2023-11-20
+    after = judged(evidence, before.until_ms, expires_on="expires_on", count=count)
+    assert before.state != after.state == ArtifactState.EXPIRED
+    assert after.until_ms is None
