@@ -172,7 +172,11 @@ class TestExplaining:
         )
 
     async def _write(self, address: str, app_id: str, rows: list[tuple[str, bytes]]) -> None:
-        counts = await partition_counts(load_settings(Need.KAFKA))
+        counts: dict[str, int] = {}
+        async with asyncio.timeout(30):
+            # Apache Kafka says that topics are created before it tells of all of them.
+            while any(changelog_topic(app_id, table) not in counts for table, _ in rows):
+                counts = dict(await partition_counts(load_settings(Need.KAFKA)))
         async with AIOKafkaProducer(bootstrap_servers=address) as producer:
             for table, value in rows:
                 topic = changelog_topic(app_id, table)
