@@ -53,6 +53,7 @@ from streams.telling import (
     news_for_askers,
     news_for_listeners,
     news_of_absence,
+    news_of_removal,
 )
 from tables.flow_steps import Refusal
 from tables.records import Stamp
@@ -137,6 +138,7 @@ class Absorber:
             *told,
             *moves(self.book, change.record, before, row),
             *news_for_askers(change.record, after, merge.changed),
+            *(news_of_removal(self.book, change.record, after) if removed else ()),
         )
         ourselves = Ourselves(self.own_users, self.tag)
         skip, near_miss = left_aside(change, memory, after, merge.changed, stamp, ourselves)
@@ -266,7 +268,8 @@ class Absorber:
         """A row that we read or wrote: its columns are as good as any event's."""
         done = _confirmed(outcome, memory, outcome.modified_ms)
         if outcome.columns is None:
-            return Absorbed(done, facts=tuple(news_of_absence(outcome.record, done)), cause=outcome)
+            news = tuple(news_of_absence(self.book, outcome.record, done))
+            return Absorbed(done, facts=news, cause=outcome)
         sequence = outcome.modified_ms if outcome.read_ms is None else outcome.read_ms
         stamp = _stamp(outcome.modified_ms, outcome.version, sequence)
         merge = done.row.merged(outcome.columns, stamp)

@@ -52,8 +52,9 @@ def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
             words = f"process moved to stage {cause.stage}" if cause.stage else "process is gone"
             return [_told(cause.key, cause.at_ms, words)]
         case WorkspaceKnown():
-            words = f"{cause.about} has workspace {cause.workspace_id}"
-            return [_told(cause.key, 0, words)]
+            found = cause.workspace_id
+            has = f"has workspace {found}" if found else "is gone and left no workspace"
+            return [_told(cause.key, 0, f"{cause.about} {has}")]
         case FolderOwned():
             words = f"folder {cause.folder_id} is that of {cause.owner}"
             return [_told(cause.key, 0, words)]

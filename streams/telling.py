@@ -15,6 +15,7 @@ from streams.messages.facts import (
     WorkspaceEvent,
     WorkspaceKnown,
 )
+from streams.reading import was_absent
 from streams.rules import RuleBook
 from tables.keys import RecordRef
 from tables.neighbours import Interest, NeighboursRow
@@ -25,16 +26,20 @@ T = TypeVar("T")
 def answers_with_workspace(
     book: RuleBook, record: RecordRef, memory: Memory, asking: Iterable[tuple[str, str | None]]
 ) -> Iterable[WorkspaceKnown]:
-    """Tell each asking record (key and rule) this one's workspace, once it has one."""
+    """Tell each asking record (key and rule) this one's workspace, once it has one or never will.
+
+    A record that is gone gets none any more; whoever waited for one would keep what it had before.
+    """
     homes = (memory.links.get(name) for name in book.homes(record.table))
     home = next((link for link in homes if link), None)
+    gone = was_absent(memory) or (memory.row.known and not memory.row.alive)
     for key, rule in asking:
         link = memory.links.get(rule) if rule else home
-        if link is not None:
+        if link is not None or gone:
             yield WorkspaceKnown(
                 record=RecordRef.parse(key),
                 about=record,
-                workspace_id=link.workspace_id,
+                workspace_id=link.workspace_id if link else None,
                 rule=rule,
             )
 
@@ -65,8 +70,17 @@ def news_for_askers(
     return answers_with_columns(record, memory, asking)
 
 
-def news_of_absence(record: RecordRef, memory: Memory) -> Iterable[ColumnsKnown]:
-    """The record is not there: what those who wait for its columns do not know yet is empty."""
+def news_of_removal(book: RuleBook, record: RecordRef, memory: Memory) -> Iterable[WorkspaceKnown]:
+    """The record is gone: whoever asks for its workspace hears whether it left one."""
+    asking = memory.neighbours.asking_for_workspace()
+    return answers_with_workspace(book, record, memory, asking)
+
+
+def news_of_absence(
+    book: RuleBook, record: RecordRef, memory: Memory
+) -> Iterable[ColumnsKnown | WorkspaceKnown]:
+    """The record is not there: it has no workspace, and columns that nobody knows yet are empty."""
+    yield from news_of_removal(book, record, memory)
     newest = memory.row.newest
     for key, wanted in memory.neighbours.columns_wanted_by.items():
         told = {column: memory.row.value(column) for column in wanted}

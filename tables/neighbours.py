@@ -38,7 +38,8 @@ class NeighboursRow(Row):
     A workspace of a certain rule, and who asks for one, is kept by ``<key>#<rule>``.
     """
 
-    workspaces: Mapping[str, int] = {}
+    #: None: that record is gone and left none.
+    workspaces: Mapping[str, int | None] = {}
     columns: Mapping[str, KnownColumns] = {}
     workspace_wanted_by: tuple[str, ...] = ()
     columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
@@ -76,8 +77,12 @@ class NeighboursRow(Row):
         """Another record's workspace: the one that a rule keeps, or the one it is known by."""
         return self.workspaces.get(_with_rule(about, rule))
 
+    def has_no_workspace(self, about: str, rule: str | None = None) -> bool:
+        """Whether the other record is known to be gone without a workspace."""
+        return self.workspaces.get(_with_rule(about, rule), 0) is None
+
     def workspace_known(
-        self, about: str, workspace_id: int, rule: str | None = None
+        self, about: str, workspace_id: int | None, rule: str | None = None
     ) -> NeighboursRow:
         known = {**self.workspaces, _with_rule(about, rule): workspace_id}
         return self.model_copy(update={"workspaces": known})

@@ -169,10 +169,11 @@ class Plan:
     def workspace_of(self, about: RecordRef, rule: str | None = None) -> int | None:
         """Another record's workspace; asks for it and answers None while it is not known.
 
-        ``rule``: the one of this rule; else the one that stands for the record.
+        ``rule``: the one of this rule; else the one that stands for the record. A record that is
+        gone has none; it tells us by itself should it come back.
         """
         known = self.view.neighbours.workspace(about.key, rule)
-        if known is None:
+        if known is None and not self.view.neighbours.has_no_workspace(about.key, rule):
             wanted = WorkspaceWanted(record=about, wanted_by=self.view.record, rule=rule)
             self._facts.append(wanted)
         return known

@@ -68,10 +68,7 @@ def _survivor(plan: Plan, rule: RecordWorkspaceRule) -> tuple[frozenset[Related]
     survivor = lookup(row.value(rule.merged_into))
     if plan.view.links.get(rule.name) is None or survivor is None:
         return frozenset(), survivor is not None
-    workspace = plan.workspace_of(survivor)
-    if workspace is None:
-        return frozenset(), False
-    return frozenset({("parent", workspace)}), True
+    return workspaces.relation_to(plan, survivor, None)
 
 
 FLOW = Flow("record_workspace", lambda book: book.of(RecordWorkspaceRule), decide)

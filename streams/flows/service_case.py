@@ -139,10 +139,7 @@ def _survivor(
     survivor = lookup(plan.view.row.value(rule.merged_into or ""))
     if survivor is None:
         return frozenset(), False
-    workspace = plan.workspace_of(survivor, rule.name)
-    if workspace is None:
-        return frozenset(), False
-    return frozenset({("parent", workspace)}), True
+    return workspaces.relation_to(plan, survivor, rule.name)
 
 
 def _want_criteria_known(plan: Plan, rule: ServiceCaseRule) -> None:

@@ -159,13 +159,25 @@ def related_by(plan: Plan, relations: Iterable[RelationRule]) -> tuple[set[Relat
         other = lookup(plan.view.row.value(rule.column))
         if other is None or other.table not in plan.view.catalogue.tables:
             continue
-        workspace = plan.workspace_of(other, rule.to)
-        if workspace is None:
+        related, known = relation_to(plan, other, rule.to, rule.relation)
+        wanted |= related
+        if not known:
             plan.because(Reason.WAITING_FOR_RELATED_WORKSPACE)
             complete = False
-        else:
-            wanted.add((rule.relation, workspace))
     return wanted, complete
+
+
+def relation_to(
+    plan: Plan, other: RecordRef, rule: str | None, relation: Relation = "parent"
+) -> tuple[frozenset[Related], bool]:
+    """A relation to another record's workspace; False while it is not known whether it has one.
+
+    With a record that is gone and left no workspace there is nothing to relate to.
+    """
+    workspace = plan.workspace_of(other, rule)
+    if workspace is not None:
+        return frozenset({(relation, workspace)}), True
+    return frozenset(), plan.view.neighbours.has_no_workspace(other.key, rule)
 
 
 def want_relations(plan: Plan, link: Link, wanted: set[Related], *, complete: bool) -> None:

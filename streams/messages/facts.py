@@ -154,12 +154,15 @@ class WorkspaceWanted(Message):
 
 
 class WorkspaceKnown(Message):
-    """The answer: ``about`` has this workspace. ``rule`` repeats the question's."""
+    """The answer: ``about`` has this workspace. ``rule`` repeats the question's.
+
+    ``workspace_id``: None when the record is gone and left none.
+    """
 
     kind: Literal["workspace_known"] = "workspace_known"
     record: RecordRef
     about: RecordRef
-    workspace_id: int
+    workspace_id: int | None
     rule: str | None = None
 
     @property

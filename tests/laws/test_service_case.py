@@ -126,11 +126,12 @@ def _told(workflows: Sequence[FakeWorkflow]) -> list[int]:
     return [workflow.id for workflow in workflows]
 
 
-def assert_same_end(one: World, other: World) -> None:
+def assert_same_end(history: History, one: World, other: World) -> None:
     """Both hold the same case files, rows and running workflows, but for what was in passing."""
     left, right = _files(one), _files(other)
     for case in left.keys() ^ right.keys():
-        assert _state(left.get(case) or right[case]) in PASSING
+        file = left.get(case) or right[case]
+        assert _state(file) in PASSING or not _is_worth_one(history, case)
     for case in left.keys() & right.keys():
         a, b = left[case], right[case]
         if _state(a) == _state(b) == "Deleted":
@@ -141,6 +142,15 @@ def assert_same_end(one: World, other: World) -> None:
         assert _told(_running(one, a)) == _told(_running(other, b))
         key = f"incident:{case}"
         assert _resolution(one, key) == _resolution(other, key)
+
+
+def _is_worth_one(history: History, case: str) -> bool:
+    """Whether the case asks for a file of its own as it stands at the end."""
+    row = history.rows.get(f"incident:{case}")
+    if row is None:
+        return False
+    vip = history.rows[ACCOUNT.key]["accountnumber"] == "VIP"
+    return row["isescalated"] is True or row["new_casevalue"] is not None or vip
 
 
 def _resolution(world: World, key: str) -> dict[str, ColumnValue]:
@@ -177,7 +187,7 @@ async def test_any_order_and_repetition_ends_in_the_same_world(history: History,
     other = await _play(history, shuffled, seed)
     for world in (in_order, other):
         assert_allowed(world, history)
-    assert_same_end(in_order, other)
+    assert_same_end(history, in_order, other)
 
 
 @LAW

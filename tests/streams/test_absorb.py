@@ -215,6 +215,29 @@ class TestQuestions:
         assert facts(result) == ["workspace_owned workspace:70", f"workspace_known {DEAL.key}"]
         assert result.linked
 
+    def test_a_record_that_went_without_a_workspace_says_so_now_and_when_it_goes(self) -> None:
+        asked = WorkspaceWanted(record=ACCOUNT, wanted_by=DEAL)
+        gone = absorbed(deleted(ACCOUNT, 5), memory=known(name="A")).memory
+        waiting = absorbed(asked, memory=known(name="A")).memory
+        for told in (
+            absorbed(asked, memory=gone),
+            absorbed(deleted(ACCOUNT, 5), memory=waiting),
+            absorbed(
+                outcome(RecordRead, step="read", rule=UPKEEP, columns=None, modified_ms=0),
+                memory=absorbed(asked).memory,
+            ),
+        ):
+            (answer,) = told.facts
+            assert isinstance(answer, WorkspaceKnown)
+            assert (answer.record, answer.about, answer.workspace_id) == (DEAL, ACCOUNT, None)
+
+    def test_a_deleted_record_that_left_a_workspace_is_still_known_by_it(self) -> None:
+        left = replace(known(name="A"), links=LINKED)
+        gone = absorbed(deleted(ACCOUNT, 5), memory=left).memory
+        (answer,) = absorbed(WorkspaceWanted(record=ACCOUNT, wanted_by=DEAL), memory=gone).facts
+        assert isinstance(answer, WorkspaceKnown)
+        assert answer.workspace_id == 70
+
     def test_a_contracts_workspace_is_not_what_others_ask_for(self) -> None:
         links = LinksRow(links={CONTRACT_RULE.name: Link(workspace_id=71)})
         asked = WorkspaceWanted(record=DEAL, wanted_by=ACCOUNT)

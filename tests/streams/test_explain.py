@@ -74,7 +74,7 @@ async def test_a_refusal_is_told_with_its_code_and_words() -> None:
 async def test_another_record_that_is_waited_for_is_named() -> None:
     world = World()
     world.tell(change(DEAL, 0, **KNOWN | {"parentaccountid": ACCOUNT.key}))
-    await world.run()
+    await world.run(hold={ACCOUNT.key})
     one = explained(world, DEAL)["opportunity-workspace"]
     assert one.workspace_id is not None
     assert one.awaited == (f"workspace_wanted of {ACCOUNT.key}",)

@@ -6,7 +6,7 @@ Messages of one key keep their order, as in a partition; which key goes on next 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -108,10 +108,11 @@ class World:
             assert message.key is not None
             self.queues.setdefault((message.topic, message.key.decode()), []).append(message)
 
-    async def run(self, pick: Pick = min, limit: int = 20_000) -> None:
-        """Deliver until nothing is left."""
+    async def run(self, pick: Pick = min, limit: int = 20_000, hold: Container[str] = ()) -> None:
+        """Deliver until nothing is left, but for messages of the keys to ``hold``."""
         for _ in range(limit):
-            waiting = sorted(queue for queue, messages in self.queues.items() if messages)
+            waiting = sorted(q for q, messages in self.queues.items() if messages)
+            waiting = [queue for queue in waiting if queue[1] not in hold]
             if not waiting:
                 return
             chosen = pick(waiting)

@@ -306,7 +306,7 @@ class TestRoles:
 
 class TestRelations:
     def related(
-        self, parents: dict[str, int], before: View | None = None, **columns: ColumnValue
+        self, parents: dict[str, int | None], before: View | None = None, **columns: ColumnValue
     ) -> tuple[Decision, View]:
         known = NeighboursRow()
         for key, workspace in parents.items():
@@ -351,6 +351,15 @@ class TestRelations:
     def test_a_record_that_is_its_own_parent_is_related_to_nothing(self) -> None:
         decision, _ = self.related({ACCOUNT.key: WORKSPACE_ID}, parentaccountid=ACCOUNT.key)
         assert [a for a in asked(decision) if "relat" in a] == []
+
+    def test_the_old_relation_goes_when_the_new_record_is_gone_without_a_workspace(self) -> None:
+        _, at_other = self.related({OTHER.key: 80}, parentaccountid=OTHER.key)
+        third = OTHER.key.replace("2", "9")
+        moved, _ = self.related({third: None}, at_other, parentaccountid=third)
+        assert [a for a in asked(moved) if "relat" in a] == [
+            "unrelate_workspaces relation/parent/80"
+        ]
+        assert told(moved) == []
 
     def test_a_table_that_no_rule_declares_is_not_asked(self) -> None:
         decision, _ = self.related({}, parentaccountid=f"contact:{OTHER.id}")
