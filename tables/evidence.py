@@ -7,7 +7,7 @@ expiry are derived when they are needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -74,6 +74,12 @@ class Said(NamedTuple):
         return self.at_ms, KINDS.index(self.kind), self.event_id
 
 
+def _newest(one: Mapping[str, Said], other: Mapping[str, Said]) -> dict[str, Said]:
+    """Of each attribute what was said last."""
+    later = {n: told for n, told in other.items() if n not in one or one[n].order < told.order}
+    return {**one, **later}
+
+
 class Item(Row):
     """One document: its newest events by kind, and attributes that only older ones have said."""
 
@@ -84,30 +90,31 @@ class Item(Row):
         """Return the item after an event; of an older one of the same kind its attributes count."""
         before = self.events.get(kind)
         if before is None:
-            return self._with(kind, event, self.said)
+            return self._saying({**self.events, kind: event}, self.said)
         if (before.at_ms, before.event_id) == (event.at_ms, event.event_id):
             return self
         older, newer = sorted((before, event), key=lambda one: (one.at_ms, one.event_id))
-        said = dict(self.said)
-        for name, value in older.attributes.items():
-            told = Said(older.at_ms, kind, older.event_id, value)
-            if name not in said or said[name].order < told.order:
-                said[name] = told
-        return self._with(kind, newer, said)
+        said = {n: Said(older.at_ms, kind, older.event_id, v) for n, v in older.attributes.items()}
+        return self._saying({**self.events, kind: newer}, _newest(self.said, said))
 
-    def _with(self, kind: str, event: ItemEvent, said: Mapping[str, Said]) -> Item:
-        """The item with this event, without what some event that is kept says newer."""
-        after = self.model_copy(update={"events": {**self.events, kind: event}})
+    def _saying(self, events: Mapping[str, ItemEvent], said: Mapping[str, Said]) -> Item:
+        """The item with these events, without what one of them says newer."""
+        after = self.model_copy(update={"events": events})
         kept = {n: told for n, told in said.items() if told.order > after._newest_saying(n)}
         after = after.model_copy(update={"said": kept})
         return self if after == self else after
 
     def merged(self, other: Item) -> Item:
-        """Return the item with all events that are known of either."""
+        """Return the item with all events that are known of either, and all that was said."""
         merged = self
         for kind, event in other.events.items():
             merged = merged.reported(kind, event)
-        return merged
+        return merged._saying(merged.events, _newest(merged.said, other.said))
+
+    def told(self) -> Iterator[Mapping[str, Value]]:
+        """The attributes of each event that is kept, and those that only older ones have said."""
+        yield from (event.attributes for event in self.events.values())
+        yield {name: told.value for name, told in self.said.items()}
 
     @property
     def status(self) -> ItemStatus:

@@ -131,9 +131,9 @@ def _pass_on(plan: Plan, cause: Cause, milestones: MilestoneRule | None) -> Mile
 def _concerned(plan: Plan, item: Item, milestones: MilestoneRule) -> set[RecordRef]:
     """The milestones that any event of the document names, or in whose folder one says it is."""
     found: set[RecordRef] = set()
-    for event in item.events.values():
-        named = deliverables.milestone_named(event.attributes, milestones)
-        folder = deliverables.folder_in(event.attributes)
+    for told in item.told():
+        named = deliverables.milestone_named(told, milestones)
+        folder = deliverables.folder_in(told)
         owner = plan.view.neighbours.folder_owner(plan.rule, folder) if folder else None
         found |= {ref for ref in (named, RecordRef.parse(owner) if owner else None) if ref}
     return found

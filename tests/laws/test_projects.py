@@ -275,13 +275,8 @@ def _by_document(history: History) -> list[list[EcmEvent]]:
     return [group for group in grouped if group]
 
 
-def _newest_of_each_kind(events: list[EcmEvent]) -> list[EcmEvent]:
-    """Of several events of one kind the newest is what is remembered."""
-    return sorted({e.event: e for e in events}.values(), key=lambda e: e.at_ms)
-
-
 def _told(events: list[EcmEvent], name: str) -> ColumnValue:
-    told = [e.attributes[name] for e in _newest_of_each_kind(events) if name in e.attributes]
+    told = [event.attributes[name] for event in events if name in event.attributes]
     return told[-1] if told else None
 
 

@@ -135,6 +135,10 @@ class TestEvidence:
 
         found = after(told)
         assert after(_shuffled(told, seed)) == found
+        # Two who heard a part each know together what one knows who heard all.
+        here = seed % (len(told) + 1)
+        assert after(told[:here]).merged(after(told[here:])) == found
+        assert after(told[here:]).merged(after(told[:here])) == found
         for name in "ab":
             words = [
                 (at_ms, evidence.KINDS.index(kind), said[name])
