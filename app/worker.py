@@ -104,7 +104,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.rules: RuleFiles = read_rules(settings.rules_directory)
+        self.rules: RuleFiles = read_rules(*settings.rules_directory)
         require_finance(settings, self.rules.book)
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)

@@ -51,16 +51,16 @@ def _settings() -> tuple[Settings | None, Misconfigured | None]:
 
 
 def _rules(settings: Settings | None) -> tuple[RuleFiles | None, Misconfigured | None]:
-    """The rules; of the folder that would be used when the settings as a whole are wrong."""
+    """The rules; of the folders that would be used when the settings as a whole are wrong."""
     from app.connections import require_finance
     from app.rule_files.loading import read_rules
 
     try:
-        directory = (settings or load_settings(Need.RULES)).rules_directory
+        folders = (settings or load_settings(Need.RULES)).rules_directory
     except Misconfigured:
-        directory = RULES_DIRECTORY
+        folders = (RULES_DIRECTORY,)
     try:
-        files = read_rules(directory)
+        files = read_rules(*folders)
         if settings is not None:
             require_finance(settings, files.book)
         return files, None
@@ -93,5 +93,5 @@ def _value(settings: Settings, name: str) -> Any:
     if name in secret_names():
         return "(set)" if value else ""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return "" if value is None else str(value)

@@ -15,7 +15,7 @@ from app.rule_files.faults import RulesWrong
 from app.settings import Need, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import TypeVar
 
     from app.rule_files.loading import RuleFiles
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 rules = typer.Typer(no_args_is_help=True)
 rules.command()(explain)
 
-Directory = Annotated[
-    Path | None,
+Folders = Annotated[
+    list[Path] | None,
     typer.Argument(
-        metavar="[DIR]", help="The folder; else DOVETAIL_RULES_DIRECTORY, else the shipped one."
+        metavar="[DIR]...",
+        help="The folders; else those of DOVETAIL_RULES_DIRECTORY, else the shipped one.",
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -47,7 +49,7 @@ def _group() -> None:
 
 @rules.command()
 def check(
-    directory: Directory = None,
+    folders: Folders = None,
     live: Annotated[
         bool, typer.Option("--live", help="Ask both systems for the names that the rules use.")
     ] = False,
@@ -62,11 +64,12 @@ def check(
     Example:
       dovetail rules check
       dovetail rules check ./rules --live
+      dovetail rules check app/rules app/rules/finance
     """
     from app.rule_files.loading import read_rules
 
     try:
-        files = read_rules(_directory(directory))
+        files = read_rules(*_named(folders))
         if live:
             asyncio.run(_check_live(files))
     except RulesWrong as wrong:
@@ -75,11 +78,11 @@ def check(
         raise
     _show(files, as_json=as_json)
     where = " and known to both systems" if live else ""
-    say(f"the rules of {files.directory} are fine{where} ({files.book.digest})")
+    say(f"the rules of {files.place} are fine{where} ({files.book.digest})")
 
 
 @rules.command()
-def test(directory: Directory = None, as_json: Json = False) -> None:
+def test(folders: Folders = None, as_json: Json = False) -> None:
     """Try the rules on the cases beside them (files ending in _test.yaml); needs no network.
 
     A case gives facts and says which commands are to come of them: see the shipped ones.
@@ -93,16 +96,16 @@ def test(directory: Directory = None, as_json: Json = False) -> None:
     from app.rule_files.loading import read_rules
     from app.rule_files.trial import tried
 
-    files = read_rules(_directory(directory))
+    files = read_rules(*_named(folders))
     try:
-        cases = read_cases(files.directory, files.book)
+        cases = read_cases(files.book, *files.directories)
     except RulesWrong as wrong:
         if as_json:
             _show_faults(wrong)
         raise
     if not cases:
         raise Failed(
-            f"{files.directory} holds no cases",
+            f"{files.place} holds no cases",
             advice=f"write some into a file ending in {SUFFIX}, as the shipped rules have them",
         )
     failed = 0
@@ -152,8 +155,8 @@ def schema(
         say(f"written: {path}")
 
 
-def _directory(directory: Path | None) -> Path:
-    return directory or load_settings(Need.RULES).rules_directory
+def _named(folders: list[Path] | None) -> Sequence[Path]:
+    return folders or load_settings(Need.RULES).rules_directory
 
 
 async def _check_live(files: RuleFiles) -> None:

@@ -44,7 +44,7 @@ def explain(
             f"{fault}: write account:0a3f6f52-7c1b-4e0e-9d5c-0123456789ab"
         ) from None
     settings = load_settings(Need.KAFKA)
-    book = load_rules(load_settings(Need.RULES).rules_directory)
+    book = load_rules(*load_settings(Need.RULES).rules_directory)
     if not book.about(about.table):
         raise Failed(
             f"no rule is about the table {about.table}",

@@ -39,6 +39,7 @@ from typing import Any, get_args
 from pydantic import Field
 
 from app.rule_files.faults import Fault, RulesWrong
+from app.rule_files.loading import place
 from app.rule_files.models import Reading
 from app.rule_files.tables import version_fault
 from app.rule_files.yaml import Document, Trail, read_document
@@ -190,11 +191,11 @@ def short_name(record: RecordRef) -> str:
     return f"{record.table}/{number if number < 10**9 else record.id}"
 
 
-def read_cases(directory: Path, book: RuleBook) -> list[PlacedCase]:
-    """Read all cases in a folder; raises RulesWrong with every fault of every file."""
+def read_cases(book: RuleBook, *directories: Path) -> list[PlacedCase]:
+    """Read all cases in the folders; raises RulesWrong with every fault of every file."""
     placed: list[PlacedCase] = []
     faults: list[Fault] = []
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
+    for path in sorted(path for folder in directories for path in folder.glob(f"*{SUFFIX}")):
         document, found = read_document(path)
         faults += found
         if document.data is None:
@@ -207,7 +208,7 @@ def read_cases(directory: Path, book: RuleBook) -> list[PlacedCase]:
             placed.append(one)
             faults += _faults(one, Names(book))
     if faults:
-        raise RulesWrong(str(directory), faults)
+        raise RulesWrong(place(directories), faults)
     return placed
 
 

@@ -38,7 +38,7 @@ def check_live(files: RuleFiles, live: LiveNames) -> None:
     if live.columns is not None:
         faults += _columns(files, live.columns, live.unasked)
     if faults:
-        raise RulesWrong(str(files.directory), faults)
+        raise RulesWrong(files.place, faults)
 
 
 def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:

@@ -1,12 +1,15 @@
 """Loading the rules: ``tables.yaml`` and one or more YAML files per flow, all checked at once.
 
+They may be in several folders, which count as one: a company adds those of finance and operations
+to its own without a copy.
+
 Whoever edits rules learns everything that is wrong in one go, each with file, line and fix.
 Files that end in ``_test.yaml`` hold the rules' own tests and are not read here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +33,15 @@ _TESTS = "_test.yaml"
 class RuleFiles:
     """The rules, and where each stands; ``tables`` is the file of the tables."""
 
-    directory: Path
+    directories: tuple[Path, ...]
     book: RuleBook
     tables: Document
     placed: tuple[PlacedRule, ...]
+
+    @property
+    def place(self) -> str:
+        """The folders, as people write them."""
+        return place(self.directories)
 
     def where(self, rule: str, *trail: str | int) -> Location:
         """The file and line of a part of a rule: ``where("account-workspace", "workspace")``.
@@ -55,19 +63,20 @@ class _Flows:
     complete: bool
 
 
-def load_rules(directory: Path) -> RuleBook:
+def load_rules(*directories: Path) -> RuleBook:
     """Read all rules; raises RulesWrong (Misconfigured) with every fault of every file."""
-    return read_rules(directory).book
+    return read_rules(*directories).book
 
 
-def read_rules(directory: Path) -> RuleFiles:
+def read_rules(*directories: Path) -> RuleFiles:
     """Like ``load_rules``, and remembers where each rule stands."""
-    if not directory.is_dir():
-        raise Misconfigured(
-            f"the rules' folder {directory} does not exist",
-            advice="name one that does in DOVETAIL_RULES_DIRECTORY",
-        )
-    documents, faults = _documents(directory)
+    for directory in directories:
+        if not directory.is_dir():
+            raise Misconfigured(
+                f"the rules' folder {directory} does not exist",
+                advice="name one that does in DOVETAIL_RULES_DIRECTORY",
+            )
+    documents, faults = _documents(directories)
     tables = None
     if TABLES_FILE in documents:
         tables, found = read_tables(documents.pop(TABLES_FILE))
@@ -78,22 +87,40 @@ def read_rules(directory: Path) -> RuleFiles:
     faults += flows.faults
     if not documents:
         fix = "add one, such as record_workspace.yaml"
-        faults.append(Fault(Location(str(directory)), "holds no file with rules", fix))
+        faults.append(Fault(Location(place(directories)), "holds no file with rules", fix))
     faults += rules_faults(flows.placed, tables, complete=flows.complete)
     if faults or tables is None:
-        raise RulesWrong(str(directory), faults)
-    book = _book(directory, tables, flows.placed)
-    return RuleFiles(directory, book, tables.document, flows.placed)
+        raise RulesWrong(place(directories), faults)
+    book = _book(directories, tables, flows.placed)
+    return RuleFiles(directories, book, tables.document, flows.placed)
 
 
-def _documents(directory: Path) -> tuple[dict[str, Document], list[Fault]]:
+def place(directories: Sequence[Path]) -> str:
+    """Folders as people write them in the setting."""
+    return ",".join(map(str, directories))
+
+
+def _files(directories: Iterable[Path]) -> list[Path]:
+    """The files of all folders in the order of their names."""
+    found = (path for directory in directories for path in directory.iterdir())
+    return sorted(found, key=lambda path: (path.name, path))
+
+
+def _documents(directories: Iterable[Path]) -> tuple[dict[str, Document], list[Fault]]:
     documents: dict[str, Document] = {}
+    homes: dict[str, Path] = {}
     faults: list[Fault] = []
-    for path in sorted(directory.iterdir()):
+    for path in _files(directories):
         if path.suffix == ".yml":
             faults.append(Fault(Location(path.name), "is not read", "rename it to end in .yaml"))
-        elif path.suffix == ".yaml" and not path.name.endswith(_TESTS):
+        elif path.suffix != ".yaml" or path.name.endswith(_TESTS):
+            continue
+        elif path.name in documents:
+            what = f"is in {homes[path.name]} and in {path.parent}"
+            faults.append(Fault(Location(path.name), what, "rename one, or name one folder only"))
+        else:
             documents[path.name], found = read_document(path)
+            homes[path.name] = path.parent
             faults += found
     return documents, faults
 
@@ -134,7 +161,7 @@ def _rule(
     return placed, reading.faults
 
 
-def _book(directory: Path, tables: Tables, placed: Iterable[PlacedRule]) -> RuleBook:
+def _book(directories: Sequence[Path], tables: Tables, placed: Iterable[PlacedRule]) -> RuleBook:
     return RuleBook(
         catalogue=tables.catalogue,
         rules=tuple(one.rule for one in placed),
@@ -143,8 +170,8 @@ def _book(directory: Path, tables: Tables, placed: Iterable[PlacedRule]) -> Rule
         digest=digest(
             [
                 [path.name, path.read_bytes().hex()]
-                for path in sorted(directory.glob("*.yaml"))
-                if not path.name.endswith(_TESTS)
+                for path in _files(directories)
+                if path.suffix == ".yaml" and not path.name.endswith(_TESTS)
             ]
         ),
     )

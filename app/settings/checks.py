@@ -23,8 +23,16 @@ def faults_of(settings: Settings, needs: Iterable[Need]) -> Iterator[str]:
         yield from _kafka(settings)
     if Need.WORKER in wanted:
         yield from _worker(settings)
-    if wanted & {Need.RULES, Need.WORKER} and not settings.rules_directory.is_dir():
-        yield _about("rules_directory", f"names {settings.rules_directory}, which is no folder")
+    if wanted & {Need.RULES, Need.WORKER}:
+        yield from _rules(settings)
+
+
+def _rules(settings: Settings) -> Iterator[str]:
+    if not settings.rules_directory:
+        yield _about("rules_directory", "names no folder")
+    for folder in settings.rules_directory:
+        if not folder.is_dir():
+            yield _about("rules_directory", f"names {folder}, which is no folder")
 
 
 def _missing(settings: Settings, *names: str) -> Iterator[str]:

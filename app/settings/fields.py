@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode
 from app.logs import LogFormat
 
 RULES_DIRECTORY = Path(__file__).parent.parent / "rules"
+#: Further rules, for those who have finance and operations.
+FINANCE_RULES_DIRECTORY = RULES_DIRECTORY / "finance"
 
 
 def _address(value: str) -> str:
@@ -51,6 +53,7 @@ def _bounded(least: float, most: float) -> Callable[[float], float]:
 
 Address = Annotated[str, AfterValidator(_address)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_listed)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, AfterValidator(_bounded(0.01, 86_400))]
 Rate = Annotated[float, AfterValidator(_bounded(0.01, 10_000))]
@@ -71,7 +74,9 @@ class GeneralFields(BaseSettings):
     data_directory: Path = Field(
         Path("dovetail-data"), description="where the tables are kept on disk"
     )
-    rules_directory: Path = Field(RULES_DIRECTORY, description="the folder of the rule files")
+    rules_directory: Folders = Field(
+        (RULES_DIRECTORY,), description="the folders of the rule files; all of them count together"
+    )
     http_host: str = Field("127.0.0.1", description="the interface of metrics and health checks")
     http_port: Port = Field(8080, description="the port of metrics and health checks")
     http_advertised_url: Address = Field(

@@ -15,7 +15,7 @@ from tests.streams.world import World
 
 RULES = Path(__file__).parent / "rules"
 BOOK = load_rules(RULES)
-CASES = read_cases(RULES, BOOK)
+CASES = read_cases(BOOK, RULES)
 CUSTOMER, CHARTER, MANAGER = (
     ref("nw_customer", 1),
     ref("nw_charter", 2),

@@ -15,7 +15,7 @@ from streams.flows.registry import FLOWS
 from streams.rules import RuleBook
 
 BOOK = load_rules(RULES_DIRECTORY)
-SHIPPED = read_cases(RULES_DIRECTORY, BOOK)
+SHIPPED = read_cases(BOOK, RULES_DIRECTORY)
 CREATED = """
       - create: account/1
         columns: {name: Contoso, accountnumber: A-1, statecode: 0}
@@ -32,7 +32,7 @@ def a_case(given: str = CREATED, *, more: str = "") -> str:
 
 
 def outcome(tmp_path: Path, text: str, book: RuleBook = BOOK) -> list[str]:
-    (one,) = read_cases(written(tmp_path, text), book)
+    (one,) = read_cases(book, written(tmp_path, text))
     return tried(one, book)
 
 
@@ -125,7 +125,7 @@ class TestFaults:
     ) -> None:
         text = a_case().replace(old, new, 1)
         with pytest.raises(RulesWrong) as wrong:
-            read_cases(written(tmp_path, text), BOOK)
+            read_cases(BOOK, written(tmp_path, text))
         found = [str(fault) for fault in wrong.value.faults]
         assert any(fault.startswith(f"some_test.yaml:{says}") for fault in found), found
 
@@ -141,7 +141,7 @@ class TestFaults:
     ) -> None:
         text = a_case(more=f"    expect:\n      - {wanted}\n")
         with pytest.raises(RulesWrong, match=r"some_test\.yaml:8") as wrong:
-            read_cases(written(tmp_path, text), BOOK)
+            read_cases(BOOK, written(tmp_path, text))
         assert says in str(wrong.value)
 
     def test_every_command_can_be_expected(self) -> None:

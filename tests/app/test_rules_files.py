@@ -159,6 +159,30 @@ class TestGoodFiles:
         (folder / "tables.yaml").write_text(TABLES + "# a remark\n")
         assert load_rules(folder).digest != first
 
+    def test_several_folders_count_as_one(self, tmp_path: Path) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "more").mkdir()
+        one, more = written(tmp_path / "own"), tmp_path / "more"
+        (one / "contract_lifecycle.yaml").rename(more / "contract_lifecycle.yaml")
+        parted = read_rules(one, more)
+        assert parted.place == f"{one},{more}"
+        (more / "contract_lifecycle.yaml").rename(one / "contract_lifecycle.yaml")
+        whole = read_rules(one)
+        assert {rule.name for rule in parted.book.rules} == {r.name for r in whole.book.rules}
+        assert parted.book.digest == whole.book.digest
+        assert load_rules(more, one).digest == whole.book.digest, "nor does their order matter"
+
+    def test_a_file_that_two_folders_have_is_told_with_both(self, tmp_path: Path) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "more").mkdir()
+        one, more = written(tmp_path / "own"), written(tmp_path / "more")
+        with pytest.raises(RulesWrong) as wrong:
+            load_rules(one, more)
+        assert sorted(str(fault) for fault in wrong.value.faults) == [
+            f"{name}: is in {more} and in {one} (rename one, or name one folder only)"
+            for name in ("contract_lifecycle.yaml", "record_workspace.yaml", "tables.yaml")
+        ]
+
     def test_a_rule_knows_its_lines(self, tmp_path: Path) -> None:
         files = read_rules(written(tmp_path))
         assert str(files.where("contract")) == "contract_lifecycle.yaml:4"

@@ -55,7 +55,7 @@ class TestGoodSettings:
         assert settings.http_port == 8080
         assert settings.partitions == 12
         assert settings.replication_factor == 3
-        assert settings.rules_directory == RULES_DIRECTORY
+        assert settings.rules_directory == (RULES_DIRECTORY,)
         assert settings.dead_letter_limit_ratio == 0.5
         assert settings.instance_id
 
@@ -149,6 +149,8 @@ class TestFaults:
             ("ECM_EVENT_TOPICS", "more.changes", "which DOVETAIL_SOURCE_TOPICS names too"),
             ("CA_FILE", "/nowhere/ca.pem", "names /nowhere/ca.pem, which is no file"),
             ("RULES_DIRECTORY", "/nowhere", "names /nowhere, which is no folder"),
+            ("RULES_DIRECTORY", "/tmp, /nowhere", "names /nowhere, which is no folder"),
+            ("RULES_DIRECTORY", ",", "DOVETAIL_RULES_DIRECTORY names no folder"),
             ("HEARTBEAT_INTERVAL_SECONDS", "8", "leaves no second try within the session timeout"),
             ("ECM_TIMEOUT_SECONDS", "30", "at most a third of DOVETAIL_REBALANCE_TIMEOUT_SECONDS"),
             ("REVOKE_BUDGET_SECONDS", "60", "must be below DOVETAIL_REBALANCE_TIMEOUT_SECONDS"),
