@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.engine import Engine
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.processes import WorkerProcess, make_topics
 from tests.streams.engine.stages import Calls, Count
@@ -26,9 +27,15 @@ async def finish_in_process(lab: Lab, worker: str) -> None:
     )
     async with running(engine):
         await until(lambda: lab.all_committed("in"))
-        stores = [engine.partitions.store(number) for number in range(2)]
-        rows = dict(row for store in stores if store for row in store.scan("counts"))
-        assert {key: value.decode() for key, value in rows.items()} == await lab.table("counts")
+        # A checkpoint's rows are written after its offsets are committed: a moment later.
+        await until(lambda: stored_as_told(lab, engine))
+
+
+async def stored_as_told(lab: Lab, engine: Engine) -> bool:
+    """Whether the stores hold what the changelog says."""
+    stores = [engine.partitions.store(number) for number in range(2)]
+    rows = dict(row for store in stores if store for row in store.scan("counts"))
+    return {key: value.decode() for key, value in rows.items()} == await lab.table("counts")
 
 
 @pytest.mark.parametrize("directory", ["one", "another"], ids=["disk kept", "disk lost"])
