@@ -54,7 +54,10 @@ async def test_the_whole_path_makes_its_workspaces_and_writes_its_columns() -> N
         "C7 Blue Water",
         "Charter party MS Aurora",
         "Insurance MS Aurora",
+        "Clearance MS Aurora",
     }
+    row = world.dynamics.rows[CHARTER.key]
+    assert row["nw_missingpapers"] == "Class Certificate; Sanctions Screening"
     above = made["C7 Blue Water"]
     assert above.roles == {"Account Manager": ("kim@northwind.example",)}
     for name in ("Charter party MS Aurora", "Insurance MS Aurora"):
