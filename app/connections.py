@@ -19,10 +19,10 @@ from app.clients.credentials import (
     PfxCertificate,
 )
 from app.clients.dynamics import DataverseGateway
-from app.clients.dynamics_routing import DynamicsRouter
 from app.clients.ecm import SMART_VIEW, ContentServerGateway
 from app.clients.finance import FinanceGateway
 from app.clients.http import Observer, Timeouts, open_client
+from app.clients.routing import DynamicsRouter
 from app.clients.tickets import OtcsUser, OtdsClient, OtdsTickets
 from app.clients.tokens import EntraTokens, environment_scope
 from app.settings import Settings

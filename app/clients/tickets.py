@@ -16,7 +16,7 @@ import httpx
 
 from app.clients import setting_names
 from app.clients.credentials import Secret, read_secret
-from app.clients.ecm_status import CONTENT_SERVER, OTDS
+from app.clients.ecm.status import CONTENT_SERVER, OTDS
 from app.clients.http import Answer, Endpoint, Observer, Timeouts
 from app.clients.sign_in import Pass, SingleFlight
 from streams.errors import DovetailError, Misconfigured, Retryable, Unavailable

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.sandbox.entra import EntraClient
-from tests.clients.dynamics_stage import APP, SECRET, Dynamics, signed_in_by
+from tests.clients.dynamics.stage import APP, SECRET, Dynamics, signed_in_by
 
 
 @pytest.fixture

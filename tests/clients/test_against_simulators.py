@@ -40,7 +40,7 @@ from streams.messages.facts import BusinessObject
 from streams.ports import Workspace
 from tables.keys import RecordRef
 from tests.clients.conversation import Observed
-from tests.clients.dynamics_stage import APP, CATALOGUE, SECRET, Dynamics, signed_in_by
+from tests.clients.dynamics.stage import APP, CATALOGUE, SECRET, Dynamics, signed_in_by
 from tests.clients.test_tokens import Paper
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import app.clients
 from app.clients.codes import CODES
-from app.clients.dynamics_status import DATAVERSE
-from app.clients.ecm_status import CONTENT_SERVER, OTDS
-from app.clients.finance_status import FINANCE
+from app.clients.dynamics.status import DATAVERSE
+from app.clients.ecm.status import CONTENT_SERVER, OTDS
+from app.clients.finance.status import FINANCE
 from streams.errors import Throttled
 
 
 def raised_codes() -> set[str]:
     """Every ``code="..."`` in the source of the clients."""
-    sources = Path(app.clients.__file__).parent.glob("*.py")
+    sources = Path(app.clients.__file__).parent.rglob("*.py")
     trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources]
     return {
         keyword.value.value

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.clients.credentials import read_secret
-from app.clients.dynamics_status import DATAVERSE
+from app.clients.dynamics.status import DATAVERSE
 from app.clients.http import USER_AGENT, Endpoint, Timeouts, open_client, trust
 from app.clients.redaction import Redactor, secrets_seen
 from app.logs import MASK, MASKED

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.clients.dynamics_status import DATAVERSE
-from app.clients.ecm_status import CONTENT_SERVER, OTDS
-from app.clients.finance_status import FINANCE
+from app.clients.dynamics.status import DATAVERSE
+from app.clients.ecm.status import CONTENT_SERVER, OTDS
+from app.clients.finance.status import FINANCE
 from app.clients.redaction import secrets_seen
 from app.clients.status import StatusRow, StatusTable, failure_of, retry_after
 from streams.errors import (

@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.clients.ecm import ContentServerGateway
-from app.clients.ecm_lookup import WorkspaceLookup
-from app.clients.ecm_status import CONTENT_SERVER
+from app.clients.ecm.lookup import WorkspaceLookup
+from app.clients.ecm.status import CONTENT_SERVER
 from app.clients.http import Endpoint, open_client
 from app.clients.setting_names import CONTENT_SERVER_URL
 from app.clients.tickets import OtdsClient, OtdsTickets
