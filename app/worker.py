@@ -29,17 +29,18 @@ from app.rule_files.loading import RuleFiles, read_rules
 from app.serving import ServedApp
 from app.settings import Settings
 from app.settings.kafka import engine_settings
-from streams import decide, decode, memory, topics
-from streams.absorb import Absorber
+from streams import decide, decode, topics
+from streams.deciding import memory
+from streams.deciding.absorb import Absorber
 from streams.engine import Engine, EngineStatus, SilentObserver, TopicSpec
 from streams.errors import Misconfigured, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
-from streams.patience import Backoff, Breaker, Limiter, SystemClock
 from streams.timekeeper import Timekeeper
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
-from streams.writing import Patience
+from streams.writers.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.writers.writing import Patience
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

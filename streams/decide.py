@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streams import story
-from streams.absorb import Absorbed, Absorber
-from streams.aliases import decide_alias
+from streams.deciding import story
+from streams.deciding.absorb import Absorbed, Absorber
+from streams.deciding.aliases import decide_alias
+from streams.deciding.memory import ALIASES, WORKSPACE_OWNERS, Memory
+from streams.deciding.owners import decide_owner
 from streams.engine.records import Outgoing, Record, Rows
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Note, NoteKind, Reason, View
 from streams.guard import Guard
-from streams.memory import ALIASES, WORKSPACE_OWNERS, Memory
 from streams.messages.audit import AuditLine
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import (
@@ -35,7 +36,6 @@ from streams.messages.links import RecordLinks, WorkspaceLinked
 from streams.messages.outcomes import OUTCOMES, Outcome
 from streams.metrics import Metrics
 from streams.own_messages import read_own
-from streams.owners import decide_owner
 from streams.rules import RuleBook
 from streams.topics import AUDIT, CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
 from streams.topics import OUTCOMES as TOLD

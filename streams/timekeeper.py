@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streams.deciding.memory import FLOW_STEPS, TIMERS
 from streams.engine.records import Outgoing
-from streams.memory import FLOW_STEPS, TIMERS
 from streams.messages.facts import TimeReached
 from streams.metrics import Metrics
-from streams.patience import Clock
 from streams.topics import CHANGES
+from streams.writers.patience import Clock
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.wakes import parse_timer

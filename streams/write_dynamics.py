@@ -18,7 +18,7 @@ from streams.messages.commands import (
 )
 from streams.messages.outcomes import AnyOutcome, RecordColumnsSet, RecordRead
 from streams.ports import DynamicsGateway
-from streams.writing import Patience, Writer
+from streams.writers.writing import Patience, Writer
 
 
 @dataclass

@@ -29,7 +29,7 @@ from streams.messages.outcomes import (
     WorkspaceEnsured,
 )
 from streams.ports import EcmGateway
-from streams.writing import Writer
+from streams.writers.writing import Writer
 
 
 @dataclass

@@ -15,7 +15,7 @@ from app.settings import Need, Settings, load_settings
 from tables.keys import RecordRef
 
 if TYPE_CHECKING:
-    from streams.explain import Explanation
+    from streams.deciding.explain import Explanation
     from streams.rules import RuleBook
 
 _ANSWERS = {True: "true", False: "false", None: "cannot be told"}
@@ -35,7 +35,7 @@ def explain(
       dovetail rules explain account:0a3f6f52-7c1b-4e0e-9d5c-0123456789ab
     """
     from app.rule_files.loading import load_rules
-    from streams import explain as explaining
+    from streams.deciding import explain as explaining
 
     try:
         about = RecordRef.parse(record)
@@ -67,7 +67,7 @@ def _tables(book: RuleBook) -> set[str]:
 async def _memory(settings: Settings, record: RecordRef) -> Any:
     """The record's rows, as the changelogs have them."""
     from app.settings.kafka import engine_settings
-    from streams.memory import DECIDE_TABLES, Memory
+    from streams.deciding.memory import DECIDE_TABLES, Memory
     from tables.registry import changelog_topic
 
     counts = await partition_counts(settings)

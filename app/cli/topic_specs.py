@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from app.settings import Settings
 from app.settings.kafka import engine_settings
-from streams import memory, topics
+from streams import topics
+from streams.deciding import memory
 from streams.engine.records import Outgoing, Record, Rows
 from streams.engine.settings import TopicSpec
 from streams.engine.stages import StageEntry

@@ -13,13 +13,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from app.rule_files.cases import Case, Given, Names, PlacedCase, short_name
-from streams.absorb import Absorber
 from streams.catalogue import ColumnValue
 from streams.decide import DecideStage
+from streams.deciding.absorb import Absorber
+from streams.deciding.memory import TIMERS
 from streams.engine.records import Outgoing
 from streams.flows.shape import Cause
 from streams.guard import DeadLetterLimit, Guard
-from streams.memory import TIMERS
 from streams.messages.commands import (
     DYNAMICS_COMMANDS,
     ECM_COMMANDS,

@@ -4,7 +4,7 @@ One business record has one id, whatever told of it: Synapse Link names its colu
 does and its rows by a guid, data events put ``mserp_`` before the entity's names, OData and
 business events know the natural key alone (reference/dataverse.md 1.2, 1.5, 1.6, 4). The id is made
 of that key (``tables.keys.natural_id``). A change that brings only the source's own guid is about
-that alias, and is sent on to the record by decide (``streams.aliases``).
+that alias, and is sent on to the record by decide (``streams.deciding.aliases``).
 """
 
 from __future__ import annotations

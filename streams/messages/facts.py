@@ -48,7 +48,7 @@ class RecordChange(Message):
     ``versionnumber`` where the event has it. ``thin``: the body was cut off by its transport
     (reference/dataverse.md 1.1), so the row must be read again. ``alias``: the guid by which the
     source calls a row of finance and operations; such a row is one day deleted under that name
-    alone, and that change's ``record`` has the alias for its id (``streams.aliases``).
+    alone, and that change's ``record`` has the alias for its id (``streams.deciding.aliases``).
     """
 
     kind: Literal["record_change"] = "record_change"

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from app.cli.kafka import partition_counts
 from app.settings import Need, load_settings
 from app.settings.fields import RULES_DIRECTORY
+from streams.deciding.memory import FLOW_STEPS, RECORDS
 from streams.engine import partition_of
-from streams.memory import FLOW_STEPS, RECORDS
 from tables.flow_steps import Refusal, StepsRow
 from tables.records import RecordRow, Stamp
 from tables.registry import changelog_topic

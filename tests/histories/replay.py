@@ -20,8 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from streams.deciding.memory import DECIDE_TABLES
 from streams.engine.records import Outgoing
-from streams.memory import DECIDE_TABLES
 from streams.messages.facts import FACTS
 from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
 from tests.fakes.gateways import FakeWorkspace

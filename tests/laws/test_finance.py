@@ -20,8 +20,8 @@ from app.sandbox.events.change import Encoded, Named
 from app.sandbox.events.finance_entities import SETS
 from app.settings.fields import RULES_DIRECTORY
 from streams.catalogue import ColumnValue
+from streams.deciding.memory import ALIASES, RECORDS
 from streams.formats import SourceMessage, decode
-from streams.memory import ALIASES, RECORDS
 from streams.rules import RecordWorkspaceRule, RuleBook
 from tables.aliases import AliasRow
 from tables.keys import RecordRef

@@ -156,7 +156,9 @@ async def test_a_history_on_a_bad_day_ends_as_the_oracle_says(scene: Scene) -> N
         assert kinds <= {kind for kind, count in struck[system].items() if count}, struck[system]
     assert struck[System.ENTRA]["revoke_tokens"] == 1
     # What was deleted meanwhile cannot be written any more, on whatever day.
-    refused = [line for line in scene.log.splitlines() if "streams.writing: refused" in line]
+    refused = [
+        line for line in scene.log.splitlines() if "streams.writers.writing: refused" in line
+    ]
     assert [line for line in refused if "error=record_missing" not in line] == []
 
 

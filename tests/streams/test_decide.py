@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from streams.absorb import Absorber
 from streams.decide import NAME, DecideStage
+from streams.deciding.absorb import Absorber
 from streams.engine.records import Outgoing, Record
 from streams.errors import Misconfigured
 from streams.flows import record_workspace

@@ -11,8 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streams import topics
-from streams.absorb import Absorber
 from streams.decide import DecideStage, _topic_of
+from streams.deciding.absorb import Absorber
+from streams.deciding.memory import DECIDE_TABLES
+from streams.deciding.skips import Skip
 from streams.errors import (
     DovetailError,
     Misconfigured,
@@ -24,14 +26,12 @@ from streams.flows.registry import FLOWS
 from streams.flows.shape import Reason
 from streams.formats import SkipReason, UnreadableReason
 from streams.guard import DeadLetterLimit, Guard
-from streams.memory import DECIDE_TABLES
 from streams.messages.audit import AuditEvent
 from streams.messages.commands import DYNAMICS_COMMANDS, ECM_COMMANDS, AnyCommand
 from streams.messages.facts import FACTS, ColumnsWanted, Fact
 from streams.messages.outcomes import OUTCOMES, AnyOutcome
 from streams.metrics import Metrics
 from streams.ports import DynamicsGateway, EcmGateway
-from streams.skips import Skip
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
 from tables.registry import TableRegistry

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
+from streams.deciding.memory import FLOW_STEPS, TIMERS
 from streams.engine.records import Outgoing
-from streams.memory import FLOW_STEPS, TIMERS
 from streams.messages.facts import FACTS
 from streams.metrics import Metrics
 from streams.timekeeper import Timekeeper

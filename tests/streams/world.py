@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from streams.absorb import Absorber
 from streams.decide import DecideStage
+from streams.deciding.absorb import Absorber
+from streams.deciding.memory import TIMERS
 from streams.engine.records import Outgoing, Record
 from streams.guard import DeadLetterLimit, Guard
-from streams.memory import TIMERS
 from streams.messages.facts import Fact
 from streams.metrics import Metrics
-from streams.patience import Breaker, Limiter
 from streams.rules import RuleBook
 from streams.timekeeper import Timekeeper
 from streams.topics import CHANGES, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
-from streams.writing import Patience
+from streams.writers.patience import Breaker, Limiter
+from streams.writers.writing import Patience
 from tables.wakes import parse_timer
 from tests.fakes.gateways import FakeDynamics, FakeEcm
 from tests.streams.rulebook import BOOK

@@ -36,10 +36,10 @@ from streams.guard import DeadLetterLimit, Guard
 from streams.messages.commands import SetRecordColumns
 from streams.messages.outcomes import OUTCOMES, AnyOutcome, RecordColumnsSet, WriteRefused
 from streams.metrics import Metrics
-from streams.patience import Backoff, Breaker, Limiter, SystemClock
 from streams.topics import DYNAMICS_COMMANDS
 from streams.write_dynamics import DynamicsWriter
-from streams.writing import Patience
+from streams.writers.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.writers.writing import Patience
 from tables.keys import RecordRef, command_id, digest
 from tests.clients.dynamics.stage import APP, CATALOGUE, Dynamics
 from tests.streams.world import DictRows

@@ -24,10 +24,10 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.metrics import Metrics
-from streams.patience import Backoff, Breaker, Limiter, SystemClock
 from streams.topics import ECM_COMMANDS
 from streams.write_ecm import EcmWriter
-from streams.writing import Patience
+from streams.writers.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.writers.writing import Patience
 from tables.keys import RecordRef, command_id, digest
 from tests.clients.test_against_simulators import Ecm, account, content_server
 from tests.streams.world import DictRows

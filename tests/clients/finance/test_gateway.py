@@ -40,10 +40,10 @@ from streams.guard import DeadLetterLimit, Guard
 from streams.messages.commands import ReadRecord, SetRecordColumns
 from streams.messages.outcomes import OUTCOMES, RecordColumnsSet, RecordRead, WriteRefused
 from streams.metrics import Metrics
-from streams.patience import Backoff, Breaker, Limiter, SystemClock
 from streams.topics import DYNAMICS_COMMANDS
 from streams.write_dynamics import DynamicsWriter
-from streams.writing import Patience
+from streams.writers.patience import Backoff, Breaker, Limiter, SystemClock
+from streams.writers.writing import Patience
 from tables.keys import RecordRef, command_id, digest, natural_id
 from tests.clients.conversation import Observed
 from tests.fakes.gateways import FakeDynamics

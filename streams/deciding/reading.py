@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.memory import Memory
+from streams.deciding.memory import Memory
 from streams.messages.commands import ReadRecord
 from streams.messages.facts import TimeReached
 from tables.keys import RecordRef, command_id, digest

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.patience import Backoff, Breaker, Limiter
+from streams.writers.patience import Backoff, Breaker, Limiter
 from tests.streams.virtual_clock import VirtualClock
 
 

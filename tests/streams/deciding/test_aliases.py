@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.aliases import MOST_HELD, decide_alias, introduced
-from streams.memory import Memory
+from streams.deciding.aliases import MOST_HELD, decide_alias, introduced
+from streams.deciding.memory import Memory
 from streams.messages.facts import AliasKnown, Operation, Origin, RecordChange
 from tables.aliases import AliasRow
 from tables.keys import RecordRef

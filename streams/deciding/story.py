@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from streams.absorb import Absorbed
-from streams.aliases import Aliased
+from streams.deciding.absorb import Absorbed
+from streams.deciding.aliases import Aliased
+from streams.deciding.owners import Owned
 from streams.flows.shape import Cause, Note, NoteKind
 from streams.messages.audit import AuditEvent, AuditLine
 from streams.messages.commands import AnyCommand
@@ -21,7 +22,6 @@ from streams.messages.facts import (
     WorkspaceOwned,
 )
 from streams.messages.outcomes import Outcome, WorkspaceEnsured, WriteRefused
-from streams.owners import Owned
 from tables.keys import RecordRef
 
 _VERBS = {

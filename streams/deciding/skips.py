@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from streams.memory import Memory
+from streams.deciding.memory import Memory
 from streams.messages.facts import Operation, RecordChange
 from tables.records import Stamp
 

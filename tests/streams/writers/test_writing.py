@@ -33,12 +33,12 @@ from streams.messages.outcomes import (
     WriteRefused,
 )
 from streams.metrics import Metrics
-from streams.patience import Backoff, Breaker, Limiter
 from streams.topics import DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS
 from streams.topics import OUTCOMES as OUTCOMES_TOPIC
 from streams.write_dynamics import DynamicsWriter
 from streams.write_ecm import EcmWriter
-from streams.writing import Patience
+from streams.writers.patience import Backoff, Breaker, Limiter
+from streams.writers.writing import Patience
 from tables.keys import RecordRef, command_id, digest
 from tests.fakes.gateways import FakeDynamics, FakeEcm, FakeWorkspace
 from tests.streams.samples import ref

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.happenings import remembered, workflow_id
-from streams.memory import Memory
+from streams.deciding.happenings import remembered, workflow_id
+from streams.deciding.memory import Memory
 from streams.messages.facts import Document, EcmEvent, WorkspaceEvent
 from tables.approvals import KINDS as WORKFLOW_KINDS
 from tables.evidence import KINDS as ITEM_KINDS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streams.explain import Condition, Explanation, explain
+from streams.deciding.explain import Condition, Explanation, explain
+from streams.deciding.memory import Memory
 from streams.flows.shape import Reason
-from streams.memory import Memory
 from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
 from tables.keys import RecordRef
 from tests.streams.rulebook import BOOK

@@ -31,8 +31,8 @@ from streams.messages.commands import AnyCommand
 from streams.messages.outcomes import AnyOutcome, WriteRefused
 from streams.metrics import Metrics
 from streams.own_messages import read_own
-from streams.patience import Backoff, Breaker, Clock, Limiter
 from streams.topics import OUTCOMES
+from streams.writers.patience import Backoff, Breaker, Clock, Limiter
 from tables.ledgers import LedgerRow
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streams.catalogue import ColumnValue
-from streams.memory import Memory
+from streams.deciding.memory import Memory
 from streams.messages.facts import DocumentTold, EcmEvent, EventsKnown, WorkspaceEvent
 from streams.rules import RuleBook
 from tables import approvals, evidence

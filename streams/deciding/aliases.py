@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.memory import Memory
+from streams.deciding.memory import Memory
 from streams.messages.facts import FACTS, AliasKnown, Operation, RecordChange
 from tables.aliases import AliasRow
 from tables.keys import RecordRef

@@ -9,10 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streams.aliases import introduced
+from streams.deciding.aliases import introduced
+from streams.deciding.happenings import remembered, with_past
+from streams.deciding.memory import Memory
+from streams.deciding.processes import is_partial, moves
+from streams.deciding.reading import done_before, read, reads_open, under_way, was_absent
+from streams.deciding.skips import Ourselves, Skip, left_aside
+from streams.deciding.telling import (
+    answer_with_events,
+    answers_with_columns,
+    answers_with_workspace,
+    learnt,
+    news_for_askers,
+    news_for_listeners,
+    news_of_absence,
+    news_of_removal,
+)
 from streams.flows.shape import Cause
-from streams.happenings import remembered, with_past
-from streams.memory import Memory
 from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     ColumnsKnown,
@@ -41,20 +54,7 @@ from streams.messages.outcomes import (
     WorkspaceEnsured,
     WriteRefused,
 )
-from streams.processes import is_partial, moves
-from streams.reading import done_before, read, reads_open, under_way, was_absent
 from streams.rules import RuleBook
-from streams.skips import Ourselves, Skip, left_aside
-from streams.telling import (
-    answer_with_events,
-    answers_with_columns,
-    answers_with_workspace,
-    learnt,
-    news_for_askers,
-    news_for_listeners,
-    news_of_absence,
-    news_of_removal,
-)
 from tables.flow_steps import Refusal
 from tables.records import Stamp
 from tables.stages import Move

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.absorb import Absorbed, Absorber
 from streams.catalogue import ColumnValue
+from streams.deciding.absorb import Absorbed, Absorber
+from streams.deciding.memory import Memory
+from streams.deciding.reading import UPKEEP
+from streams.deciding.skips import Skip
 from streams.flows.shape import Cause
-from streams.memory import Memory
 from streams.messages.commands import ReadRecord
 from streams.messages.facts import (
     BusinessObject,
@@ -37,8 +39,6 @@ from streams.messages.outcomes import (
     WorkspaceEnsured,
     WriteRefused,
 )
-from streams.reading import UPKEEP
-from streams.skips import Skip
 from tables.echoes import EchoesRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from streams.catalogue import ColumnValue
-from streams.memory import Memory
+from streams.deciding.memory import Memory
+from streams.deciding.reading import was_absent
 from streams.messages.facts import (
     ColumnsKnown,
     EventsKnown,
@@ -15,7 +16,6 @@ from streams.messages.facts import (
     WorkspaceEvent,
     WorkspaceKnown,
 )
-from streams.reading import was_absent
 from streams.rules import RuleBook
 from tables.keys import RecordRef
 from tables.neighbours import Interest, NeighboursRow

@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.deciding.owners import Owned, decide_owner
 from streams.messages.facts import EcmEvent, WorkspaceOwned
-from streams.owners import Owned, decide_owner
 from tables.workspace_owners import OwnerRow
 from tests.streams.rulebook import BOOK, CONTRACT_RULE
 from tests.streams.samples import event, ref

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from streams.absorb import Absorbed, Absorber
+from streams.deciding.absorb import Absorbed, Absorber
+from streams.deciding.memory import Memory
+from streams.deciding.skips import Skip
 from streams.flows.shape import Cause
-from streams.memory import Memory
 from streams.messages.facts import Document, EventsKnown, EventsWanted, WorkspaceEvent
 from streams.messages.outcomes import RecordRead
-from streams.skips import Skip
 from tables.neighbours import Interest
 from tables.records import Stamp
 from tests.streams.rulebook import BOOK

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.deciding.memory import Memory
 from streams.flows.conditions import context, holds
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Flow, Reason
-from streams.memory import Memory
 from streams.messages.facts import TimeReached
 from streams.rules import Expression, RecordRule, RuleBook, TableRule, Trail
 from tables.flow_steps import Step
