@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from app.demo.erp import Told
 from app.demo.truth import Truth
 from app.sandbox.events import cloudevents, damage, debezium, ecm, rec, relays, synapse, web_api
 from app.sandbox.events.change import Encoded, Named, RowEvent
@@ -19,6 +20,8 @@ ECM_TOPIC = "opentext.ecm.events.v1"
 UNREADABLE_SHARE = 0.02
 _REPEATED_SHARE = 0.06
 _FORMATS = ("rec", "rec", "rec", "synapse", "debezium", "web_api", "cloudevents")
+#: What the sources of finance and operations send.
+_FINANCE = {"lake": "f&o synapse", "data": "f&o data", "business": "f&o business"}
 #: No format may rely on the topic's name here: all tables share one topic.
 _IN_BODY, _IN_HEADER = Named("body"), Named("header")
 _CONTACT = Table("contact", "contacts", "contactid", {"fullname": Column(ColumnKind.TEXT)})
@@ -52,9 +55,16 @@ class Playwright:
     """Turns the truth into a history; the seed decides who sends what how, and in what order."""
 
     def __init__(
-        self, truth: Truth, workspaces: dict[str, int], seed: int, partitions: int
+        self,
+        truth: Truth,
+        workspaces: dict[str, int],
+        seed: int,
+        partitions: int,
+        erp: Sequence[Told] = (),
     ) -> None:
+        """``erp``: what the sources of finance and operations tell of the same truth."""
         self._truth = truth
+        self._erp = erp
         self._workspaces = workspaces
         self._chance = random.Random(seed)
         self._partitions = partitions
@@ -65,6 +75,7 @@ class Playwright:
             *self._changes(),
             *self._ecm_events(),
             *self._other_tables(),
+            *self._finance(),
         ]
         repeated = self._chance.sample(readable, int(len(readable) * _REPEATED_SHARE))
         everything = [*readable, *map(self._moved, repeated)]
@@ -77,7 +88,8 @@ class Playwright:
     # -- changes of Dynamics -------------------------------------------------------------------
 
     def _changes(self) -> list[Played]:
-        lives = [*self._truth.lives, *self._truth.processes.values()]
+        dataverse = (life for life in self._truth.lives if not life.in_finance)
+        lives = [*dataverse, *self._truth.processes.values()]
         return [
             self._played(CHANGES_TOPIC, event.at_ms, encoded, name, life.key)
             for life in lives
@@ -139,6 +151,12 @@ class Playwright:
             (relays.double_encoded, relays.in_key, relays.content_data, relays.with_bom)
         )
         return relay(message)
+
+    def _finance(self) -> list[Played]:
+        return [
+            self._played(CHANGES_TOPIC, t.at_ms, t.encoded, _FINANCE[t.source], t.record)
+            for t in self._erp
+        ]
 
     def _other_tables(self) -> list[Played]:
         """Changes of a table that no rule declares: skipped, and counted."""

@@ -6,12 +6,17 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
+from app.demo.erp import row_of
 from app.demo.oracle import Expectation, Expected, ExpectedFolder, Kept
+from app.demo.stage import OUR_FINANCE_USER
+from app.demo.truth import Life
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server.views import WorkspaceView
 from app.sandbox.dataverse import DataverseSimulator
+from app.sandbox.finance import FinanceSimulator
 
 ByObject = Mapping[tuple[str, str], WorkspaceView]
 
@@ -46,11 +51,16 @@ def judge(
     expected: Sequence[Expectation],
     content_server: ContentServerSimulator,
     dataverse: DataverseSimulator,
+    finance: FinanceSimulator,
 ) -> Judgement:
     """Compare each record; and count each business object's workspaces."""
     workspaces = content_server.workspaces()
     by_object = {(bo.bo_type, bo.bo_id): w for w in workspaces for bo in w.business_objects}
-    verdicts = [_verdict(one, by_object, content_server, dataverse) for one in expected]
+    verdicts = []
+    for one in expected:
+        columns = _columns(one.life, dataverse, finance)
+        verdicts.append(_verdict(one, by_object, content_server, columns))
+        verdicts[-1].differences += _written_differences(one, finance)
     known = {w.business_object for one in expected for w in one.workspaces.values()}
     return Judgement(verdicts, list(_surplus(workspaces, known)))
 
@@ -72,17 +82,15 @@ def _verdict(
     expectation: Expectation,
     by_object: ByObject,
     content_server: ContentServerSimulator,
-    dataverse: DataverseSimulator,
+    columns: Mapping[str, Any] | None,
 ) -> Verdict:
-    life = expectation.life
-    row = dataverse.row(life.table, life.id)
-    verdict = Verdict(expectation, columns=dict(row.values) if row else {})
+    verdict = Verdict(expectation, columns=columns or {})
     for flow, wanted in expectation.workspaces.items():
         found = verdict.found[flow] = by_object.get(wanted.business_object)
         verdict.differences += _differences(wanted, found, by_object)
         if found is not None and wanted.exact:
             verdict.differences += _governance_differences(wanted, found, content_server)
-        if row is not None and wanted.link:
+        if columns is not None and wanted.link:
             verdict.differences += _link_differences(found, verdict.columns, wanted.link)
     for folder in expectation.folders:
         verdict.differences += _folder_differences(folder, by_object, verdict.columns)
@@ -91,6 +99,32 @@ def _verdict(
         if shown != value:
             verdict.differences.append(f"{column} is {shown!r}, not {value!r}")
     return verdict
+
+
+def _columns(
+    life: Life, dataverse: DataverseSimulator, finance: FinanceSimulator
+) -> dict[str, Any] | None:
+    """What the record shows, by column in lower case; None when it is deleted."""
+    if life.in_finance:
+        found = row_of(finance, life)
+        return {name.lower(): value for name, value in found.values.items()} if found else None
+    row = dataverse.row(life.table, life.id)
+    return dict(row.values) if row else None
+
+
+def _written_differences(one: Expectation, finance: FinanceSimulator) -> Iterator[str]:
+    """What Dovetail wrote in turn; the same once more is what a crash may leave."""
+    found = row_of(finance, one.life) if one.written else None
+    for name, wanted in one.written.items():
+        mine = (c for c in finance.changes if c.user == OUR_FINANCE_USER)
+        values = [
+            c.row.values[name]
+            for c in mine
+            if found and c.row.recid == found.recid and name in c.changed
+        ]
+        shown = tuple(value for value, _ in groupby(values))
+        if shown != wanted:
+            yield f"{name} was written as {shown}, not {wanted}"
 
 
 def _differences(

@@ -69,7 +69,7 @@ class Expected:
     state: str
     exact: bool = True
     foreign: bool = False
-    name: str = ""
+    name: str | Either = ""
     owner: str | None = None
     parents: set[tuple[str, str]] = field(default_factory=set)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -103,6 +103,8 @@ class Expectation:
     workspaces: dict[str, Expected] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
     folders: list[ExpectedFolder] = field(default_factory=list)
+    #: What Dovetail has to have written into a column in turn, of a row of finance and operations.
+    written: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def owners(truth: Truth) -> Mapping[str, str]:

@@ -6,18 +6,22 @@ import asyncio
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from app.demo import erp
 from app.demo.history import Played
 from app.demo.stage import Stage
 from app.demo.truth import STAGES, Later, Life, Row, Truth, stage_id
 from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.dataverse import Reference
 from app.sandbox.dataverse.push import ServiceEndpoint, Steps
+from app.sandbox.events.outbox import Outbox
+from app.sandbox.finance import BusinessEvents, DataEvents
 from streams.catalogue import Catalogue, ColumnKind, ColumnValue, Table
 from streams.messages.dead_letters import Failure, original_headers
 from streams.topics import CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
@@ -48,7 +52,7 @@ def seed_dataverse(stage: Stage, truth: Truth, catalogue: Catalogue) -> None:
     for index, name in enumerate(STAGES):
         row = {"stagename": name, "stagecategory": index}
         stage.dataverse.seed("processstage", row, row_id=stage_id(index))
-    lives = [life for life in truth.lives if not life.deleted]
+    lives = [life for life in truth.lives if not life.deleted and not life.in_finance]
     # A row that points to another comes after it, as in a real import.
     for life in lives:
         stage.dataverse.seed(life.table, {}, row_id=life.id, at=_moment(life))
@@ -65,13 +69,17 @@ def do_later(stage: Stage, truth: Truth, catalogue: Catalogue) -> int:
     """What people do in Dynamics while everything runs; returns how much, and notes when."""
     done = 0
     for later in truth.later:
-        if not later.life.deleted:
-            table = catalogue.tables[later.life.table]
-            at = dt.datetime.now(dt.UTC).replace(microsecond=0)
-            changes = {**later.changes, **_filed(stage, later)}
+        if later.life.deleted:
+            continue
+        table = catalogue.tables[later.life.table]
+        at = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        changes = {**later.changes, **_filed(stage, later)}
+        if later.life.in_finance:
+            erp.change(stage.finance, later.life, changes)
+        else:
             stage.dataverse.change(table.name, later.life.id, _values(table, changes), at=at)
-            later.at_ms = int(at.timestamp() * 1000)
-            done += 1
+        later.at_ms = int(at.timestamp() * 1000)
+        done += 1
     return done
 
 
@@ -126,7 +134,7 @@ def file_papers(stage: Stage, truth: Truth) -> None:
         if paper.home not in homes:
             kind, named, row_id = paper.home
             made = content_server.create_workspace(
-                kind, f"Early {kind} {row_id[:8]}", business_object=("D365", named, row_id)
+                kind, f"Early {kind} {row_id}", business_object=("D365", named, row_id)
             )
             homes[paper.home] = made.id
         name = f"{number} {paper.name}"
@@ -144,6 +152,21 @@ def webhook(stage: Stage) -> EcmRelay:
     """What tells Kafka of workflows and documents, which no history can know before they are."""
     topic, subjects = stage.names.ecm_events, ("workflow", "document")
     return EcmRelay(stage.content_server, stage.bootstrap, topic, subjects=subjects)
+
+
+@asynccontextmanager
+async def finance_events(stage: Stage) -> AsyncIterator[Outbox]:
+    """Tell Kafka of each write to finance and operations from now on, ours included."""
+    async with Outbox(stage.bootstrap, stage.names.changes) as outbox:
+        ends = [
+            stage.finance.on_change(DataEvents(outbox.put)),
+            stage.finance.on_change(BusinessEvents(outbox.put, stage.finance.state)),
+        ]
+        try:
+            yield outbox
+        finally:
+            for end in ends:
+                end()
 
 
 async def produce(producer: AIOKafkaProducer, messages: Iterable[Played], told: Told) -> None:

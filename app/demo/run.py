@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from app.demo import play
+from app.demo import erp, play
 from app.demo.acts import expectations, written
 from app.demo.approvers import Approvers
 from app.demo.bad_day import BadDay, bad_day_on, told
@@ -29,8 +29,10 @@ from app.demo.stage import Stage, stage
 from app.demo.truth import Person, Truth
 from app.rule_files.loading import load_rules
 from app.sandbox.entra.clients import EntraClient
-from app.settings.fields import RULES_DIRECTORY
+from app.settings.fields import FINANCE_RULES_DIRECTORY, RULES_DIRECTORY
 
+#: The shipped rules, and those that a company with finance and operations adds.
+RULES = (RULES_DIRECTORY, FINANCE_RULES_DIRECTORY)
 _LIMIT_SECONDS = 240.0
 _LIVE_CHANGES = 40
 _HOURS_AGO = 3
@@ -72,7 +74,7 @@ async def _run(console: Console, folder: Path, plan: Plan) -> int:
     _cancel_at_sigterm()
     started = time.monotonic()
     console.print("[bold]Dovetail demo[/bold]: embedded broker, simulated systems, one worker")
-    async with stage(folder) as here:
+    async with stage(folder, rules=RULES) as here:
         demo = Demo(here, console, plan.seed)
         async with demo.clients():
             await demo.prepare()
@@ -105,7 +107,7 @@ class Demo:
     def __init__(self, here: Stage, console: Console, seed: int) -> None:
         self.here = here
         self.console = console
-        self.book = load_rules(RULES_DIRECTORY)
+        self.book = load_rules(*RULES)
         self.truth = self._truth(seed)
         self.seed = seed
         self.history = History()
@@ -147,6 +149,8 @@ class Demo:
         play.file_papers(self.here, self.truth)
         self.endpoint = play.service_endpoint(self.here, self.book.catalogue)
         await self.listening.enter_async_context(self.endpoint)
+        told = erp.live(self.here.finance, self.truth)
+        self.outbox = await self.listening.enter_async_context(play.finance_events(self.here))
         for listener in (
             play.webhook(self.here),
             Approvers(self.here.content_server, self.truth),
@@ -154,7 +158,7 @@ class Demo:
             await self.listening.enter_async_context(listener)
         early = play.early_workspaces(self.here, self.truth)
         partitions = self.here.names.partitions
-        self.history = Playwright(self.truth, early, self.seed, partitions).write()
+        self.history = Playwright(self.truth, early, self.seed, partitions, told).write()
         records = len(self.truth.lives)
         self.console.print(
             f"history: {records} records, {len(self.history.messages)} messages, "
@@ -219,10 +223,15 @@ class Demo:
 
     async def conclude(self) -> tuple[Judgement, Figures]:
         """Judge, then measure a few live changes."""
-        judgement = judge(expectations(self.truth), self.here.content_server, self.here.dataverse)
+        judgement = judge(
+            expectations(self.truth),
+            self.here.content_server,
+            self.here.dataverse,
+            self.here.finance,
+        )
         _, errors = await play.dead_letters(self.here)
         counters = await self.here.worker.counters()
-        echoes = self.endpoint.sent
+        echoes = self.endpoint.sent + self.outbox.sent
         latencies: list[float] = []
         if judgement.agrees:
             latencies = await play.live_latencies(self.here, self.truth, _LIVE_CHANGES)

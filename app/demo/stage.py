@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +21,12 @@ from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.finance import FinanceSimulator
 from app.sandbox.kafka import EmbeddedBroker
+from app.settings.fields import RULES_DIRECTORY
 
 TENANT = "contoso"
 CLIENT_ID = "5d0f3c1e-8a4b-4c39-9d5e-6a1b2c3d4e5f"
+#: Whose writes in finance and operations are Dovetail's.
+OUR_FINANCE_USER = "dovetail"
 _STOP_SECONDS = 10.0
 
 
@@ -150,11 +153,16 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, bootstrap: str | None = None, names: Names | None = None
+    folder: Path,
+    *,
+    bootstrap: str | None = None,
+    names: Names | None = None,
+    rules: Sequence[Path] = (RULES_DIRECTORY,),
 ) -> AsyncIterator[Stage]:
     """Start everything but the worker; nothing is left behind at the end.
 
-    ``bootstrap`` is the address of a broker that runs already, instead of an embedded one.
+    ``bootstrap`` is the address of a broker that runs already, instead of an embedded one;
+    ``rules`` are the folders of the worker's rules.
     """
     async with AsyncExitStack() as stack:
         secret = secrets.token_urlsafe(24)
@@ -166,7 +174,7 @@ async def stage(
             DataverseSimulator(entra, application_users={CLIENT_ID: "Dovetail"})
         )
         finance = await stack.enter_async_context(
-            FinanceSimulator(entra, application_users={CLIENT_ID: "dovetail"})
+            FinanceSimulator(entra, application_users={CLIENT_ID: OUR_FINANCE_USER})
         )
         content_server = await stack.enter_async_context(ContentServerSimulator())
         port = free_port()
@@ -183,11 +191,11 @@ async def stage(
             content_server,
             worker,
         )
-        worker.environment = _environment(ready, secret, port)
+        worker.environment = _environment(ready, secret, port, rules)
         yield ready
 
 
-def _environment(stage: Stage, secret: str, port: int) -> dict[str, str]:
+def _environment(stage: Stage, secret: str, port: int, rules: Sequence[Path]) -> dict[str, str]:
     """The worker's settings: what a person would set to point it at these systems."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DOVETAIL_")}
     service = stage.content_server.client
@@ -199,6 +207,7 @@ def _environment(stage: Stage, secret: str, port: int) -> dict[str, str]:
         "ECM_EVENT_TOPICS": stage.names.ecm_events,
         "PARTITIONS": str(stage.names.partitions),
         "REPLICATION_FACTOR": "1",
+        "RULES_DIRECTORY": ",".join(map(str, rules)),
         "DATA_DIRECTORY": str(stage.folder / "tables"),
         "HTTP_PORT": str(port),
         "DATAVERSE_URL": stage.dataverse.url,

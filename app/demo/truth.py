@@ -42,6 +42,11 @@ class Life:
         return f"{self.table}:{self.id}"
 
     @property
+    def in_finance(self) -> bool:
+        """Whether it is a row of finance and operations, rather than of Dataverse."""
+        return self.events[0].table.finance is not None
+
+    @property
     def row(self) -> Row:
         """The row at the end (of a deleted record: before that)."""
         return dict(self.events[-1].row)
@@ -91,6 +96,8 @@ class Truth:
     told: dict[str, list[EcmHappening]] = field(default_factory=dict)
     #: Documents, by what we call them until Extended ECM gives them a number.
     papers: dict[int, Paper] = field(default_factory=dict)
+    #: What tells of a row of finance and operations (app/demo/erp.py), by its key.
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     early: set[str] = field(default_factory=set)  # contracts whose workspace was there before
     #: What approvers do and say, by the title of the workflow; without it they leave it open.
     decisions: dict[str, tuple[str, str]] = field(default_factory=dict)

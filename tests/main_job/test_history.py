@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from app.demo import play
+from app.demo import erp, play
 from app.demo.acts import expectations, written
 from app.demo.approvers import Approvers
 from app.demo.bad_day import bad_day_on
 from app.demo.history import CHANGES_TOPIC, History, Played, Playwright
 from app.demo.judge import judge
 from app.demo.pen import Pen, Size
-from app.demo.run import GRACE_SECONDS
+from app.demo.run import GRACE_SECONDS, RULES
 from app.demo.truth import Person, Truth
 from app.sandbox.choice import System
-from app.sandbox.entra import EntraClient
+from app.sandbox.entra import EntraClient, EntraSimulator
+from app.sandbox.finance import FinanceSimulator
 from tests.main_job.scene import BOOK, Scene
 
 pytestmark = pytest.mark.broker
@@ -57,7 +58,9 @@ class Drama:
 
     def assert_as_the_oracle_says(self) -> None:
         scene = self.scene
-        found = judge(expectations(self.truth), scene.content_server, scene.dataverse)
+        found = judge(
+            expectations(self.truth), scene.content_server, scene.dataverse, scene.here.finance
+        )
         wrong = [(v.expectation.life.title, v.differences) for v in found.wrong]
         assert (wrong, found.surplus) == ([], [])
         scene.assert_no_second_workspace()
@@ -73,6 +76,7 @@ class Drama:
 @asynccontextmanager
 async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
     """Both systems as they are after the history, which nobody has told yet."""
+    scene.set(RULES_DIRECTORY=",".join(map(str, RULES)))
     here, names = scene.here, scene.here.names
     people = tuple(
         Person(EntraClient(user.login).principal_id, user.login, user.business_email)
@@ -82,13 +86,15 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
     start_ms = (int(time.time()) - 3 * HOUR_SECONDS) * 1000
     truth = written(Pen(BOOK.catalogue, people, SEED, start_ms, SMALL))
     play.seed_dataverse(here, truth, BOOK.catalogue)
+    told = erp.live(here.finance, truth)
     play.file_papers(here, truth)
     early = play.early_workspaces(here, truth)
-    history = Playwright(truth, early, SEED, names.partitions).write()
+    history = Playwright(truth, early, SEED, names.partitions, told).write()
     own = {CHANGES_TOPIC: names.changes}
     messages = [replace(m, topic=own.get(m.topic, names.ecm_events)) for m in history.messages]
     async with (
         play.service_endpoint(here, BOOK.catalogue),
+        play.finance_events(here),
         play.webhook(here),
         Approvers(here.content_server, truth),
     ):
@@ -98,12 +104,13 @@ async def drama_on(scene: Scene) -> AsyncIterator[Drama]:
 def test_the_small_history_has_all_that_the_demos_has() -> None:
     people = (Person(EntraClient("ann").principal_id, "ann", "ann@contoso.example"),)
     truth = written(Pen(BOOK.catalogue, people, SEED, HOUR_SECONDS * 1000, SMALL))
-    history = Playwright(truth, {}, SEED, 3).write()
+    finance = FinanceSimulator(EntraSimulator("contoso", []), application_users={})
+    history = Playwright(truth, {}, SEED, 3, erp.live(finance, truth)).write()
     told = {h.event for happenings in truth.told.values() for h in happenings}
     there = {
         "30 records": len(truth.lives) >= 30,
         "300 messages": len(history.messages) >= 300,
-        "all formats": len(history.formats) == 7,
+        "all formats": len(history.formats) == 10,
         "unreadable messages": len(history.unreadable) > 5,
         "deletes of each kind": {"account", "opportunity", "incident"}
         <= {life.table for life in truth.lives if life.deleted},
@@ -115,6 +122,8 @@ def test_the_small_history_has_all_that_the_demos_has() -> None:
         "strays": bool(truth.strays),
         "evidence": "document.approved" in told,
         "onboardings": any(a.row.get("new_onboardingstatus") for a in truth.of("account")),
+        "a hold of the ERP for each reason": {"No", "Payment"}
+        <= {vendor.row["OnHoldStatus"] for vendor in truth.of("finance_vendor")},
         "vendors": any(a.row.get("customertypecode") for a in truth.of("account")),
     }
     assert [name for name, is_there in there.items() if not is_there] == []
@@ -200,6 +209,7 @@ def _state(scene: Scene) -> tuple[Any, ...]:
     asked = [r for r in requests if not any(path in r.path for path in signing_in)]
     return (
         scene.dataverse.version,
+        scene.here.finance.state.version,
         [(r.method, r.path) for r in asked if r.method != "GET"],
         scene.content_server.workspaces(),
     )

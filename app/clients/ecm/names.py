@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tables.keys import is_natural
+
 #: reference/extended-ecm.md 0
 LONGEST_NAME = 248
 _SHORT_ID = 8
@@ -25,12 +27,16 @@ def names_to_try(name: str, object_id: str) -> Iterator[str]:
 
     >>> list(names_to_try("Acme", "0a3f6f52-7c1b-4e0e-9d5c-0123456789ab"))[1]
     'Acme (0a3f6f52)'
+    >>> list(names_to_try("Invoice 7", "usmf~v-001~7"))[1:]
+    ['Invoice 7 (usmf~v-001~7)']
     """
     plain = clean_name(name, object_id)
     yield plain
     # Servers give ids back in either case.
     safe_id = clean_name(object_id, "0").lower()
-    for suffix in dict.fromkeys((safe_id[:_SHORT_ID], safe_id)):
+    # The beginning of a guid tells two apart; that of a company and key does not.
+    first = safe_id if is_natural(object_id.lower()) else safe_id[:_SHORT_ID]
+    for suffix in dict.fromkeys((first, safe_id)):
         yield f"{plain[: LONGEST_NAME - len(suffix) - 3].rstrip()} ({suffix})"
 
 

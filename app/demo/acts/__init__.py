@@ -1,9 +1,10 @@
-"""The acts of the demo: one for each flow, with what happens, what has to come of it, and how it is
-shown at the end."""
+"""The acts of the demo, one for each flow and one for finance and operations: what happens, what
+has to come of it, and how it is shown at the end."""
 
 from app.demo.acts.act import Act
 from app.demo.acts.cases import CasesAct
 from app.demo.acts.contract import ContractAct
+from app.demo.acts.finance import FinanceAct
 from app.demo.acts.gates import GatesAct
 from app.demo.acts.projects import ProjectsAct
 from app.demo.acts.records import RecordsAct
@@ -24,6 +25,7 @@ ACTS: tuple[Act, ...] = (
     GatesAct(),
     VendorsAct(),
     RequestsAct(),
+    FinanceAct(),
 )
 
 

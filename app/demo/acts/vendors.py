@@ -11,7 +11,8 @@ from app.demo.oracle import SOMETHING, Expectation, Expected, owners, pair
 from app.demo.pen import Pen
 from app.demo.truth import Life, Row, Truth
 
-_NEEDED = (
+#: What a vendor has to bring; the ERP's own vendors, too.
+NEEDED = (
     Needed("Tax Form"),
     Needed("Bank Details"),
     Needed("Insurance Certificate", dated=True),
@@ -65,6 +66,7 @@ class VendorsAct(Act):
             type="Vendor",
             required=not life.deleted,
             exact=not life.deleted,
+            foreign=life.deleted,
             state="Deleted" if life.deleted else "Active",
             name=_name(life),
             owner=owners(truth)[pair(life.row["ownerid"])[1]] if account else None,
@@ -98,7 +100,7 @@ class VendorsAct(Act):
 def _happens(pen: Pen, life: Life, business_object: str, number: int) -> None:
     """Papers come in; the approvers know what they will say; some change their bank."""
     fate, says, bank = _STORIES[number % len(_STORIES)]
-    file(pen, life, business_object, _NEEDED, fate, home="Vendor")
+    file(pen, life, business_object, NEEDED, fate, home="Vendor")
     if says:
         pen.truth.decisions[_title(life)] = (says, f"{says}, after a look at the papers")
     if bank == "before":
@@ -148,9 +150,9 @@ def _told(truth: Truth, life: Life) -> list[Any]:
 
 def _lacking(truth: Truth, life: Life) -> list[str]:
     """What is missing; who refuses a vendor refuses the papers that came with the request."""
-    lacking = missing(_told(truth, life), _NEEDED)
+    lacking = missing(_told(truth, life), NEEDED)
     if not lacking and _says(truth, life) == "Reject" and not _is_blocked(life):
-        return [f"{needed.type} (rejected)" for needed in _NEEDED]
+        return [f"{needed.type} (rejected)" for needed in NEEDED]
     return lacking
 
 
@@ -172,7 +174,7 @@ def _status(truth: Truth, life: Life, lacking: list[str]) -> str:
 
 
 def _columns(truth: Truth, life: Life, lacking: list[str], status: str) -> dict[str, Any]:
-    asked = status != "Blocked" and not missing(_told(truth, life), _NEEDED)
+    asked = status != "Blocked" and not missing(_told(truth, life), NEEDED)
     decision, approver = _SAID.get(_says(truth, life) if asked else "", ("Pending", None))
     active = status == "Active"
     if life.table == "account":
@@ -184,7 +186,7 @@ def _columns(truth: Truth, life: Life, lacking: list[str], status: str) -> dict[
         **hold,
         "new_vendorstatus": status,
         "new_vendormissing": words(lacking),
-        "new_vendorprogress": f"{len(_NEEDED) - len(lacking)} of {len(_NEEDED)}",
+        "new_vendorprogress": f"{len(NEEDED) - len(lacking)} of {len(NEEDED)}",
         "new_vendordecision": decision,
         "new_vendorapprover": approver,
         "new_vendordecidedon": SOMETHING if approver else None,

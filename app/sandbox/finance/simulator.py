@@ -82,25 +82,45 @@ class FinanceSimulator:
         """``row("VendorsV2", VendorAccountNumber="V-1")``, in the default company unless said."""
         return self._store.find(SETS[entity_set], {COMPANY: self.company, **key}, None)
 
-    def seed(self, entity_set: str, values: Mapping[str, Any], *, user: str = SYSTEM_USER) -> Row:
-        """A row as if a user had created it; raises `Refusal` as the API does."""
+    def seed(
+        self,
+        entity_set: str,
+        values: Mapping[str, Any],
+        *,
+        user: str = SYSTEM_USER,
+        at: dt.datetime | None = None,
+    ) -> Row:
+        """A row as if a user had created it, then or now; raises `Refusal` as the API does."""
         entity = SETS[entity_set]
         given = {COMPANY: self.company, **values}
-        return self._store.create(entity, _checked(entity, given), user)
+        return self._store.create(entity, _checked(entity, given), user, at)
 
     def change(
-        self, entity_set: str, row: Row, values: Mapping[str, Any], *, user: str = SYSTEM_USER
+        self,
+        entity_set: str,
+        row: Row,
+        values: Mapping[str, Any],
+        *,
+        user: str = SYSTEM_USER,
+        at: dt.datetime | None = None,
     ) -> Row:
         """An update as if a user had made it, of read-only fields too."""
         entity = SETS[entity_set]
         present = self._store.state.tables[entity.table][row.recid]
-        return self._store.update(entity, present, _checked(entity, values), user)
+        return self._store.update(entity, present, _checked(entity, values), user, at)
 
-    def remove(self, entity_set: str, row: Row, *, user: str = SYSTEM_USER) -> None:
+    def remove(
+        self,
+        entity_set: str,
+        row: Row,
+        *,
+        user: str = SYSTEM_USER,
+        at: dt.datetime | None = None,
+    ) -> None:
         """A delete as if a user had made it."""
         entity = SETS[entity_set]
         present = self._store.state.tables[entity.table][row.recid]
-        self._store.delete(entity, present, user)
+        self._store.delete(entity, present, user, at)
 
     def held(self) -> dict[str, int]:
         """How many rows each entity set has, for a page of what is here."""

@@ -69,7 +69,10 @@ class Store:
                 return row
         return None
 
-    def create(self, entity: Entity, values: Mapping[str, Any], user: str) -> Row:
+    def create(
+        self, entity: Entity, values: Mapping[str, Any], user: str, at: dt.datetime | None = None
+    ) -> Row:
+        """Writes are as of ``at``, else of now."""
         whole = {name: values.get(name, f.empty) for name, f in entity.fields.items()}
         for name in entity.key:
             if whole[name] == entity.fields[name].empty:
@@ -79,25 +82,32 @@ class Store:
         row = Row(self.state.next_recid, self._next_version(), whole)
         self.state.next_recid += 1
         self._put(entity, row)
-        self._tell(Change(entity, "create", row, None, frozenset(values), user, self._now()))
+        self._tell(Change(entity, "create", row, None, frozenset(values), user, at or self._now()))
         return row
 
-    def update(self, entity: Entity, row: Row, values: Mapping[str, Any], user: str) -> Row:
+    def update(
+        self,
+        entity: Entity,
+        row: Row,
+        values: Mapping[str, Any],
+        user: str,
+        at: dt.datetime | None = None,
+    ) -> Row:
         changed = frozenset(n for n, value in values.items() if row.values[n] != value)
         if not changed:
             return row
         after = replace(row, version=self._next_version(), values={**row.values, **values})
         self._put(entity, after)
-        self._tell(Change(entity, "update", after, row, changed, user, self._now()))
+        self._tell(Change(entity, "update", after, row, changed, user, at or self._now()))
         return after
 
-    def delete(self, entity: Entity, row: Row, user: str) -> None:
+    def delete(self, entity: Entity, row: Row, user: str, at: dt.datetime | None = None) -> None:
         self._next_version()
         del self.state.tables[entity.table][row.recid]
         for (table, names), places in self._keys.items():
             if table == entity.table:
                 places.pop(_key_of(row, names), None)
-        self._tell(Change(entity, "delete", row, row, frozenset(), user, self._now()))
+        self._tell(Change(entity, "delete", row, row, frozenset(), user, at or self._now()))
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
         """Call ``callback`` with each committed change; call the result to end that."""
