@@ -1,5 +1,6 @@
 """Histories: facts in, and all that came of them, one JSON object a line.
 
+    {"book": "finance"}                        the rule book, where it is not the usual one
     {"given": {"key": ..., "columns": ...}}    a row that Dataverse holds
     {"told": <fact>}                           a fact on the changes topic
     {"wait": <seconds>}                        time passes
@@ -9,7 +10,7 @@
     {"workflow": <id>, ...}                    the workflows that were started
     {"dynamics": "<key>", "columns": ...}      what Dataverse holds at the end
 
-A person writes the first three kinds of line; ``regenerate.py`` adds the others.
+A person writes the first four kinds of line; ``regenerate.py`` adds the others.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from streams.engine.records import Outgoing
 from streams.messages.facts import FACTS
 from streams.topics import DYNAMICS_COMMANDS, ECM_COMMANDS
 from tests.fakes.gateways import FakeWorkspace
+from tests.streams.finance_rules import BOOK as FINANCE_BOOK
+from tests.streams.rulebook import BOOK
 from tests.streams.samples import START_MS
 from tests.streams.world import World
 
 Line = dict[str, Any]
 
 FOLDER = Path(__file__).parent
+_BOOKS = {"": BOOK, "finance": FINANCE_BOOK}
 _COMMANDS = (ECM_COMMANDS.name, DYNAMICS_COMMANDS.name)
 
 
@@ -48,11 +52,15 @@ def written(lines: Iterable[Line]) -> str:
 
 async def replay(lines: Iterable[Line]) -> list[Line]:
     """The whole history, from the lines that a person wrote."""
-    world = World()
+    lines = list(lines)
+    named = next((line["book"] for line in lines if "book" in line), "")
+    world = World(_BOOKS[named])
     world.dynamics.modified_ms = START_MS
     history: list[Line] = []
     for line in lines:
-        if "given" in line:
+        if "book" in line:
+            history.append(line)
+        elif "given" in line:
             world.dynamics.rows[line["given"]["key"]] = dict(line["given"]["columns"])
             history.append(line)
         elif "told" in line:
