@@ -66,13 +66,14 @@ class FinanceAct(Act):
         wanted = verdict.expectation.workspaces[self.flow]
         if found is None:
             return "none", "", "", "", ""
-        status, hold = columns.get("xecmstatus"), columns.get("onholdstatus")
+        status = columns.get("xecmstatus")
+        holds = verdict.expectation.written.get("OnHoldStatus") or (columns.get("onholdstatus"),)
         return (
             f"{found.name} [{wanted.state}]",
             ", ".join(self._sources.get(verdict.expectation.life.key, ())) or "nobody: read",
             ", ".join(sorted(kind.removeprefix("fno_") for kind, _ in wanted.parents)),
             str(columns.get("xecmdocuments") or ""),
-            f"{status}, on hold: {hold}" if status else "",
+            f"{status}, on hold: {', then '.join(map(str, holds))}" if status else "",
         )
 
 

@@ -85,7 +85,7 @@ class Entity:
 
 
 #: What a company adds to its entities by extension, for Dovetail to write.
-_ADDED = (
+ADDED = (
     Field("XecmWorkspaceId"),
     Field("XecmWorkspaceUrl"),
     Field("XecmDocuments", "number"),
@@ -95,7 +95,7 @@ _ADDED = (
 
 
 def _fields(*fields: Field) -> Mapping[str, Field]:
-    return {field.name: field for field in (Field(COMPANY), *fields, *_ADDED)}
+    return {field.name: field for field in (Field(COMPANY), *fields, *ADDED)}
 
 
 _VENDOR = _fields(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from app.sandbox.entra.tokens import TokenTrust
-from app.sandbox.events.finance_entities import COMPANY, SETS, Entity
+from app.sandbox.events.finance_entities import ADDED, COMPANY, SETS, Entity
 from app.sandbox.faults import Faults
 from app.sandbox.finance.api import DATA_PATH, Api, Asked
 from app.sandbox.finance.front import SERVICE_ERRORS, Front
@@ -143,8 +143,10 @@ class FinanceSimulator:
 
     def _race(self, asked: Asked, entity: Entity, row: Row) -> None:
         if self.faults.take("etag_race", asked.method, f"{DATA_PATH}{asked.path}"):
-            free = (f.name for f in entity.fields.values() if f.name not in entity.key)
-            name = next(name for name in free if entity.fields[name].kind == "text")
+            kept = {*entity.key, *(field.name for field in ADDED)}
+            free = [f.name for f in entity.fields.values() if f.name not in kept]
+            # The last: a reference or a currency, which names nobody.
+            name = [name for name in free if entity.fields[name].kind == "text"][-1]
             text = f"{row.values[name]}*"
             self._store.update(entity, row, {name: text}, SYSTEM_USER)
 

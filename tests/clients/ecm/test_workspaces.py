@@ -420,3 +420,4 @@ def test_a_suffix_fits_into_the_longest_name() -> None:
         assert len(name) <= LONGEST_NAME
     assert len(set(names_to_try("x" * 300, GUID))) == 3
     assert list(names_to_try("A", "7")) == ["A", "A (7)"]
+    assert list(names_to_try("A", "usmf~v-1~7")) == ["A", "A (usmf~v-1~7)"]
