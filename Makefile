@@ -30,7 +30,7 @@ test: setup ## Run the tests on the embedded broker (TESTS=tests/streams, JOBS=0
 
 test-kafka: setup ## Run the tests that need a broker on Apache Kafka (Docker, or Java 17 and Maven)
 	$(BIN)/python -m tests.kafka_server
-	$(BIN)/pytest -m broker --broker=kafka $(TESTS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) -m broker --broker=kafka $(TESTS) $(ARGS)
 
 check: setup ## Lint, check the format, the types and the layers
 	$(BIN)/ruff check
