@@ -26,7 +26,11 @@ async def live_names(systems: Connections, catalogue: Catalogue, ask: Ask) -> Li
     return LiveNames(
         {kind.name: tuple(kind.templates) for kind in types},
         attributes=await ask("Content Server", systems.ecm.attribute_labels),
-        roles=await ask("Content Server", systems.ecm.role_names),
+        # Type by type: what was answered before a failure need not be asked again.
+        roles={
+            kind.name: await ask("Content Server", functools.partial(systems.ecm.role_names, kind))
+            for kind in types
+        },
         columns=await _columns(systems, catalogue, ask),
         unasked=frozenset(t for t in catalogue.tables if not systems.dynamics.knows(t)),
     )

@@ -457,7 +457,8 @@ async def test_labels_for_checks_are_there(ecm: Ecm) -> None:
     templates = [template for kind in definition.workspace_types for template in kind.templates]
     assert set(attributes) == {name for template in templates for name in template.categories}
     assert {"Record State", "Value", "Milestones:Due"} <= set(attributes["Business Record"])
-    roles = await ecm.gateway.role_names()
+    types = await ecm.gateway.workspace_types()
+    roles = {kind.name: await ecm.gateway.role_names(kind) for kind in types}
     assert set(roles) == {kind.name for kind in definition.workspace_types}
     assert "Legal" in roles["Contract"]
 

@@ -217,20 +217,11 @@ class ContentServerGateway:
         await self._creation.learn_templates()
         return self._categories.labels()
 
-    async def role_names(self) -> Mapping[str, tuple[str, ...]]:
-        """The roles by workspace type, as the templates have them, for checks."""
-        return {
-            kind.name: tuple(
-                dict.fromkeys(
-                    [
-                        role
-                        for template_id in kind.templates.values()
-                        for role in await self._roles.names(template_id)
-                    ]
-                )
-            )
-            for kind in await self._types.all()
-        }
+    async def role_names(self, kind: WorkspaceType) -> tuple[str, ...]:
+        """The roles of a workspace type, as its templates have them, for checks."""
+        templates = kind.templates.values()
+        found = [role for template in templates for role in await self._roles.names(template)]
+        return tuple(dict.fromkeys(found))
 
     def _url_of(self, node_id: int) -> str:
         return self._url_pattern.format(cs=self._cs, id=node_id)
