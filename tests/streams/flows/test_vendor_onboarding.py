@@ -326,6 +326,15 @@ class TestBlocks:
         decision = decided(approved(replace(at, evidence=GOOD)))
         assert (status(decision), hold(decision)) == ("Active", ACTIVE)
 
+    def test_our_own_hold_that_is_seen_before_we_know_that_it_was_written_is_no_block(self) -> None:
+        at = settled(decided, approved(seen(evidence=GOOD)), second=5)
+        ours = digest({"msdyn_onholdstatus": HELD})
+        seen_early = also(at, 60, msdyn_onholdstatus=HELD, new_bankaccount="NL91")
+        asked = at.steps.asked(RULE, "activation", ours, START_MS + 50_000)
+        assert status(decided(seen_early)) == "blocked"
+        decision = decided(replace(seen_early, steps=asked))
+        assert (status(decision), decision.own) == ("in_approval", VendorsRow())
+
     def test_people_who_activate_what_lacks_something_find_it_held_again(self) -> None:
         at = settled(decided, seen(), second=5)
         decision = decided(also(at, 60, msdyn_onholdstatus=ACTIVE))
