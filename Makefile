@@ -8,7 +8,7 @@ TESTS  ?= tests
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kafka check format lock up down clean
+.PHONY: help setup demo test conformance test-kafka check format lock up down clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET [PYTHON=python3.12]"
@@ -27,6 +27,9 @@ demo: setup ## Play the whole path on this machine (CHAOS=1: kill the worker mid
 
 test: setup ## Run the tests on the embedded broker (TESTS=tests/streams, JOBS=0: not in parallel, ARGS=...)
 	$(BIN)/pytest -n $(JOBS) $(TESTS) $(ARGS)
+
+conformance: setup ## Let other vendors' clients judge the simulated systems and the broker (also part of make test)
+	$(BIN)/pytest -n $(JOBS) tests/conformance $(ARGS)
 
 test-kafka: setup ## Run the tests that need a broker on Apache Kafka (Docker, or Java 17 and Maven)
 	$(BIN)/python -m tests.kafka_server

@@ -28,7 +28,7 @@ LOCK = REPOSITORY / "requirements.lock"
 RUNTIME_LOCK = REPOSITORY / "requirements-runtime.lock"
 VALIDATOR_LOCK = REPOSITORY / "tests" / "k8s" / "requirements.lock"
 TARGETS = (
-    *("help", "setup", "demo", "test", "test-kafka", "check", "format", "lock"),
+    *("help", "setup", "demo", "test", "conformance", "test-kafka", "check", "format", "lock"),
     *("up", "down", "clean"),
 )
 
