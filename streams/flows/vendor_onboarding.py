@@ -126,7 +126,8 @@ def _blocked(view: View, rule: VendorOnboardingRule) -> bool:
     step = view.steps.get(rule.name, "activation")
     known, asked = ((word or "").partition("@")[0] for word in (step.confirmed, step.asked))
     # A hold that we have asked for may come back to us before the news that it was written does.
-    if known != digest(active) or asked == digest(held):
+    under_way = asked == digest(held) and not step.is_closed(step.asked or "")
+    if known != digest(active) or under_way:
         return view.own.is_blocked(rule.name)
     stamps = [
         view.row.cells[column].stamp.at_ms for column in held if held[column] != active[column]

@@ -15,7 +15,7 @@ from streams.messages.commands import StartWorkflow
 from streams.rules import Expression, VendorOnboardingRule
 from tables.approvals import ApprovalsRow, WorkflowEvent
 from tables.evidence import EvidenceRow, ItemEvent
-from tables.flow_steps import StepsRow
+from tables.flow_steps import Refusal, StepsRow
 from tables.keys import digest
 from tables.vendors import VendorsRow
 from tests.streams.flows.views import (
@@ -334,6 +334,15 @@ class TestBlocks:
         assert status(decided(seen_early)) == "blocked"
         decision = decided(replace(seen_early, steps=asked))
         assert (status(decision), decision.own) == ("in_approval", VendorsRow())
+
+    def test_a_hold_after_ours_was_refused_is_that_of_people(self) -> None:
+        at = settled(decided, approved(seen(evidence=GOOD)), second=5)
+        ours = digest({"msdyn_onholdstatus": HELD})
+        refusal = Refusal(desired=ours, code="column_secured", at_ms=START_MS + 51_000)
+        steps = at.steps.asked(RULE, "activation", ours, START_MS + 50_000)
+        steps = steps.refused(RULE, "activation", refusal)
+        held = also(at, 60, msdyn_onholdstatus=HELD, new_bankaccount="NL91")
+        assert status(decided(replace(held, steps=steps))) == "blocked"
 
     def test_people_who_activate_what_lacks_something_find_it_held_again(self) -> None:
         at = settled(decided, seen(), second=5)
