@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from streams.errors import Refused
+from streams.errors import Misconfigured, Refused
 
 Value = str | int | bool | None
 
@@ -130,3 +130,21 @@ class Attribute:
             code="attribute_invalid",
             advice="Correct the expression in the rule, or the attribute in Content Server.",
         )
+
+
+def attribute_named(
+    label: str, attributes: Mapping[str, Attribute], *, of: str, advice: str
+) -> Attribute:
+    """The attribute of a category or workflow map (``of``), by its label in any case.
+
+    Raises Misconfigured (``attribute_unknown``), which names those that there are.
+    """
+    found = attributes.get(label.casefold())
+    if found is None:
+        known = ", ".join(sorted(a.label for a in attributes.values())) or "none"
+        raise Misconfigured(
+            f"{of} has no attribute {label!r}; it has {known}.",
+            code="attribute_unknown",
+            advice=advice,
+        )
+    return found

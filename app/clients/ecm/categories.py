@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.clients.ecm.answers import body_form, number, one
-from app.clients.ecm.attributes import Attribute, Value, form_text
+from app.clients.ecm.attributes import Attribute, Value, attribute_named, form_text
 from app.clients.ecm.members import Members
 from app.clients.http import Endpoint, Form
 from streams.errors import Misconfigured, Refused
@@ -34,15 +34,12 @@ class Category:
 
     def attribute(self, label: str) -> Attribute:
         """The attribute; Misconfigured (``attribute_unknown``) when there is none."""
-        found = self.attributes.get(label.casefold())
-        if found is None:
-            known = ", ".join(sorted(a.label for a in self.attributes.values())) or "none"
-            raise Misconfigured(
-                f"The category {self.name!r} has no attribute {label!r}; it has {known}.",
-                code="attribute_unknown",
-                advice="Correct the rule, or upgrade the category of the template.",
-            )
-        return found
+        return attribute_named(
+            label,
+            self.attributes,
+            of=f"The category {self.name!r}",
+            advice="Correct the rule, or upgrade the category of the template.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from app.clients.ecm.answers import number, one, rows
-from app.clients.ecm.attributes import Attribute
+from app.clients.ecm.attributes import Attribute, attribute_named
 from app.clients.ecm.status import CONTENT_SERVER
 from app.clients.http import Endpoint
 from app.clients.status import Failure
@@ -34,15 +34,12 @@ class WorkflowMap:
 
     def attribute(self, label: str) -> Attribute:
         """The attribute; Misconfigured (``attribute_unknown``) when the map has none such."""
-        found = self.attributes.get(label.casefold())
-        if found is None:
-            known = ", ".join(sorted(a.label for a in self.attributes.values())) or "none"
-            raise Misconfigured(
-                f"The workflow map {self.name!r} has no attribute {label!r}; it has {known}.",
-                code="attribute_unknown",
-                advice="Correct the rule, or add the attribute to the workflow map.",
-            )
-        return found
+        return attribute_named(
+            label,
+            self.attributes,
+            of=f"The workflow map {self.name!r}",
+            advice="Correct the rule, or add the attribute to the workflow map.",
+        )
 
 
 class WorkflowMaps:
