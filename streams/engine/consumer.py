@@ -8,7 +8,6 @@ there is: a partition without room is not asked for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Coroutine, Iterable, Mapping
@@ -25,7 +24,8 @@ from aiokafka.errors import (
 from faust.transport.drivers import aiokafka as driver
 
 from streams.engine.clients import connection_options, passes
-from streams.engine.errors import Fenced
+from streams.engine.errors import ConsumerGone, Fenced
+from streams.engine.fetching import EngineFetcher
 from streams.engine.publisher import EngineProducer
 from streams.engine.records import TopicPartition
 
@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 #: How soon a topic that was made after the start is noticed.
 _METADATA_SECONDS = 30
+#: How soon a wait notices that the consumer thread ended.
+_THREAD_LOOK_SECONDS = 1.0
 _MOVED_ON = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
 Fetched = Mapping[TopicPartition, list[Any]]
@@ -213,6 +215,16 @@ class EngineConsumer(driver.Consumer):
         finally:
             self._sending = None
 
+    async def fetch(
+        self, places: frozenset[TopicPartition], wait_seconds: float, max_records: int
+    ) -> Fetched:
+        """Return what has arrived for ``places``, waiting for the first record."""
+        return await self.in_thread(self._thread.fetch(places, wait_seconds, max_records))
+
+    async def touch(self) -> None:
+        """Tell aiokafka that we are alive although there is nothing to ask for."""
+        await self.in_thread(self._thread.touch())
+
     async def interrupt(self) -> None:
         """End a fetch that is waiting for records; there is none once the thread ended."""
         if self._thread.thread_loop.is_running():
@@ -237,45 +249,25 @@ class EngineConsumer(driver.Consumer):
         return end
 
     async def in_thread(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the consumer thread and wait for it here."""
-        return await asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop)
-        )
+        """Run a coroutine in the consumer thread and wait for it here.
 
-    async def _drain_messages(self, fetcher: Any) -> None:
-        """Ask for records wherever there is room, and hand them over; Faust's Fetcher runs this."""
-        partitions = self.app.engine.partitions
+        Raises ConsumerGone when the thread ends first: its loop would keep the work for ever.
+        """
+        if not self._thread.thread_loop.is_running():
+            work.close()
+            raise ConsumerGone("Kafka's consumer thread is not running")
+        asked = asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop)
+        answer = asyncio.wrap_future(asked)
         try:
-            while not (self.should_stop or fetcher.should_stop):
-                await self._drain_once(partitions)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            if not (self.should_stop or fetcher.should_stop):
-                self.app.engine.halt(f"Reading from Kafka failed: {error!r}", error)
-
-    async def _drain_once(self, partitions: Any) -> None:
-        epoch = partitions.epoch
-        places = partitions.with_room()
-        if not places:
-            await self.in_thread(self._thread.touch())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(partitions.room.wait(), 1.0)
-            return
-        settings = self.app.engine.settings
-        wait = 0.02 if partitions.some_without_room() else 1.0
-        try:
-            fetched = await self.in_thread(
-                self._thread.fetch(places, wait, settings.fetch_max_records)
-            )
-        except KafkaError as error:
-            if not passes(error):
-                raise
-            log.warning("Nothing fetched, trying again: %r", error)
-            await asyncio.sleep(settings.retry_backoff_seconds)
-            return
-        if epoch == partitions.epoch:
-            partitions.deliver(fetched)
+            while not (await asyncio.wait({answer}, timeout=_THREAD_LOOK_SECONDS))[0]:
+                if not self._thread.thread_loop.is_running():
+                    raise ConsumerGone("Kafka's consumer thread ended")
+            if answer.cancelled():  # by the thread, as it ended: a wait of ours ends above
+                raise ConsumerGone("Kafka's consumer thread gave up what it was asked for")
+            return answer.result()
+        finally:
+            if self._thread.thread_loop.is_running():
+                answer.cancel()
 
 
 class _Commit:
@@ -295,3 +287,4 @@ class EngineTransport(driver.Transport):
 
     Consumer = EngineConsumer
     Producer = EngineProducer
+    Fetcher = EngineFetcher

@@ -11,6 +11,10 @@ class Halted(Exception):
     """The worker stopped on purpose; the message says why and what to do."""
 
 
+class ConsumerGone(Exception):
+    """The thread that owns the group membership ended: nothing can be read or committed."""
+
+
 class Undeliverable(Exception):
     """A record can never be produced: too large, or not allowed. The worker halts."""
 

@@ -182,6 +182,27 @@ async def test_a_changelog_that_lost_its_beginning_halts_and_says_what_to_do(lab
         assert "cleanup.policy to compact alone" in reason
 
 
+async def test_a_worker_that_stops_before_its_tables_recovered_leaves_the_group_in_order(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    await count_some(lab)
+    engine = counting(lab, "another")
+    await lab.produce_raw(lab.changelog("counts"), key=b"a", value=b"not ours")
+    async with running(engine):
+        await halted(engine)  # so recovery never ends, and to Faust the group rebalances for ever
+        assert engine.app.rebalancing
+    assert engine.app.crash_reason is None
+    assert not [entry.getMessage() for entry in caplog.records if "rashed" in entry.getMessage()]
+
+
+async def test_a_consumer_thread_that_ends_halts_the_worker(lab: Lab) -> None:
+    engine = counting(lab)
+    async with running(engine):
+        await engine.until_ready()
+        engine.app.consumer._thread._stopped_set()
+        assert "consumer thread" in await halted(engine)
+
+
 async def _deleted(admin: AIOKafkaAdminClient, place: KafkaPartition, before: int) -> bool:
     """Delete records, as soon as the changed policy is known everywhere."""
     try:

@@ -107,6 +107,9 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
     The partitions of a dead worker stand still for a minute
         test_membership.py::test_a_killed_workers_partitions_are_taken_over_with_their_rows
         test_membership.py::test_a_static_member_comes_back_without_a_rebalance
+    A fetcher that is cancelled in a rebalance crashes the app, and the stop hangs
+        test_edges.py::test_a_worker_that_stops_before_its_tables_recovered_leaves_the_group_in_order
+        test_edges.py::test_a_consumer_thread_that_ends_halts_the_worker
 """
 
 from __future__ import annotations
