@@ -16,7 +16,7 @@ Like the fault switches they need no sign-in: the sandbox listens on the loopbac
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -85,11 +85,7 @@ class PeopleAdmin:
         if relay is None:
             raise errors.ApiError(404, "This server sends no events: start it with --kafka.")
         if request.method == "POST":
-            given = dict(await request.json())
-            on = given.pop("on", relay.on)
-            if given:
-                relay.habits = replace(relay.habits, **given)
-            relay.on = bool(on)
+            relay.switch(await request.json())
         elif request.method != "GET":
             raise errors.ApiError(405, "GET or POST")
         return relay.status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -70,3 +71,34 @@ async def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost() -> None
         assert found[0] == 0
         assert sorted(set(found)) == [0, 1, 2]
         assert found == sorted(found)
+
+
+async def test_what_is_too_large_for_the_broker_holds_up_nothing() -> None:
+    async with EmbeddedBroker() as broker:
+        await make_topic(broker)
+        async with Outbox(broker.bootstrap, TOPIC) as outbox:
+            outbox.put(Encoded(b"key", b"x" * 1_100_000))
+            outbox.put(message(1))
+            await asyncio.wait_for(outbox.drained(), 20)
+            assert (outbox.sent, outbox.counts["too_large"]) == (1, 1)
+        assert await on_topic(broker) == [1]
+
+
+async def test_it_is_switched_wholly_or_not_at_all() -> None:
+    async with EmbeddedBroker() as broker:
+        async with Outbox(broker.bootstrap, TOPIC, partitions=1) as outbox:
+            for wrong in ({"on": 0}, {"on": False, "speed": 1}, {"on": False, "duplicates": 2}):
+                with pytest.raises((ValueError, TypeError)):
+                    outbox.switch(wrong)
+                assert outbox.on
+            outbox.switch({"on": False, "duplicates": 1.0, "reach": 1})
+            outbox.put(message(0))
+            await asyncio.sleep(0.1)
+            shown = outbox.status()
+            assert (shown["on"], shown["duplicates"], shown["sent"], shown["waiting"]) == (
+                *(False, 1.0),
+                *(0, 1),
+            )
+            outbox.switch({"on": True})
+            await asyncio.wait_for(outbox.drained(), 20)
+        assert await on_topic(broker) == [0, 0]

@@ -57,17 +57,14 @@ def _switch(endpoint: ServiceEndpoint, asked: Any) -> None:
     if not isinstance(asked, dict):
         raise ValueError("A body is an object.")
     given = dict(asked)
-    on, steps = given.pop("on", endpoint.on), given.pop("steps", {})
-    if not isinstance(on, bool) or not isinstance(steps, dict):
-        raise ValueError('"on" is true or false, "steps" an object.')
+    steps = given.pop("steps", {})
+    if not isinstance(steps, dict):
+        raise ValueError('"steps" is an object.')
     changed = replace(endpoint.steps, **_sets(steps))
     if changed.transport not in LIMITS:
         raise ValueError(f"transport is one of {', '.join(LIMITS)}.")
-    habits = replace(endpoint.habits, **given)
+    endpoint.switch(given)
     endpoint.steps = changed
-    if given:
-        endpoint.habits = habits
-    endpoint.on = on
 
 
 def _sets(steps: dict[str, Any]) -> dict[str, Any]:
