@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import faust
 from faust.streams import Stream
 from faust.tables.manager import TableManager
 
 from streams.engine.addresses import EngineAssignor
 from streams.engine.consumer import EngineConsumer, EngineTransport
+from streams.engine.host import Host, HostedApp
 from streams.engine.publisher import EngineProducer
 from streams.engine.records import TopicPartition
-
-if TYPE_CHECKING:
-    from streams.engine.engine import Engine
-    from streams.engine.settings import EngineSettings
+from streams.engine.settings import EngineSettings
 
 
 class Batch(Protocol):
@@ -89,15 +86,14 @@ class EngineTableManager(TableManager):
         return bool(stopped)
 
 
-class EngineApp(faust.App):
+class EngineApp(HostedApp):
     """A Faust app that belongs to an ``Engine``."""
 
-    engine: Engine
     consumer: EngineConsumer
     producer: EngineProducer
     assignor: EngineAssignor
 
-    def __init__(self, engine: Engine, settings: EngineSettings) -> None:
+    def __init__(self, engine: Host, settings: EngineSettings) -> None:
         self.engine = engine
         super().__init__(
             settings.app_id,

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
 from aiokafka import TopicPartition as KafkaPartition
@@ -26,11 +26,9 @@ from faust.transport.drivers import aiokafka as driver
 from streams.engine.clients import connection_options, passes
 from streams.engine.errors import ConsumerGone, Fenced
 from streams.engine.fetching import EngineFetcher
+from streams.engine.host import Fetched, HostedApp
 from streams.engine.publisher import EngineProducer
 from streams.engine.records import TopicPartition
-
-if TYPE_CHECKING:
-    from streams.engine.app import EngineApp
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,13 +39,11 @@ _METADATA_SECONDS = 30
 _THREAD_LOOK_SECONDS = 1.0
 _MOVED_ON = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
-Fetched = Mapping[TopicPartition, list[Any]]
-
 
 class EngineConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the group membership."""
 
-    app: EngineApp
+    app: HostedApp
     _fetching: asyncio.Future[Any] | None = None
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
@@ -168,7 +164,7 @@ class EngineConsumer(driver.Consumer):
     request.
     """
 
-    app: EngineApp
+    app: HostedApp
     _thread: EngineConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

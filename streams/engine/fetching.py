@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 from faust.transport.consumer import Fetcher
 from mode import Service
 
 from streams.engine.clients import passes
-
-if TYPE_CHECKING:
-    from streams.engine.app import EngineApp
-    from streams.engine.partitions import Partitions
+from streams.engine.host import Assignment, HostedApp
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +28,7 @@ class EngineFetcher(Fetcher):
     or halted then, and whoever still waited for that thread waited for ever.
     """
 
-    app: EngineApp
+    app: HostedApp
 
     @Service.task
     async def _fetcher(self) -> None:
@@ -47,10 +43,10 @@ class EngineFetcher(Fetcher):
             self.set_shutdown()
 
     def _is_over(self) -> bool:
-        return bool(self.should_stop or self.app.consumer.should_stop)
+        return bool(self.should_stop or self.app.member.should_stop)
 
-    async def _fetch_once(self, partitions: Partitions) -> None:
-        consumer = self.app.consumer
+    async def _fetch_once(self, partitions: Assignment) -> None:
+        consumer = self.app.member
         epoch = partitions.epoch
         places = partitions.with_room()
         if not places:

@@ -7,13 +7,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka import OffsetAndMetadata
 
 from streams.engine.batches import BatchUnit
 from streams.engine.checkpoint import Checkpointer
 from streams.engine.errors import Fenced
+from streams.engine.host import Host
 from streams.engine.lanes import LaneUnit
 from streams.engine.overlay import NoRows
 from streams.engine.records import TopicPartition
@@ -24,16 +25,13 @@ from streams.engine.stores import Stores
 from streams.engine.units import Unit, UnitContext
 from tables.store import PartitionStore
 
-if TYPE_CHECKING:
-    from streams.engine.engine import Engine
-
 log = logging.getLogger(__name__)
 
 
 class Partitions:
     """All units of this worker. ``epoch`` changes whenever they do."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self.epoch = 0
         self.room = asyncio.Event()
         self._reading = False
@@ -96,7 +94,7 @@ class Partitions:
     async def wind_down(self) -> None:
         """Finish or abandon all work within the budget. Nothing runs afterwards."""
         self.stop_reading()
-        await self._engine.app.consumer.interrupt()
+        await self._engine.app.member.interrupt()
         self._assigned = frozenset()
         self._engine.board.assigned = frozenset()
         await self._cancel_bring_up()
@@ -149,7 +147,7 @@ class Partitions:
         generation: int,
     ) -> None:
         engine = self._engine
-        committed = await engine.app.consumer.committed(assigned)
+        committed = await engine.app.member.committed(assigned)
         starts = planned(assigned, engine.stages)
         stored = frozenset(start.partition for start in starts if start.entry.tables)
         await self._stores.keep(stored)
@@ -200,7 +198,7 @@ class Partitions:
         generation: int,
     ) -> None:
         engine = self._engine
-        offsets = await engine.app.consumer.positions(start.places)
+        offsets = await engine.app.member.positions(start.places)
         checkpointer = self._checkpointer(start, generation)
         for task in start.tasks.values():
             checkpointer.positions[task.table] = task.limit
@@ -233,8 +231,8 @@ class Partitions:
             partition=start.partition,
             generation=generation,
             topics={table: engine.changelog(table) for table in start.entry.tables},
-            publisher=engine.app.producer,
-            committer=engine.app.consumer,
+            publisher=engine.app.publisher,
+            committer=engine.app.member,
             reader=engine.reader,
             store=start.store if start.store is not None else NoRows(),
         )

@@ -7,7 +7,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -28,11 +28,9 @@ from faust.transport.drivers import aiokafka as driver
 from streams.engine.checkpoint import Deliveries
 from streams.engine.clients import connection_options, patiently
 from streams.engine.errors import Fenced, Undeliverable
+from streams.engine.host import HostedApp
 from streams.engine.partitioning import check_size, partition_of
 from streams.engine.records import Outgoing, TopicPartition
-
-if TYPE_CHECKING:
-    from streams.engine.app import EngineApp
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ class EngineProducer(driver.Producer):
     a new one takes its place and what was not confirmed is sent again, in order per partition.
     """
 
-    app: EngineApp
+    app: HostedApp
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
