@@ -10,16 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 from app.sandbox.dataverse.push import Habits, ServiceEndpoint, Steps
 from app.sandbox.dataverse.simulator import DataverseSimulator
-from app.sandbox.entra.__main__ import addresses, arguments, simulator
-from app.sandbox.entra.tokens import RemoteKeys, TokenTrust
+from app.sandbox.entra import beside
+from app.sandbox.entra.tokens import TokenTrust
 from app.sandbox.processes import announce, until_told_to_stop
-from app.serving import LocalCa
 
 
-async def serve(chosen: argparse.Namespace, trust: TokenTrust, more: dict[str, str]) -> None:
+async def serve(chosen: argparse.Namespace, trust: TokenTrust, more: dict[str, Any]) -> None:
     users = {chosen.client_id: "Dovetail"}
     async with AsyncExitStack() as stack:
         dataverse = DataverseSimulator(trust, application_users=users, port=chosen.port)
@@ -63,34 +63,15 @@ def _add_push_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(chosen: argparse.Namespace) -> None:
-    if chosen.entra_url:
-        trust = RemoteKeys(chosen.entra_url, chosen.tenant, ca_path=chosen.entra_ca)
-        await serve(chosen, trust, {})
-        return
-    ca = LocalCa()
-    try:
-        async with simulator(chosen, ca) as entra:
-            await serve(chosen, entra, addresses(entra))
-    finally:
-        ca.close()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m app.sandbox.dataverse", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="default: any free port")
-    parser.add_argument("--entra-url", help="an authority elsewhere, as https://host:port")
-    parser.add_argument("--entra-ca", help="the PEM bundle that vouches for --entra-url")
-    arguments(parser)
+    parser = beside.options("app.sandbox.dataverse", __doc__)
     _add_push_options(parser)
-    chosen = parser.parse_args()
+    chosen = beside.chosen_of(parser)
     try:
         Habits(chosen.duplicates, chosen.reordering)
     except ValueError as error:
         parser.error(str(error))
-    if chosen.entra_url and not chosen.entra_ca:
-        parser.error("--entra-url needs --entra-ca, the ca_path that the authority announced")
-    asyncio.run(run(chosen))
+    asyncio.run(beside.run(chosen, serve))
 
 
 if __name__ == "__main__":

@@ -237,7 +237,7 @@ class DataverseSimulator:
         properties = PropertiesApi(store, registry, bodies, writes, rows, lists, files)
         on_rows = RowHandlers(rows, lists, properties, Bulk(store, bodies, writes))
         api = WebApi(registry, on_rows, self._unbound(writes, rows))
-        api.add("$batch", Batch(store, api.answer, encoded, self.privileges).answer)
+        api.add("$batch", Batch(store, api.answer, encoded, self._callers).answer)
         return api
 
     def _unbound(self, writes: Writes, rows: RowsApi) -> dict[str, Handler]:

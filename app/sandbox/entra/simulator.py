@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -204,8 +205,22 @@ class EntraSimulator:
 
 
 async def _form(request: Request) -> dict[str, str]:
+    """The fields of the body, with what ``client_secret_basic`` says of the client."""
     body = (await request.body()).decode("utf-8", "replace")
-    return dict(parse_qsl(body, keep_blank_values=True))
+    return _basic(request) | dict(parse_qsl(body, keep_blank_values=True))
+
+
+def _basic(request: Request) -> dict[str, str]:
+    """Client id and secret of an ``Authorization: Basic`` header (RFC 6749, 2.3.1)."""
+    scheme, _, packed = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        text = base64.b64decode(packed, validate=True).decode()
+    except ValueError:
+        return {}
+    client_id, _, secret = text.partition(":")
+    return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(secret)}
 
 
 def _planned(fault: Fault) -> JSONResponse:

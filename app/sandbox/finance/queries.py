@@ -6,8 +6,8 @@ on enums (reference/dataverse.md 4). A text compared with ``*`` in it is a patte
 
 from __future__ import annotations
 
-import fnmatch
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from app.sandbox.dataverse.queries import syntax
 from app.sandbox.events.finance_entities import Entity, Field
 from app.sandbox.finance.errors import Refusal
 from app.sandbox.finance.state import Row
-from app.sandbox.finance.values import comparable, literal
+from app.sandbox.finance.values import comparable, literal, number_of
 
 OPTIONS = ("$filter", "$select", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$expand")
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -38,7 +38,7 @@ class Query:
 
     where: Predicate
     select: tuple[str, ...]
-    order: tuple[tuple[str, bool], ...]
+    order: tuple[tuple[Field, bool], ...]
     top: int | None
     skip: int
     start: int
@@ -81,9 +81,14 @@ def is_cross_company(options: Mapping[str, str]) -> bool:
 def matching(rows: list[Row], query: Query) -> list[Row]:
     """The rows that the filter takes, in the order that is asked for (else that of RecIds)."""
     found = [row for row in rows if query.where(row)]
-    for name, descending in reversed(query.order):
-        found.sort(key=lambda row: comparable(row.values[name]), reverse=descending)
+    for field, descending in reversed(query.order):
+        found.sort(key=lambda row: _rank(field, row.values[field.name]), reverse=descending)
     return found
+
+
+def _rank(field: Field, value: Any) -> Any:
+    """Where a value stands in an order; the database sorts an enum by its number."""
+    return number_of(field, value) if field.kind == "enum" else comparable(value)
 
 
 def field_of(entity: Entity, name: str) -> Field:
@@ -99,13 +104,13 @@ def _select(entity: Entity, text: str) -> tuple[str, ...]:
     return tuple(field_of(entity, name).name for name in names)
 
 
-def _order(entity: Entity, text: str) -> tuple[tuple[str, bool], ...]:
+def _order(entity: Entity, text: str) -> tuple[tuple[Field, bool], ...]:
     found = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, direction = part.partition(" ")
         if direction.strip() not in ("", "asc", "desc"):
             raise Refusal.query(f"Syntax error in '{text}'.")
-        found.append((field_of(entity, name).name, direction.strip() == "desc"))
+        found.append((field_of(entity, name), direction.strip() == "desc"))
     return tuple(found)
 
 
@@ -149,10 +154,9 @@ def _comparison(entity: Entity, node: syntax.Comparison) -> Predicate:
         raise Refusal.query(f"Enum property '{field.name}' can be compared with eq and ne only.")
     value = literal(entity, field, node.operand)
     if isinstance(value, str) and "*" in value and node.operator in ("eq", "ne"):
-        pattern = comparable(value)
+        parts = comparable(value).split("*")
+        pattern = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
         wanted = node.operator == "eq"
-        return lambda row: (
-            fnmatch.fnmatchcase(str(comparable(row.values[field.name])), pattern) is wanted
-        )
+        return lambda row: bool(pattern.fullmatch(comparable(row.values[field.name]))) is wanted
     compare, operand = _ORDER[node.operator], comparable(value)
     return lambda row: compare(comparable(row.values[field.name]), operand)

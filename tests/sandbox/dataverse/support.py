@@ -49,3 +49,7 @@ def error(answer: httpx.Response) -> tuple[int, str]:
 
 def names(answer: httpx.Response) -> list[Any]:
     return [row["name"] for row in answer.json()["value"]]
+
+
+def account_names(dataverse: DataverseSimulator) -> list[Any]:
+    return [row.values.get("name") for row in dataverse.rows("account")]

@@ -58,6 +58,18 @@ async def test_impersonation_and_bypassing_need_their_privileges(
     assert (await client.post("/accounts", json={"name": "A"}, headers=off)).status_code == 204
 
 
+@pytest.mark.parametrize("lacking", ["caller", "impersonated"])
+async def test_who_acts_for_another_needs_the_privilege_as_much_as_the_other(
+    dataverse: DataverseSimulator, client: httpx.AsyncClient, lacking: str
+) -> None:
+    ann = dataverse.seed("systemuser", {"fullname": "Ann"})
+    users = {"caller": USER, "impersonated": ann.id}
+    dataverse.privileges.deny(users[lacking], "prvCreateAccount")
+    answer = await client.post("/accounts", json={"name": "A"}, headers={"MSCRMCallerID": ann.id})
+    assert error(answer) == (403, "0x80040220")
+    assert users[lacking] in answer.json()["error"]["message"]
+
+
 async def test_a_secured_column_cannot_be_written(
     dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:

@@ -38,6 +38,22 @@ async def client(entra: EntraSimulator) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def test_a_client_may_prove_itself_in_the_authorization_header(
+    client: httpx.AsyncClient,
+) -> None:
+    """``client_secret_basic``, which the discovery document offers."""
+    form = {name: FORM[name] for name in ("grant_type", "scope")}
+
+    async def status(client_id: str, secret: str) -> int:
+        auth = httpx.BasicAuth(client_id, secret)
+        return (await client.post("/oauth2/v2.0/token", data=form, auth=auth)).status_code
+
+    assert [await status("app-1", "s3cret"), await status("app-1", "no")] == [200, 401]
+    odd = {"Authorization": "Basic %%%"}
+    answer = await client.post("/oauth2/v2.0/token", data=form, headers=odd)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("change", "status", "error", "code"),
     [

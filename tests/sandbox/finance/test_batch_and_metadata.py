@@ -72,6 +72,24 @@ async def test_a_batch_stops_at_the_first_failure_unless_told_to_go_on(scene: Sc
     assert statuses(await batch(scene, *parts, **prefer)) == ["404", "200"]
 
 
+async def test_a_change_set_refers_to_its_own_rows(scene: Scene) -> None:
+    made = request("POST", "VendorsV2", {"VendorAccountNumber": "V/1 'x'"})
+    named = request("PATCH", "$1", {"VendorOrganizationName": "Kumi"})
+    answer = await batch(scene, change_set(made, named.replace("Content-ID: 1", "Content-ID: 2")))
+    assert statuses(answer) == ["201", "204"]
+    (row,) = scene.finance.rows("VendorsV2")
+    assert row.values["VendorOrganizationName"] == "Kumi"
+
+
+async def test_addresses_with_blanks_bare_line_feeds_and_an_epilogue_are_read(scene: Scene) -> None:
+    scene.finance.seed("VendorsV2", {"VendorAccountNumber": "V 1"})
+    asked = request("GET", "VendorsV2?$filter=VendorAccountNumber eq 'V 1'")
+    text = f"preamble\n--b\n{asked}\n--b--\nepilogue".replace("\r\n", "\n")
+    kind = {"Content-Type": "multipart/mixed; boundary=b"}
+    answer = await scene.client.post("/data/$batch", content=text, headers=kind)
+    assert statuses(answer) == ["200"] and '"V 1"' in answer.text
+
+
 @pytest.mark.parametrize(
     "body", ["", "--b\r\nnonsense", "--b\r\nContent-Type: application/http\r\n\r\nGET\r\n--b--\r\n"]
 )

@@ -71,6 +71,13 @@ async def test_other_companies_are_seen_and_written_with_cross_company_only(scen
     assert answer.status_code == 201
 
 
+async def test_enums_are_ordered_by_their_number(scene: Scene) -> None:
+    for number, held in (("V-1", "All"), ("V-2", "No"), ("V-3", "Invoice")):
+        vendor(scene, number, OnHoldStatus=held)
+    found = await scene.values("/data/VendorsV2?$orderby=OnHoldStatus desc")
+    assert [one["OnHoldStatus"] for one in found] == ["All", "Invoice", "No"]
+
+
 async def test_enums_are_filtered_by_their_typed_literal_with_eq_and_ne_only(scene: Scene) -> None:
     vendor(scene, "V-1", OnHoldStatus="All")
     vendor(scene, "V-2")
@@ -92,6 +99,9 @@ async def test_enums_are_filtered_by_their_typed_literal_with_eq_and_ne_only(sce
         ("VendorAccountNumber eq 'v-1'", ["V-1"]),
         ("VendorAccountNumber eq 'V-*'", ["V-1", "V-2"]),
         ("VendorAccountNumber ne 'V-*'", ["W'3"]),
+        ("VendorAccountNumber eq '?-*'", []),
+        ("VendorAccountNumber eq '[V]*'", []),
+        ("VendorAccountNumber eq '*-*'", ["V-1", "V-2"]),
         ("VendorAccountNumber eq 'W''3'", ["W'3"]),
         ("VendorGroupId eq '10' and not (VendorAccountNumber eq 'V-1')", ["V-2"]),
         ("VendorAccountNumber eq 'V-1' or VendorGroupId eq '20'", ["V-1", "W'3"]),

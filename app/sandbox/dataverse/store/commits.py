@@ -58,6 +58,11 @@ class Author:
         """The real caller: ``InitiatingUserId`` of an event."""
         return self.on_behalf_by or self.user_id
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """All who need a privilege for what is done: who acts for another as well as the other."""
+        return tuple(dict.fromkeys((self.user_id, self.initiating_user_id)))
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

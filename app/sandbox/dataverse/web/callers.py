@@ -73,6 +73,25 @@ class Callers:
             user_agent=headers.get("user-agent", ""),
         )
 
+    def within(self, outer: Author, headers: Mapping[str, str], tag: str | None) -> Author:
+        """As whom an inner request of a batch acts: its own headers add to those of the batch.
+
+        Raises `Refusal` 403 as `author` does.
+        """
+        user = self._store.get(self._users.name, outer.initiating_user_id)
+        if user is None:
+            raise Refusal.not_a_member("the caller")
+        own = self.author(user, headers, tag or outer.tag)
+        acting = outer if own.on_behalf_by is None else own
+        return replace(
+            outer,
+            user_id=acting.user_id,
+            on_behalf_by=acting.on_behalf_by,
+            tag=own.tag,
+            bypass=outer.bypass | own.bypass,
+            bypass_steps=outer.bypass_steps | own.bypass_steps,
+        )
+
     def _impersonated(self, headers: Mapping[str, str]) -> Row | None:
         if object_id := headers.get("callerobjectid"):
             user = self._by("azureactivedirectoryobjectid", object_id)
@@ -88,15 +107,6 @@ class Callers:
         wanted = comparable(value)
         rows = self._store.rows(self._users.name)
         return next((r for r in rows if comparable(r.values.get(column)) == wanted), None)
-
-
-def marked(author: Author, headers: Mapping[str, str]) -> Author:
-    """The author with the marks that an inner request of a batch has of its own."""
-    return replace(
-        author,
-        bypass=author.bypass | _listed(headers.get(BYPASS, "")),
-        bypass_steps=author.bypass_steps | _listed(headers.get(BYPASS_STEPS, "").lower()),
-    )
 
 
 def _listed(text: str) -> frozenset[str]:

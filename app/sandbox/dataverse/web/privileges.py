@@ -35,17 +35,19 @@ class Privileges:
 
     def check(self, author: Author, verb: str, table: Table) -> None:
         """Raises `Refusal` 403 when the author may not do this to rows of a table."""
-        self.require(author.user_id, f"prv{verb}{table.schema_name or table.name}", table)
+        for user_id in author.users:
+            self.require(user_id, f"prv{verb}{table.schema_name or table.name}", table)
 
     def check_columns(self, author: Author, table: Table, names: Iterable[str]) -> None:
         """Raises `Refusal` 403 when column security keeps one of these from the author.
 
         Such a column is denied by table and name: ``deny(user_id, "account.creditlimit")``.
         """
-        denied = self._state.denied.get(author.user_id, ())
-        for name in names:
-            if f"{table.name}.{name}" in denied:
-                raise Refusal.secured_column(author.user_id, name, table.name)
+        for user_id in author.users:
+            denied = self._state.denied.get(user_id, ())
+            for name in names:
+                if f"{table.name}.{name}" in denied:
+                    raise Refusal.secured_column(user_id, name, table.name)
 
     def require(self, user_id: str, name: str, table: Table | None = None) -> None:
         """Raises `Refusal` 403 when the user lacks a privilege."""

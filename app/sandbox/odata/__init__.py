@@ -1,0 +1,1 @@
+"""What the simulated OData services have in common: ``$batch``."""
