@@ -6,9 +6,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 TESTS  ?= tests
 JOBS   ?= 2
+ROUNDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test conformance test-kafka check format lock up down clean
+.PHONY: help setup demo test conformance explore test-kafka check format lock up down clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET [PYTHON=python3.12]"
@@ -34,6 +35,12 @@ conformance: setup ## Let other vendors' clients judge the simulated systems and
 test-kafka: setup ## Run the tests that need a broker on Apache Kafka (Docker, or Java 17 and Maven)
 	$(BIN)/python -m tests.kafka_server
 	$(BIN)/pytest -n $(JOBS) -m broker --broker=kafka $(TESTS) $(ARGS)
+
+explore: setup ## Look for new counter-examples: the laws and fuzzers with examples at random (ROUNDS=5, ARGS=...)
+	for round in $$(seq $(ROUNDS)); do \
+	  $(BIN)/pytest -n $(JOBS) -q -m "not broker" --hypothesis-profile=explore \
+	    $$(grep -rlE 'hypothesis|schemathesis' --include='test_*.py' $(TESTS)) $(ARGS) || exit 1; \
+	done
 
 check: setup ## Lint, check the format, the types and the layers
 	$(BIN)/ruff check

@@ -7,11 +7,16 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.kafka_server.choice import CHOICES, Broker, running_broker
 from tests.kafka_server.process import BrokerUnavailable
 
 pytest_plugins = ["tests.conformance.operations"]  # here, for the controller of -n reads no other
+
+# A gate gives the same answer twice for the same code; `make explore` looks for new examples.
+settings.register_profile("gate", derandomize=True, deadline=None)
+settings.register_profile("explore", print_blob=True, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import jwt
@@ -152,19 +152,19 @@ async def test_an_assertion_that_was_agreed_beforehand_signs_in(entra: EntraSimu
 @pytest.mark.parametrize(
     ("assertion", "code"),
     [
-        (workload_assertion(sub="system:serviceaccount:other:worker"), 700213),
-        (workload_assertion(iss="https://elsewhere.example"), 700211),
-        (workload_assertion(aud="api://other"), 700023),
-        (workload_assertion(exp=int(time.time()) - 3600), 700024),
-        (workload_assertion().rsplit(".", 1)[0] + ".AAAA", 700027),
-        ("not-a-token", 50027),
+        (lambda: workload_assertion(sub="system:serviceaccount:other:worker"), 700213),
+        (lambda: workload_assertion(iss="https://elsewhere.example"), 700211),
+        (lambda: workload_assertion(aud="api://other"), 700023),
+        (lambda: workload_assertion(exp=int(time.time()) - 3600), 700024),
+        (lambda: workload_assertion().rsplit(".", 1)[0] + ".AAAA", 700027),
+        (lambda: "not-a-token", 50027),
     ],
     ids=["subject", "issuer", "audience", "expired", "signature", "malformed"],
 )
 async def test_a_federated_assertion_is_checked(
-    assertion: str, code: int, entra: EntraSimulator
+    assertion: Callable[[], str], code: int, entra: EntraSimulator
 ) -> None:
-    result = await sign_in(entra, {"client_assertion": lambda: assertion})
+    result = await sign_in(entra, {"client_assertion": assertion})
     assert result["error_codes"] == [code]
 
 
