@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.sandbox.dataverse import DataverseSimulator, Reference
-from tests.sandbox.dataverse.support import error, names
+from tests.sandbox.dataverse.support import ANNOTATIONS, error, names
 
 PARENT = "0a000000-0000-4000-8000-00000000000a"
 
@@ -68,6 +68,21 @@ def people(dataverse: DataverseSimulator) -> None:
         ),
         ("versionnumber gt 0 and name eq 'Delta'", ["Delta"]),
         (f"name eq '{'x' * 200}'", []),
+        ("createdon lt 2024-01-01", ["Beta's"]),
+        ("contains(name,'l%a')", ["Alpha", "Delta"]),
+        ("startswith(name,'_e')", ["Beta's", "Delta"]),
+        ("endswith(name,'[m-p]a')", ["gamma"]),
+        ("startswith(name,'[^a-b]')", ["Delta", "gamma"]),
+        ("startswith(name,'[')", []),
+        ("Microsoft.Dynamics.CRM.EqualUserId(PropertyName='ownerid')", []),
+        (
+            f"Microsoft.Dynamics.CRM.In(PropertyName='parentaccountid',PropertyValues=['{PARENT}'])",
+            ["Beta's"],
+        ),
+        (
+            'Microsoft.Dynamics.CRM.In(PropertyName=\'name\',PropertyValues=["Beta\'s","gamma"])',
+            ["Beta's", "gamma"],
+        ),
     ],
 )
 async def test_a_filter_finds(text: str, found: list[str], client: httpx.AsyncClient) -> None:
@@ -75,6 +90,38 @@ async def test_a_filter_finds(text: str, found: list[str], client: httpx.AsyncCl
     answer = await client.get("/accounts", params=query)
     assert answer.status_code == 200, answer.text
     assert names(answer) == found
+
+
+@pytest.mark.usefixtures("people")
+async def test_parameter_aliases_stand_for_columns_values_and_lists(
+    client: httpx.AsyncClient,
+) -> None:
+    """One that is not given is null; they count in filters and orders."""
+
+    async def found(**query: str) -> list[str]:
+        given = {name.replace("at_", "@"): text for name, text in query.items()}
+        options = {f"${n}" if n[0] != "@" else n: text for n, text in given.items()}
+        answer = await client.get("/accounts", params=options)
+        assert answer.status_code == 200, answer.text
+        return names(answer)
+
+    both = {"at_p1": "creditlimit", "at_p2": "name"}
+    filtered = await found(filter="@p1 ne @p3", orderby="@p1 desc,@p2", **both)
+    assert filtered == ["Delta", "Beta's", "gamma"]
+    function = "Microsoft.Dynamics.CRM.In(PropertyName=@p1,PropertyValues=@p2)"
+    listed = {"at_p1": "'name'", "at_p2": '["Beta\'s","Alpha"]'}
+    assert await found(filter=function, orderby="name", **listed) == ["Alpha", "Beta's"]
+
+
+async def test_an_order_by_a_lookup_goes_by_the_name_of_its_row(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    for account, person in (("A", "Zoe"), ("B", "Ann"), ("C", "")):
+        contact = dataverse.seed("contact", {"lastname": person}).id if person else None
+        dataverse.seed("account", {"name": account, "primarycontactid": contact})
+    for order, expected in (("", ["C", "B", "A"]), (" desc", ["A", "B", "C"])):
+        query = {"$orderby": f"_primarycontactid_value{order}"}
+        assert names(await client.get("/accounts", params=query)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +147,14 @@ async def test_a_filter_finds(text: str, found: list[str], client: httpx.AsyncCl
         {"$skip": "5"},
         {"$search": "a"},
         {"$expand": "Parentaccountid"},
-        {"$expand": "parentaccountid($expand=parentaccountid)"},
+        {"$expand": "parentaccountid($expand=Parentaccountid)"},
+        {"$expand": "parentaccountid($orderby=name)"},
+        {"$expand": "contact_customer_accounts($count=true)"},
+        {"$expand": "contact_customer_accounts/$ref"},
+        {"$expand": "nonsense/$ref"},
+        {"$expand": "contact_customer_accounts($top=1;$expand=createdby)"},
+        {"$expand": "contact_customer_accounts($top=1),parentaccountid($expand=createdby)"},
+        {"$expand": "parentaccountid($expand=" * 500 + ")" * 500},
         {"$skiptoken": "mine"},
     ],
 )
@@ -151,6 +205,21 @@ async def test_top_count_and_the_bare_count(client: httpx.AsyncClient) -> None:
     assert "@odata.nextLink" not in answer.json()
     bare = await client.get("/accounts/$count")
     assert bare.content == b"\xef\xbb\xbf4"
+
+
+@pytest.mark.usefixtures("people")
+async def test_preferences_that_were_heeded_are_told(client: httpx.AsyncClient) -> None:
+    total = "Microsoft.Dynamics.CRM.totalrecordcount"
+    wanted = f"{total},{total}limitexceeded"
+    prefer = {"Prefer": f'odata.maxpagesize=2,odata.include-annotations="{wanted}"'}
+    applied = f'odata.maxpagesize=2,odata.include-annotations="{wanted}"'
+    for query, count in (({"$count": "true"}, 4), ({}, -1)):
+        answer = await client.get("/accounts", params=query, headers=prefer)
+        assert answer.headers["Preference-Applied"] == applied
+        assert answer.json()[f"@{total}"] == count
+        assert answer.json()[f"@{total}limitexceeded"] is False
+    one = await client.get(f"/accounts({PARENT})", headers=ANNOTATIONS)
+    assert one.headers["Preference-Applied"] == 'odata.include-annotations="*"'
 
 
 async def test_expand_reads_one_level_of_a_lookup(

@@ -21,10 +21,11 @@ from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.web.privileges import Privileges
-from app.sandbox.dataverse.web.urls import Answer, ApiRequest, link
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, annotations_applied, link
 
 COUNT_LIMIT = 5000
 BOM = "\ufeff"
+TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
 
 
 class ListsApi:
@@ -81,12 +82,7 @@ class ListsApi:
         selection = parse_selection(query, table, reading)
         page = select_page(rows, table, query, request.prefer, reading)
         body = self._collection(request, selection, page.rows, "")
-        if query.get("$count") == "true":
-            body["@odata.count"] = min(page.total, COUNT_LIMIT)
-            if request.prefer.wants("Microsoft.Dynamics.CRM.totalrecordcount"):
-                body["@Microsoft.Dynamics.CRM.totalrecordcount"] = min(page.total, COUNT_LIMIT)
-                over = page.total > COUNT_LIMIT
-                body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = over
+        body |= _counted(request, page.total)
         if page.cookie is not None:
             body["@odata.nextLink"] = _continued(request, address, "$skiptoken", page.cookie)
         return Answer(200, body, _applied(request))
@@ -111,7 +107,7 @@ class ListsApi:
     ) -> dict[str, Any]:
         entity_set = selection.table.entity_set
         context = f"{request.base_url}/$metadata#{entity_set}{selection.context}{suffix}"
-        renderer = Renderer(self._rows.reading(request))
+        renderer = Renderer(self._rows.reading(request), request.base_url, listed=True)
         rendered = [renderer.render(row, selection, request.prefer) for row in rows]
         return {"@odata.context": context, "value": rendered}
 
@@ -122,6 +118,17 @@ def _continued(request: ApiRequest, address: str, option: str, value: str) -> st
     return link(request.base_url, address, {**kept, option: value})
 
 
+def _counted(request: ApiRequest, total: int) -> dict[str, Any]:
+    """How many rows there are, up to the service's limit: when asked for, else -1 by annotation."""
+    counted = request.query.get("$count") == "true"
+    found: dict[str, Any] = {"@odata.count": min(total, COUNT_LIMIT)} if counted else {}
+    if request.prefer.wants(TOTAL):
+        found[f"@{TOTAL}"] = min(total, COUNT_LIMIT) if counted else -1
+    if request.prefer.wants(f"{TOTAL}limitexceeded"):
+        found[f"@{TOTAL}limitexceeded"] = counted and total > COUNT_LIMIT
+    return found
+
+
 def _applied(request: ApiRequest) -> dict[str, str]:
     """Which preferences were heeded."""
     prefer, heeded = request.prefer, []
@@ -129,4 +136,5 @@ def _applied(request: ApiRequest) -> dict[str, str]:
         heeded.append("odata.track-changes")
     if prefer.page_size is not None:
         heeded.append(f"odata.maxpagesize={prefer.page_size}")
+    heeded += annotations_applied(prefer)
     return {"Preference-Applied": ",".join(heeded)} if heeded else {}

@@ -21,7 +21,7 @@ from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Registry, Table
 from app.sandbox.dataverse.tables.values import Values
 from app.sandbox.dataverse.web.privileges import Privileges
-from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, annotations_applied
 
 FIND_DUPLICATES = "mscrm.suppressduplicatedetection"
 
@@ -53,7 +53,8 @@ class RowsApi:
 
     def reading(self, request: ApiRequest) -> Reading:
         """What the queries of a request are read against."""
-        return Reading(self._store, self._registry, self._now(), request.author.user_id)
+        aliases = {name: text for name, text in request.query.items() if name.startswith("@")}
+        return Reading(self._store, self._registry, self._now(), request.author.user_id, aliases)
 
     def on_row(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
         """``GET``, ``PATCH`` and ``DELETE`` on a row, by id or alternate key."""
@@ -111,7 +112,9 @@ class RowsApi:
         """A row as the whole body of an answer."""
         entity_set = selection.table.entity_set
         context = f"{request.base_url}/$metadata#{entity_set}{selection.context}/$entity"
-        rendered = Renderer(self.reading(request)).render(row, selection, request.prefer)
+        rendered = Renderer(self.reading(request), request.base_url).render(
+            row, selection, request.prefer
+        )
         return {"@odata.context": context, **rendered}
 
     def _patch(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
@@ -141,7 +144,8 @@ class RowsApi:
             return Answer(204, headers={"OData-EntityId": address, "Location": address})
         query = {name: text for name, text in request.query.items() if name == "$select"}
         body = self.entity(request, row, parse_selection(query, table, self.reading(request)))
-        headers = {"Preference-Applied": "return=representation", "ETag": row.etag}
+        applied = ["return=representation", *annotations_applied(request.prefer)]
+        headers = {"Preference-Applied": ",".join(applied), "ETag": row.etag}
         if created:
             headers["Location"] = address
         return Answer(201 if created else 200, body, headers)
@@ -154,7 +158,10 @@ class RowsApi:
         plain = not selection.expand and not request.prefer.annotations
         if plain and request.headers.get("if-none-match") == row.etag:
             return Answer(304, headers={"ETag": row.etag})
-        return Answer(200, self.entity(request, row, selection), {"ETag": row.etag})
+        headers = {"ETag": row.etag}
+        if applied := annotations_applied(request.prefer):
+            headers["Preference-Applied"] = ",".join(applied)
+        return Answer(200, self.entity(request, row, selection), headers)
 
 
 def _missing(table: Table, segment: Segment) -> Refusal:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.queries.crm_functions import FUNCTIONS, Test
 from app.sandbox.dataverse.queries.fetch_model import Condition
+from app.sandbox.dataverse.queries.patterns import like
 from app.sandbox.dataverse.tables.schema import Column, ColumnType
 from app.sandbox.dataverse.tables.values import as_guid
 
@@ -119,13 +119,9 @@ def _typed(column: Column, text: str) -> Any:
 
 
 def _like(pattern: str, *, positive: bool) -> Test:
-    """SQL's wildcards: ``%`` any text, ``_`` one letter."""
-    parts = ({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in pattern.casefold())
-    expression = re.compile("".join(parts), re.DOTALL)
+    matches = like(pattern.casefold())
 
     def test(value: Any) -> bool:
-        if value is None:
-            return False
-        return (expression.fullmatch(str(value)) is not None) is positive
+        return value is not None and matches(str(value)) is positive
 
     return test

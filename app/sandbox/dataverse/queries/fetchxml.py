@@ -153,7 +153,7 @@ class FetchXml:
     def _rendered(
         self, request: ApiRequest, fetch: Fetch, found: list[Combination]
     ) -> list[dict[str, Any]]:
-        renderer, root = Renderer(self._reading), fetch.root
+        renderer, root = Renderer(self._reading, request.base_url, listed=True), fetch.root
         columns = tuple(a.column for a in root.attributes)
         everything = root.all_attributes or not any(e.attributes for e in root.walk())
         selection = Selection(root.table, None if everything else columns)

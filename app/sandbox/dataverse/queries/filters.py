@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.queries import syntax
 from app.sandbox.dataverse.queries.crm_functions import FUNCTIONS
+from app.sandbox.dataverse.queries.patterns import like
 from app.sandbox.dataverse.queries.syntax import (
     Both,
     Comparison,
@@ -43,11 +45,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
 }
-_TEXT: dict[str, Callable[[str, str], bool]] = {
-    "contains": lambda text, part: part in text,
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-}
+_TEXT = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
 _NUMBERS = {
     ColumnType.INTEGER,
     ColumnType.BIGINT,
@@ -58,18 +56,23 @@ _NUMBERS = {
     ColumnType.STATE,
     ColumnType.STATUS,
 }
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DATES = (ColumnType.DATETIME, ColumnType.DATE)
 _TEXTS = (ColumnType.STRING, ColumnType.MEMO)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a query is read against: the rows and tables, and who asks when."""
+    """What a query is read against: the rows and tables, and who asks when.
+
+    ``aliases`` are the parameters of the request, ``@p1=..``, that filters and orders may name.
+    """
 
     store: Store
     registry: Registry
     now: dt.datetime
     user_id: str
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def value_of(row: Row, column: Column, table: Table) -> Value:
@@ -83,7 +86,7 @@ def value_of(row: Row, column: Column, table: Table) -> Value:
 
 def parse_filter(text: str, table: Table, reading: Reading) -> Predicate:
     """Raises `Refusal` 400 for bad syntax, an unknown property or a literal of the wrong type."""
-    return Binder(reading).bind(syntax.parse(text), table)
+    return Binder(reading).bind(syntax.parse(text, reading.aliases), table)
 
 
 class Binder:
@@ -136,8 +139,8 @@ class Binder:
         column, get = self.getter(node.path, table)
         if column.type not in _TEXTS:
             raise Refusal.bad_query(f"'{column.name}' is not text; text functions need text.")
-        compare, part = _TEXT[node.function], str(literal(node.operand)).casefold()
-        return lambda row: compare(str(get(row) or "").casefold(), part)
+        matches = like(_TEXT[node.function].format(str(literal(node.operand)).casefold()))
+        return lambda row: matches(str(get(row) or "").casefold())
 
     def _crm(self, node: CrmTest, table: Table) -> Predicate:
         function = FUNCTIONS.get(node.function)
@@ -146,7 +149,7 @@ class Binder:
         names = node.arguments.get("PropertyName")
         if not names:
             raise Refusal.bad_query(f"{node.function} needs a PropertyName.")
-        column, get = self.getter(str(literal(names[0])), table)
+        column, get = self.getter(_property_name(str(literal(names[0])), table), table)
         if function.of_dates and column.type not in _DATES:
             raise Refusal.bad_query(f"{node.function} needs a date; '{column.name}' is none.")
         given = [
@@ -230,6 +233,12 @@ def _family(column: Column) -> str:
     return "text" if column.type in _TEXTS else column.type.value
 
 
+def _property_name(name: str, table: Table) -> str:
+    """The functions of the platform take the logical name of a lookup as well."""
+    column = table.columns.get(name)
+    return name if column is None else column.property_name
+
+
 def _unquoted(token: str) -> str:
     """An item of a list, which quotes like JSON, as filters write it."""
     return "'" + token.strip('"').replace("'", "''") + "'" if token.startswith('"') else token
@@ -252,6 +261,8 @@ def _literal(column: Column, token: str, table: str) -> Any:
         return number
     if column.type in _TEXTS and not token.startswith("'"):
         raise _incompatible(column, token)
+    if column.type is ColumnType.DATETIME and _DAY.fullmatch(token):
+        value = f"{token}T00:00:00Z"  # as OData promotes Edm.Date
     try:
         return comparable(parse(column, value, table))
     except Refusal as refusal:

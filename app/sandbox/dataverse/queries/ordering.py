@@ -10,8 +10,8 @@ from typing import Any
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.queries.filters import Binder, Getter, Reading
 from app.sandbox.dataverse.store.commits import Row
-from app.sandbox.dataverse.tables.schema import Table
-from app.sandbox.dataverse.tables.values import comparable
+from app.sandbox.dataverse.tables.schema import ColumnType, Table
+from app.sandbox.dataverse.tables.values import Reference, Value, comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,29 @@ class Key:
 
 
 def parse_order(text: str, table: Table, reading: Reading) -> list[Order]:
-    """Raises `Refusal` 400 for syntax and for an unknown property."""
+    """Lookups sort by the name of their row. Raises `Refusal` 400 for an unknown property."""
     orders = []
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, direction = part.partition(" ")
         if direction.strip() not in ("", "asc", "desc"):
             raise Refusal.bad_query(f"Syntax error in $orderby at '{part}'.")
-        _, get = Binder(reading).getter(name, table)
+        column, get = Binder(reading).getter(reading.aliases.get(name, name), table)
+        if column.type is ColumnType.LOOKUP:
+            get = _by_name(get, reading)
         orders.append(Order(get, direction.strip() == "desc"))
     return orders
+
+
+def _by_name(get: Getter, reading: Reading) -> Getter:
+    def name(row: Row) -> Value:
+        reference = get(row)
+        if not isinstance(reference, Reference):
+            return None
+        other = reading.store.get(reference.table, reference.id)
+        primary = reading.registry.table(reference.table).primary_name
+        return None if other is None else other.values.get(primary)
+
+    return name
 
 
 def key_of(row: Row, order: Iterable[Order]) -> Key:

@@ -12,7 +12,8 @@ from app.sandbox.dataverse.queries.ordering import Order, parse_order
 from app.sandbox.dataverse.tables.schema import Column, Table
 
 MAX_EXPANSIONS = 15
-IN_EXPAND = {"$select", "$filter", "$orderby", "$top", "$count"}
+IN_EXPAND = {"$select", "$filter", "$orderby", "$top", "$expand"}
+REFERENCE = "/$ref"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,45 @@ class Selection:
     def context(self) -> str:
         """The parenthesis of ``@odata.context``; empty when nothing was selected."""
         names = [] if self.columns is None else [c.property_name for c in self.columns]
-        names += [f"{nav}{e.selection.context or '()'}" for nav, e in self.expand.items()]
+        names += [e.context(navigation) for navigation, e in self.expand.items()]
         return f"({','.join(names)})" if names else ""
+
+    @property
+    def nested(self) -> bool:
+        """Whether a row that is expanded has expanded rows itself."""
+        return any(expansion.selection.expand for expansion in self.expand.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """One item of ``$expand``; ``many`` for a collection, which the other options cut."""
+    """One item of ``$expand``; ``many`` for a collection, which the other options cut.
+
+    ``reference``: the address of the row in place of the row. ``options`` are those of the item as
+    they were written.
+    """
 
     selection: Selection
     many: bool = False
     keep: Predicate | None = None
     order: tuple[Order, ...] = ()
     top: int | None = None
+    reference: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def context(self, navigation: str) -> str:
+        if self.reference:
+            return f"{navigation},{navigation}{REFERENCE}()"
+        return f"{navigation}{self.selection.context or '()'}"
 
 
 def parse_selection(query: Mapping[str, str], table: Table, reading: Reading) -> Selection:
     """Raises `Refusal` 400 for an unknown property, for syntax, and for too much."""
+    selection = _selection(query, table, reading, 0)
+    _check_cuts(selection, nested=selection.nested)
+    return selection
+
+
+def _selection(query: Mapping[str, str], table: Table, reading: Reading, depth: int) -> Selection:
     columns = None
     if names := query.get("$select"):
         columns = tuple(
@@ -52,46 +75,69 @@ def parse_selection(query: Mapping[str, str], table: Table, reading: Reading) ->
             if name.strip() != "*"
         )
         columns = columns or None
-    expand = {}
-    for part in outside_parentheses(query.get("$expand", "")):
-        navigation, expansion = _expanded(part, table, reading)
-        expand[navigation] = expansion
-    if len(expand) > MAX_EXPANSIONS:
+    parts = outside_parentheses(query.get("$expand", ""))
+    if max(len(parts), depth) > MAX_EXPANSIONS:
         raise Refusal.bad_query(f"No more than {MAX_EXPANSIONS} properties can be expanded.")
-    return Selection(table, columns, expand)
+    return Selection(
+        table, columns, dict(_expanded(part, table, reading, depth + 1) for part in parts)
+    )
 
 
-def _expanded(part: str, table: Table, reading: Reading) -> tuple[str, Expansion]:
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", part, re.DOTALL)
+def _check_cuts(selection: Selection, *, nested: bool) -> None:
+    """Raises `Refusal` 400 for an order or a limit where the service has none."""
+    for expansion in selection.expand.values():
+        cut = {"$orderby", "$top"} & set(expansion.options)
+        if cut and (nested or not expansion.many):
+            raise Refusal.bad_query(
+                "Only $select and $filter clause can be provided while doing $expand on "
+                "many-to-one relationship or nested one-to-many relationship."
+            )
+        _check_cuts(expansion.selection, nested=nested)
+
+
+def _expanded(part: str, table: Table, reading: Reading, depth: int) -> tuple[str, Expansion]:
+    match = re.fullmatch(r"\s*(\w+)(/\$ref)?\s*(?:\((.*)\))?\s*", part, re.DOTALL)
     if match is None:
         raise Refusal.bad_query(f"Syntax error in $expand at '{part}'.")
     options = {
         name.strip(): value
         for name, _, value in (
-            option.partition("=") for option in outside_parentheses(match[2] or "", ";")
+            option.partition("=") for option in outside_parentheses(match[3] or "", ";")
         )
     }
     if unknown := set(options) - IN_EXPAND:
         raise Refusal.bad_query(f"{', '.join(sorted(unknown))} is not supported within $expand.")
-    return match[1], _expansion(match[1], options, table, reading)
+    if match[2]:
+        return match[1], _reference(match[1], table, reading)
+    return match[1], _expansion(match[1], options, table, reading, depth)
+
+
+def _reference(navigation: str, table: Table, reading: Reading) -> Expansion:
+    found = table.navigation(navigation)
+    if found is None:
+        Binder(reading).collection(table, navigation)
+        raise Refusal.bad_query(
+            "Expand with $ref is only supported on lookup type navigation property."
+        )
+    return Expansion(Selection(reading.registry.table(found[1])), reference=True)
 
 
 def _expansion(
-    navigation: str, options: Mapping[str, str], table: Table, reading: Reading
+    navigation: str, options: Mapping[str, str], table: Table, reading: Reading, depth: int
 ) -> Expansion:
     if found := table.navigation(navigation):
-        if cutting := {"$filter", "$orderby", "$top"} & set(options):
-            raise Refusal.bad_query(f"{', '.join(sorted(cutting))} cuts collections only.")
+        if "$filter" in options:
+            raise Refusal.bad_query("$filter cuts collections only.")
         # The owner's property leads to a user or a team; its columns are those of users.
         target = reading.registry.table(found[1])
-        return Expansion(parse_selection(options, target, reading))
+        return Expansion(_selection(options, target, reading, depth), options=options)
     others, _ = Binder(reading).collection(table, navigation)
-    selection = parse_selection(options, others, reading)
+    selection = _selection(options, others, reading, depth)
     text = options.get("$filter")
     keep = parse_filter(text, others, reading) if text else None
     order = tuple(parse_order(options.get("$orderby", ""), others, reading))
     top = whole_number("$top", options["$top"]) if "$top" in options else None
-    return Expansion(selection, many=True, keep=keep, order=order, top=top)
+    return Expansion(selection, True, keep, order, top, options=options)
 
 
 def whole_number(option: str, text: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from app.sandbox.dataverse.errors import Refusal
 
@@ -23,6 +24,7 @@ _TOKEN = re.compile(
     r"""\s*(?P<token>[A-Za-z_][\w.]*'(?:[^']|'')*'|'(?:[^']|'')*'|"[^"]*"|[()\[\],]|[^\s()\[\],'"]+)""",
     re.DOTALL,
 )
+_ALIAS = re.compile(r"(?P<name>\w+=)?(?P<alias>@\w+)")
 _LAMBDA = re.compile(r"(?P<path>.+)/(?P<kind>any|all)")
 
 
@@ -79,9 +81,12 @@ class Either:
 Node = Comparison | TextTest | CrmTest | Lambda | Not | Both | Either
 
 
-def parse(text: str) -> Node:
-    """Raises `Refusal` 400 for what is no filter."""
-    reader = _Reader(text)
+def parse(text: str, aliases: Mapping[str, str] = MappingProxyType({})) -> Node:
+    """``aliases`` say what ``@p1`` stands for; one that is not given is null.
+
+    Raises `Refusal` 400 for what is no filter.
+    """
+    reader = _Reader(text, aliases)
     tree = reader.either()
     reader.end()
     return tree
@@ -90,9 +95,11 @@ def parse(text: str) -> Node:
 class _Reader:
     """Recursive descent over the tokens; ``_variables`` are those of the lambdas around."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, aliases: Mapping[str, str]) -> None:
         self._text = text
-        self._tokens = self._scan(text)
+        self._tokens = [
+            token for written in self._scan(text) for token in self._meant(written, aliases)
+        ]
         self._next = 0
         self._depth = 0
         self._variables: list[str] = []
@@ -200,6 +207,14 @@ class _Reader:
             tokens.append(match["token"])
             position = match.end()
         return tokens
+
+    def _meant(self, token: str, aliases: Mapping[str, str]) -> list[str]:
+        """The token, or what its parameter alias stands for; also in ``PropertyName=@p1``."""
+        match = _ALIAS.fullmatch(token)
+        if match is None:
+            return [token]
+        name = [match["name"]] if match["name"] else []
+        return [*name, *self._scan(aliases.get(match["alias"], "null"))]
 
     def _peek(self) -> str | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None

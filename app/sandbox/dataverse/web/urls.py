@@ -169,7 +169,13 @@ def parse_prefer(header: str) -> Prefer:
     )
 
 
+def annotations_applied(prefer: Prefer) -> list[str]:
+    """What ``Preference-Applied`` says of annotations."""
+    wanted = ",".join(prefer.annotations)
+    return [f'odata.include-annotations="{wanted}"'] if wanted else []
+
+
 def link(base_url: str, entity_set: str, options: Mapping[str, str]) -> str:
     """An absolute address with query options, encoded as the service encodes its links."""
     pairs = (f"{name}={quote(value, safe='(),')}" for name, value in options.items())
-    return f"{base_url}/{entity_set}?{'&'.join(pairs)}"
+    return f"{base_url}/{entity_set}?{'&'.join(pairs)}" if options else f"{base_url}/{entity_set}"
