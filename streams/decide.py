@@ -16,6 +16,7 @@ from streams.deciding.absorb import Absorbed, Absorber
 from streams.deciding.aliases import decide_alias
 from streams.deciding.memory import ALIASES, WORKSPACE_OWNERS, Memory
 from streams.deciding.owners import decide_owner
+from streams.deciding.shelves import TableShelf
 from streams.engine.records import Outgoing, Record, Rows
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Note, NoteKind, Reason, View
@@ -80,6 +81,7 @@ class DecideStage:
                 sent.append(self.guard.dead_letter(record, error))
             else:
                 self.guard.passed()
+        sent = _once_each(sent)
         for message in sent:
             self.metrics.emitted.labels(NAME, message.topic).inc()
         self.metrics.stage_seconds.labels(NAME).observe(time.perf_counter() - started)
@@ -145,12 +147,10 @@ class DecideStage:
         return lines
 
     def _decide_owner(self, cause: EcmEvent | WorkspaceOwned, rows: Rows) -> list[Outgoing]:
-        stored = rows.get(WORKSPACE_OWNERS, cause.key)
-        owned = decide_owner(cause, OwnerRow.from_bytes(stored), self.book)
+        shelf = TableShelf(rows, WORKSPACE_OWNERS, cause.key)
+        owned = decide_owner(cause, OwnerRow.load(shelf), self.book)
         sent = [*map(_fact, owned.told), *map(_audit, story.of_owner(cause, owned))]
-        after = owned.row.to_bytes()
-        if after != stored:
-            rows.put(WORKSPACE_OWNERS, cause.key, after)
+        shelf.save(owned.row.pending())
         if owned.held:
             self.metrics.held_events.inc()
         return sent
@@ -176,6 +176,23 @@ class DecideStage:
             self.metrics.near_misses.inc()
 
 
+@dataclass(frozen=True, slots=True)
+class _Command(Outgoing):
+    """A command on its way, known by its id."""
+
+    id: str = ""
+
+
+def _once_each(sent: Sequence[Outgoing]) -> list[Outgoing]:
+    """Of a command that several causes of a batch ask for, send the last: it is the newest told.
+
+    All of a batch is sent in one checkpoint, so nothing is lost by it. Of a name that goes A, B, A
+    the last two are left, and it ends as A.
+    """
+    last = {message.id: message for message in sent if isinstance(message, _Command)}
+    return [m for m in sent if not isinstance(m, _Command) or last[m.id] is m]
+
+
 @dataclass
 class _Decided:
     """What the absorber and the flows have come to so far."""
@@ -188,7 +205,11 @@ class _Decided:
     notes: list[Note] = field(default_factory=list)
 
     def add(self, flow: Flow, decision: Decision) -> None:
-        self.commands.extend(decision.commands)
+        # One reading tells all that want one: the absorber, or several rules.
+        read = any(isinstance(command, ReadRecord) for command in self.commands)
+        for command in decision.commands:
+            if not (read and isinstance(command, ReadRecord)):
+                self.commands.append(command)
         self.facts.extend(decision.facts)
         self.notes.extend(decision.notes)
         self.reasons.extend((flow.name, reason) for reason in decision.reasons)
@@ -206,7 +227,8 @@ class _Decided:
         unique = {command.id: command for command in self.commands}
         headers = (("dovetail-rules", rules.encode()),)
         commands = [
-            Outgoing(_topic_of(c), c.key.encode(), c.to_json(), headers) for c in unique.values()
+            _Command(_topic_of(c), c.key.encode(), c.to_json(), headers, id=c.id)
+            for c in unique.values()
         ]
         return [*commands, *map(_fact, self.facts)]
 

@@ -3,14 +3,16 @@
 A round is one version of what is to be approved (a digest): when the request changes, a new round
 begins with a workflow of its own. For each workflow and kind of event the newest one is kept, so
 any order of the same events ends in the same row; an event may come before we hear that its
-workflow is ours.
+workflow is ours. Each workflow is a part of its own (``tables.parts``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from tables.documents import DocumentRef
+from tables.parts import PartedRow
 from tables.rows import Row
 
 Value = str | int | bool | None
@@ -66,34 +68,47 @@ class Workflow(Row):
         return event.at_ms, KINDS.index(kind), event.event_id
 
 
-class ApprovalsRow(Row):
+class ApprovalsHead(Row):
+    """The workflow of each round by ``rule/round``; in the first release also all workflows."""
+
+    rounds: Mapping[str, int] = {}
+    workflows: Mapping[str, Workflow] = {}
+
+
+class ApprovalsRow(PartedRow[Workflow]):
     """A record's workflows by ``rule/workflow id``, and the one of each round by ``rule/round``."""
 
-    workflows: Mapping[str, Workflow] = {}
-    rounds: Mapping[str, int] = {}
+    part: ClassVar[type[Row]] = Workflow
+    head_row: ClassVar[type[Row]] = ApprovalsHead
+
+    @classmethod
+    def moved_out(cls, head: Any) -> tuple[Row, Mapping[str, Row]]:
+        return ApprovalsHead(rounds=head.rounds), head.workflows
+
+    @property
+    def rounds(self) -> Mapping[str, int]:
+        """The workflows that we started, by ``rule/round``."""
+        rounds: Mapping[str, int] = self.head.rounds
+        return rounds
 
     def workflow_of(self, rule: str, round_: str) -> int | None:
         """The workflow that was started for this round, None while none is known."""
         return self.rounds.get(f"{rule}/{round_}")
 
     def workflow(self, rule: str, workflow_id: int) -> Workflow:
-        return self.workflows.get(f"{rule}/{workflow_id}", Workflow())
+        return self.get(f"{rule}/{workflow_id}") or Workflow()
 
     def of(self, rule: str) -> dict[int, Workflow]:
         """The workflows in the workspace of a rule, by id, whoever started them."""
         start = f"{rule}/"
-        return {
-            int(name.removeprefix(start)): workflow
-            for name, workflow in sorted(self.workflows.items())
-            if name.startswith(start)
-        }
+        return {int(name.removeprefix(start)): workflow for name, workflow in self.under(start)}
 
     def started(self, rule: str, round_: str, workflow_id: int) -> ApprovalsRow:
         """Return the row after a workflow was started; telling it again changes nothing."""
         name = f"{rule}/{round_}"
         if self.rounds.get(name) == workflow_id:
             return self
-        return self.model_copy(update={"rounds": {**self.rounds, name: workflow_id}})
+        return self.with_head(ApprovalsHead(rounds={**self.rounds, name: workflow_id}))
 
     def all_started(self, rule: str) -> tuple[int, ...]:
         """The workflows that were started for a rule, of whichever round."""
@@ -116,9 +131,8 @@ class ApprovalsRow(Row):
 
     def told(self, rule: str, workflow_id: int, workflow: Workflow) -> ApprovalsRow:
         """Return the row with what another record knows of a workflow; nothing new, no change."""
-        name = f"{rule}/{workflow_id}"
-        before = self.workflows.get(name, Workflow())
+        before = self.workflow(rule, workflow_id)
         after = before.merged(workflow)
         if after is before:
             return self
-        return self.model_copy(update={"workflows": {**self.workflows, name: after}})
+        return self.with_parts({f"{rule}/{workflow_id}": after})

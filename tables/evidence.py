@@ -2,19 +2,23 @@
 
 For each document and kind of event the newest one is kept, and what only older ones of its kind
 have said, so any order and any repetition of the same events ends in the same row; status, type and
-expiry are derived when they are needed.
+expiry are derived when they are needed. Each document is a part of its own (``tables.parts``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tables.documents import DocumentRef
+from tables.parts import PartedRow
 from tables.rows import Row
 
 Value = str | int | bool | None
+
+#: The attribute of events that says of which type a document is.
+DOCUMENT_TYPE = "document_type"
 
 #: The events of a document in the order of its life; the later one wins within one moment.
 KINDS = (
@@ -156,28 +160,38 @@ class Item(Row):
         return event.at_ms, KINDS.index(kind), event.event_id
 
 
-class EvidenceRow(Row):
-    """The documents of a record's workspaces, by ``rule/document id``."""
+class EvidenceHead(Row):
+    """Nothing; in the first release all documents, by ``rule/document id``."""
 
     items: Mapping[str, Item] = {}
+
+
+class EvidenceRow(PartedRow[Item]):
+    """The documents of a record's workspaces, by ``rule/document id``."""
+
+    part: ClassVar[type[Row]] = Item
+    head_row: ClassVar[type[Row]] = EvidenceHead
+
+    @classmethod
+    def moved_out(cls, head: Any) -> tuple[Row, Mapping[str, Row]]:
+        return EvidenceHead(), head.items
 
     def of(self, rule: str) -> dict[int, Item]:
         """The documents in the workspace of a rule, by id, removed ones too."""
         start = f"{rule}/"
-        return {
-            int(name.removeprefix(start)): item
-            for name, item in sorted(self.items.items())
-            if name.startswith(start)
-        }
+        return {int(name.removeprefix(start)): item for name, item in self.under(start)}
+
+    def item(self, rule: str, document_id: int) -> Item | None:
+        """One document, None when nothing was heard of it."""
+        return self.get(f"{rule}/{document_id}")
 
     def reported(self, rule: str, document_id: int, kind: str, event: ItemEvent) -> EvidenceRow:
         return self.told(rule, document_id, Item(events={kind: event}))
 
     def told(self, rule: str, document_id: int, item: Item) -> EvidenceRow:
         """Return the row with what another record knows of a document; nothing new, no change."""
-        name = f"{rule}/{document_id}"
-        before = self.items.get(name, Item())
+        before = self.item(rule, document_id) or Item()
         after = before.merged(item)
         if after is before:
             return self
-        return self.model_copy(update={"items": {**self.items, name: after}})
+        return self.with_parts({f"{rule}/{document_id}": after})

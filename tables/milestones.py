@@ -7,17 +7,37 @@ once more: it has to hear that the document has gone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
+from tables.parts import PartedRow
 from tables.rows import Row
 
 
-class MilestonesRow(Row):
-    """The keys of the milestones that were told of a document, by ``rule/document id``."""
+class Told(Row):
+    """The keys of the milestones that were told of one document."""
+
+    milestones: tuple[str, ...] = ()
+
+
+class MilestonesHead(Row):
+    """Nothing; in the first release who was told of what, by ``rule/document id``."""
 
     told: Mapping[str, tuple[str, ...]] = {}
 
+
+class MilestonesRow(PartedRow[Told]):
+    """Who was told of a document, by ``rule/document id``, each a part of its own."""
+
+    part: ClassVar[type[Row]] = Told
+    head_row: ClassVar[type[Row]] = MilestonesHead
+
+    @classmethod
+    def moved_out(cls, head: Any) -> tuple[Row, Mapping[str, Row]]:
+        return MilestonesHead(), {name: Told(milestones=keys) for name, keys in head.told.items()}
+
     def of(self, rule: str, document_id: int) -> tuple[str, ...]:
-        return self.told.get(f"{rule}/{document_id}", ())
+        told = self.get(f"{rule}/{document_id}")
+        return told.milestones if told else ()
 
     def telling(self, rule: str, document_id: int, milestones: Iterable[str]) -> MilestonesRow:
         """Return the row after these were told; telling them again changes nothing."""
@@ -25,4 +45,4 @@ class MilestonesRow(Row):
         after = tuple(sorted({*before, *milestones}))
         if after == before:
             return self
-        return self.model_copy(update={"told": {**self.told, f"{rule}/{document_id}": after}})
+        return self.with_parts({f"{rule}/{document_id}": Told(milestones=after)})

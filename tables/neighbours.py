@@ -1,13 +1,13 @@
-"""``neighbours``: what a record learnt of other records, and who wants to learn of it.
+"""``neighbours``: what a record learnt of other records.
 
-Records speak to each other only by facts (DESIGN, section 1). The one that asks is remembered by
-the one that is asked, so that it hears of each change; the answer is remembered by the one that
-asked, so that its decision sees it as a row of its own.
+Records speak to each other only by facts (DESIGN, section 1). The answer is remembered by the one
+that asked, so that its decision sees it as a row of its own; the one that asks is remembered by the
+one that is asked (``tables.askers``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from tables.rows import Row
 
@@ -25,66 +25,64 @@ class Interest(Row):
     """What somebody wants to hear of what happens in a record's workspaces.
 
     ``of``: the rule whose workspace it is, None for the one that the record is known by.
+    ``documents``: of those of these ``types`` or ids (``named``), or of all when neither is given.
     """
 
     of: str | None = None
     documents: bool = False
+    types: tuple[str, ...] = ()
+    named: tuple[int, ...] = ()
     workflows: tuple[int, ...] = ()
 
 
 class NeighboursRow(Row):
-    """What is known of others (by their key), and which others asked for what of this record.
+    """What is known of others, by their key; a workspace of a certain rule by ``<key>#<rule>``.
 
-    A workspace of a certain rule, and who asks for one, is kept by ``<key>#<rule>``.
+    Those who ask lay here in the first release (the three fields at the end).
     """
 
     #: None: that record is gone and left none.
     workspaces: Mapping[str, int | None] = {}
     columns: Mapping[str, KnownColumns] = {}
-    workspace_wanted_by: tuple[str, ...] = ()
-    columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
     #: Whose folders are in this record's workspaces: the owner's key by ``rule/folder id``.
     folders: Mapping[str, str] = {}
-
-    #: Who hears of what happens in this record's workspaces, by ``key#rule``.
-    listeners: Mapping[str, Interest] = {}
     #: What others have answered of theirs, by ``key#rule``: from then on they tell what is new.
     listening: Mapping[str, Interest] = {}
 
-    def listened(self, by: str, rule: str, interest: Interest) -> NeighboursRow:
-        """Return the row with a listener; the newest interest of each counts."""
-        listeners = {**self.listeners, _with_rule(by, rule): interest}
-        return self.model_copy(update={"listeners": listeners})
+    workspace_wanted_by: tuple[str, ...] = ()
+    columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
+    listeners: Mapping[str, Interest] = {}
 
-    def all_listeners(self) -> Iterator[tuple[str, str, Interest]]:
-        """Who listens: key, rule and interest."""
-        for name, interest in sorted(self.listeners.items()):
-            key, _, rule = name.partition("#")
-            yield key, rule, interest
+    def without_askers(self) -> NeighboursRow:
+        """Return the row after those who ask have moved out."""
+        if not (self.workspace_wanted_by or self.columns_wanted_by or self.listeners):
+            return self
+        gone: dict[str, object] = {"columns_wanted_by": {}, "listeners": {}}
+        return self.model_copy(update={"workspace_wanted_by": (), **gone})
 
     def hears(self, about: str, rule: str, interest: Interest) -> bool:
         """Whether this interest of ours was answered."""
-        return self.listening.get(_with_rule(about, rule)) == interest
+        return self.listening.get(with_rule(about, rule)) == interest
 
     def heard(self, about: str, rule: str, interest: Interest) -> NeighboursRow:
         """Return the row after another record answered; telling it again changes nothing."""
         if self.hears(about, rule, interest):
             return self
-        listening = {**self.listening, _with_rule(about, rule): interest}
+        listening = {**self.listening, with_rule(about, rule): interest}
         return self.model_copy(update={"listening": listening})
 
     def workspace(self, about: str, rule: str | None = None) -> int | None:
         """Another record's workspace: the one that a rule keeps, or the one it is known by."""
-        return self.workspaces.get(_with_rule(about, rule))
+        return self.workspaces.get(with_rule(about, rule))
 
     def has_no_workspace(self, about: str, rule: str | None = None) -> bool:
         """Whether the other record is known to be gone without a workspace."""
-        return self.workspaces.get(_with_rule(about, rule), 0) is None
+        return self.workspaces.get(with_rule(about, rule), 0) is None
 
     def workspace_known(
         self, about: str, workspace_id: int | None, rule: str | None = None
     ) -> NeighboursRow:
-        known = {**self.workspaces, _with_rule(about, rule): workspace_id}
+        known = {**self.workspaces, with_rule(about, rule): workspace_id}
         return self.model_copy(update={"workspaces": known})
 
     def keepers(self, workspace_id: int, rule: str) -> tuple[str, ...]:
@@ -115,22 +113,7 @@ class NeighboursRow(Row):
         known = KnownColumns(columns=merged, at_ms=at_ms)
         return self.model_copy(update={"columns": {**self.columns, about: known}})
 
-    def workspace_asked(self, wanted_by: str, rule: str | None = None) -> NeighboursRow:
-        asking = tuple(sorted({*self.workspace_wanted_by, _with_rule(wanted_by, rule)}))
-        return self.model_copy(update={"workspace_wanted_by": asking})
 
-    def asking_for_workspace(self) -> Iterator[tuple[str, str | None]]:
-        """Who asks for a workspace of this record: key, and rule if it has to be that one."""
-        for asking in self.workspace_wanted_by:
-            key, _, rule = asking.partition("#")
-            yield key, rule or None
-
-    def columns_asked(self, wanted_by: str, columns: tuple[str, ...]) -> NeighboursRow:
-        asked = tuple(sorted({*self.columns_wanted_by.get(wanted_by, ()), *columns}))
-        return self.model_copy(
-            update={"columns_wanted_by": {**self.columns_wanted_by, wanted_by: asked}}
-        )
-
-
-def _with_rule(key: str, rule: str | None) -> str:
+def with_rule(key: str, rule: str | None) -> str:
+    """The name of a record's workspace: of a certain rule, or of the one that stands for it."""
     return f"{key}#{rule}" if rule else key

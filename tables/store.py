@@ -90,6 +90,17 @@ class PartitionStore:
         """Return one row, None when there is none; raises StoreCorrupted."""
         return self._read(_row_key(table, key))
 
+    def under(self, table: str, prefix: str) -> list[tuple[str, bytes]]:
+        """Return the rows of a table whose key begins so, in key order; raises StoreCorrupted."""
+        start = _row_key(table, prefix)
+        cut = len(table.encode()) + 1
+        found: list[tuple[str, bytes]] = []
+        for key, value in self._items(start):
+            if not key.startswith(start):
+                break
+            found.append((key[cut:].decode(), value))
+        return found
+
     def scan(self, table: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, bytes]]:
         """Return up to ``limit`` rows of a table in key order, those after the key ``after``."""
         prefix = table.encode() + b"\x00"

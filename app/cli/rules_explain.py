@@ -79,31 +79,42 @@ async def _memory(settings: Settings, record: RecordRef) -> Any:
             f"there is no topic {missing[0]}",
             advice="check DOVETAIL_APPLICATION_ID; a worker makes the topics at its first start",
         )
-    values = await asyncio.gather(
-        *(_newest(settings, topic, counts[topic], record.key) for topic in topics.values())
+    found = await asyncio.gather(
+        *(_rows(settings, topic, counts[topic], record.key) for topic in topics.values())
     )
-    return Memory.load(_Found(dict(zip(topics, values, strict=True))), record)
+    return Memory.load(_Found(dict(zip(topics, found, strict=True))), record)
 
 
-async def _newest(settings: Settings, topic: str, partitions: int, key: str) -> bytes | None:
+async def _rows(
+    settings: Settings, topic: str, partitions: int, record_key: str
+) -> dict[str, bytes]:
+    """The record's row and its parts (``tables.parts``), by key."""
     from streams.engine import partition_of
 
-    partition = partition_of(key.encode(), partitions)
-    newest: bytes | None = None
+    partition = partition_of(record_key.encode(), partitions)
+    own, parts = record_key.encode(), f"{record_key}/".encode()
+    rows: dict[str, bytes] = {}
     async for record in read_to_end(settings, topic, partitions=[partition]):
-        if record.key == key.encode():
-            newest = record.value
-    return newest
+        if record.key is None or not (record.key == own or record.key.startswith(parts)):
+            continue
+        if record.value is None:
+            rows.pop(record.key.decode(), None)
+        else:
+            rows[record.key.decode()] = record.value
+    return rows
 
 
 class _Found:
-    """The rows of one record, by table."""
+    """The rows of one record, by table and key."""
 
-    def __init__(self, values: dict[str, bytes | None]) -> None:
-        self.values = values
+    def __init__(self, tables: dict[str, dict[str, bytes]]) -> None:
+        self.tables = tables
 
     def get(self, table: str, key: str) -> bytes | None:
-        return self.values.get(table)
+        return self.tables[table].get(key)
+
+    def under(self, table: str, prefix: str) -> list[tuple[str, bytes]]:
+        return sorted(row for row in self.tables[table].items() if row[0].startswith(prefix))
 
     def put(self, table: str, key: str, value: bytes) -> None:
         raise AssertionError("explaining writes nothing")

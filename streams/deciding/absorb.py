@@ -13,11 +13,11 @@ from streams.deciding.aliases import introduced
 from streams.deciding.happenings import remembered, with_past
 from streams.deciding.memory import Memory
 from streams.deciding.processes import is_partial, moves
-from streams.deciding.reading import done_before, read, reads_open, under_way, was_absent
+from streams.deciding.reading import done_before, reads_open, under_way, was_absent
 from streams.deciding.skips import Ourselves, Skip, left_aside
 from streams.deciding.telling import (
-    answer_with_events,
     answers_with_columns,
+    answers_with_events,
     answers_with_workspace,
     learnt,
     news_for_askers,
@@ -26,7 +26,8 @@ from streams.deciding.telling import (
     news_of_removal,
 )
 from streams.flows.shape import Cause
-from streams.messages.commands import AnyCommand
+from streams.flows.upkeep import read
+from streams.messages.commands import AnyCommand, ReadRecord
 from streams.messages.facts import (
     ColumnsKnown,
     ColumnsWanted,
@@ -133,7 +134,11 @@ class Absorber:
         why = (
             "tie" if merge.tie else "partial" if is_partial(self.book, change.record, row) else None
         )
-        commands = (read(change.record, [stamp, why], change.at_ms),) if why else ()
+        commands: tuple[AnyCommand, ...] = ()
+        if why:
+            commands = (read(change.record, [stamp, why], change.at_ms),)
+        elif not merge.changed:
+            commands = reads_open(memory, change)  # it may be a replay
         facts: tuple[Fact, ...] = (
             *told,
             *moves(self.book, change.record, before, row),
@@ -148,7 +153,7 @@ class Absorber:
             commands=commands,
             changed=merge.changed,
             cause=change,
-            skip=None if commands else skip,
+            skip=None if why else skip,
             near_miss=near_miss,
         )
 
@@ -174,15 +179,23 @@ class Absorber:
         # What another record tells comes again as often as something happens there.
         elif after is memory:
             return Absorbed(memory)
-        reads = () if memory.row.known else (read(event.record, "unknown", at_ms),)
-        return Absorbed(after, facts=facts, commands=reads, cause=event)
+        return Absorbed(after, facts, self._reads_unknown(event, memory, at_ms), cause=event)
+
+    def _reads_unknown(
+        self,
+        cause: WorkspaceEvent | DocumentTold | EventsKnown | StageChanged,
+        memory: Memory,
+        at_ms: int,
+    ) -> tuple[ReadRecord, ...]:
+        """A record that nothing was heard of is read; many events may come before the answer."""
+        reading = read(cause.record, "unknown", at_ms)
+        return () if memory.row.known or under_way(memory, reading) else (reading,)
 
     def _listened(self, cause: EventsWanted, memory: Memory) -> Absorbed:
         """Remember who listens, and answer at once; no flow decides, as with any question."""
-        by = cause.wanted_by.key
-        neighbours = memory.neighbours.listened(by, cause.rule, cause.interest)
-        answer = answer_with_events(self.book, cause, memory)
-        return Absorbed(memory.with_(neighbours=neighbours), (answer,))
+        listeners = memory.listeners.listened(cause.wanted_by.key, cause.rule, cause.interest)
+        answers = tuple(answers_with_events(self.book, cause, memory))
+        return Absorbed(memory.with_(listeners=listeners), answers)
 
     def _asked(self, cause: WorkspaceWanted | ColumnsWanted, memory: Memory) -> Absorbed:
         """Remember who asks, answer when the answer is known, read the record when nothing is."""
@@ -190,26 +203,25 @@ class Absorber:
         facts: tuple[Fact, ...]
         if isinstance(cause, WorkspaceWanted):
             asking = (by, cause.rule)
-            neighbours = memory.neighbours.workspace_asked(*asking)
+            askers = memory.askers.workspace_asked(*asking)
             facts = tuple(answers_with_workspace(self.book, cause.record, memory, (asking,)))
             # Of a record that is not there nothing comes of reading it once more.
             enough = memory.row.known or was_absent(memory)
         else:
-            neighbours = memory.neighbours.columns_asked(by, cause.columns)
+            askers = memory.askers.columns_asked(by, cause.columns)
             facts = tuple(answers_with_columns(cause.record, memory, {by: cause.columns}))
             enough = all(column in memory.row.cells for column in cause.columns)
         reading = read(cause.record, [memory.row.newest, "asked"], 0)
         # Hundreds may ask for one owner before the answer is there: one reading serves them all.
         reads = () if enough or under_way(memory, reading) else (reading,)
         # No flow decides because somebody asked: two records that ask each other would never end.
-        return Absorbed(memory.with_(neighbours=neighbours), facts, reads)
+        return Absorbed(memory.with_(askers=askers), facts, reads)
 
     def _stage(self, cause: StageChanged, memory: Memory) -> Absorbed:
         stage = cause.stage.key if cause.stage else None
         move = Move(stage, Stamp(cause.at_ms, cause.version, cause.sequence))
         stages = memory.stages.moved(cause.process.key, move)
-        unknown = not memory.row.known
-        reads = (read(cause.record, "unknown", cause.at_ms),) if unknown else ()
+        reads = self._reads_unknown(cause, memory, cause.at_ms)
         return Absorbed(memory.with_(stages=stages), commands=reads, cause=cause)
 
     def _outcome(self, outcome: Any, memory: Memory) -> Absorbed:
@@ -260,7 +272,7 @@ class Absorber:
         owned = WorkspaceOwned(
             workspace_id=outcome.workspace_id, record=outcome.record, rule=outcome.rule
         )
-        asking = after.neighbours.asking_for_workspace()
+        asking = after.askers.for_workspace()
         answers = answers_with_workspace(self.book, outcome.record, after, asking)
         return Absorbed(after, facts=(owned, *answers), cause=outcome, linked=True)
 

@@ -14,6 +14,7 @@ from streams.deciding.memory import Memory
 from streams.flows.conditions import context, holds
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Flow, Reason
+from streams.flows.upkeep import UPKEEP
 from streams.messages.facts import TimeReached
 from streams.rules import Expression, RecordRule, RuleBook, TableRule, Trail
 from tables.flow_steps import Step
@@ -117,7 +118,8 @@ def _values(question: Expression, variables: Mapping[str, Any]) -> Iterator[tupl
 
 
 def _open(memory: Memory, rule: TableRule) -> Iterator[Open]:
-    for name, step in sorted(memory.steps.with_prefix(rule.name, "").items()):
+    steps = memory.steps.with_prefix(UPKEEP, "") | memory.steps.with_prefix(rule.name, "")
+    for name, step in sorted(steps.items()):
         if _is_open(step):
             refusal = step.refusal if step.refusal and step.refusal.desired == step.asked else None
             yield Open(

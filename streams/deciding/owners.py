@@ -25,12 +25,11 @@ def decide_owner(cause: EcmEvent | WorkspaceOwned, row: OwnerRow, book: RuleBook
     An event is sent on as often as it comes; the record keeps what it has heard before.
     """
     if isinstance(cause, WorkspaceOwned):
-        after = row.owned(cause.record.key, cause.rule)
-        return Owned(after.released(), _release(after))
-    after = _learnt(cause, row, book).holding(cause.event_id, cause.model_dump_json())
+        return _told(row, row.owned(cause.record.key, cause.rule))
+    after = _learnt(cause, row, book)
     if after.record is None:
-        return Owned(after, held=True)
-    return Owned(after.released(), _release(after))
+        return Owned(after.holding(cause.event_id, cause.model_dump_json()), held=True)
+    return _told(row, after, cause)
 
 
 def _learnt(event: EcmEvent, row: OwnerRow, book: RuleBook) -> OwnerRow:
@@ -42,12 +41,13 @@ def _learnt(event: EcmEvent, row: OwnerRow, book: RuleBook) -> OwnerRow:
     return row.owned(event.record.key, rule) if rule else row
 
 
-def _release(row: OwnerRow) -> tuple[WorkspaceEvent, ...]:
-    assert row.record is not None and row.rule is not None
-    record = RecordRef.parse(row.record)
-    told = []
-    for _, text in sorted(row.held.items()):
-        event = FACTS.validate_json(text)
-        assert isinstance(event, EcmEvent)
-        told.append(WorkspaceEvent(record=record, rule=row.rule, event=event))
-    return tuple(told)
+def _told(before: OwnerRow, after: OwnerRow, event: EcmEvent | None = None) -> Owned:
+    """Tell the owner of the event, and of all that waited, if it is only known now."""
+    assert after.record is not None and after.rule is not None
+    record, rule = RecordRef.parse(after.record), after.rule
+    waited = [FACTS.validate_json(text) for _, text in after.held] if before != after else []
+    events = {one.event_id: one for one in (*waited, event) if isinstance(one, EcmEvent)}
+    told = (
+        WorkspaceEvent(record=record, rule=rule, event=one) for _, one in sorted(events.items())
+    )
+    return Owned(after.released() if waited else after, tuple(told))

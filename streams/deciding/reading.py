@@ -1,55 +1,29 @@
-"""Upkeep: having a record read again from its system when what is known of it is not enough (pure).
-
-A reading is a command like any other, of no flow's rule, and its outcome is absorbed by the record.
-"""
+"""Which readings of a record are under way, and which came to an end (pure, ``flows.upkeep``)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from streams.deciding.memory import Memory
+from streams.flows.upkeep import open_reading, read_again, reading
 from streams.messages.commands import ReadRecord
-from streams.messages.facts import TimeReached
-from tables.keys import RecordRef, command_id, digest
-
-#: The rule name of commands that no flow's rule asked for: upkeep of what is known.
-UPKEEP = "upkeep"
-
-
-def read(record: RecordRef, why: Any, at_ms: int) -> ReadRecord:
-    return _read_again(record, digest(why), at_ms)
-
-
-def _read_again(record: RecordRef, desired: str, at_ms: int) -> ReadRecord:
-    return ReadRecord(
-        id=command_id(UPKEEP, record, "read", desired),
-        rule=UPKEEP,
-        record=record,
-        step="read",
-        desired=desired,
-        caused_at_ms=at_ms,
-    )
+from streams.messages.facts import RecordChange, TimeReached
 
 
 def under_way(memory: Memory, read: ReadRecord) -> bool:
     """True while this very reading was sent and has no outcome; the sweep repeats a lost one."""
-    step = memory.steps.get(read.rule, read.step)
-    return step.asked == read.desired and not step.is_closed(read.desired)
+    return open_reading(memory.steps) == read.desired
 
 
 def was_absent(memory: Memory) -> bool:
     """True when the record was read and is not there, and nothing was heard of it since."""
-    return not memory.row.known and memory.steps.get(UPKEEP, "read").confirmed is not None
+    return not memory.row.known and reading(memory.steps).confirmed is not None
 
 
-def reads_open(memory: Memory, cause: TimeReached) -> tuple[ReadRecord, ...]:
+def reads_open(memory: Memory, cause: TimeReached | RecordChange) -> tuple[ReadRecord, ...]:
     """The reading that was asked for and never came to an end."""
-    step = memory.steps.get(UPKEEP, "read")
-    if step.asked is None or step.is_closed(step.asked):
-        return ()
-    return (_read_again(cause.record, step.asked, cause.at_ms),)
+    desired = open_reading(memory.steps)
+    return () if desired is None else (read_again(cause.record, desired, cause.at_ms),)
 
 
 def done_before(memory: Memory, read: ReadRecord) -> bool:
     """True when this very reading is the last that came to an end: a late duplicate asks for it."""
-    return memory.steps.get(read.rule, read.step).confirmed == read.desired
+    return reading(memory.steps).confirmed == read.desired

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from streams.catalogue import ColumnValue
@@ -17,10 +17,16 @@ from streams.messages.facts import (
     WorkspaceKnown,
 )
 from streams.rules import RuleBook
+from tables.evidence import DOCUMENT_TYPE, Item
 from tables.keys import RecordRef
 from tables.neighbours import Interest, NeighboursRow
+from tables.parts import PartedRow
+from tables.rows import Row
 
-T = TypeVar("T")
+P = TypeVar("P", bound=Row)
+
+#: So many documents go into one message.
+_TOLD_AT_ONCE = 200
 
 
 def answers_with_workspace(
@@ -62,18 +68,12 @@ def news_for_askers(
     record: RecordRef, memory: Memory, changed: frozenset[str]
 ) -> Iterable[ColumnsKnown]:
     """Tell those who asked for columns that have changed."""
-    asking = {
-        key: columns
-        for key, columns in memory.neighbours.columns_wanted_by.items()
-        if changed.intersection(columns)
-    }
-    return answers_with_columns(record, memory, asking)
+    return answers_with_columns(record, memory, memory.askers.for_columns(changed))
 
 
 def news_of_removal(book: RuleBook, record: RecordRef, memory: Memory) -> Iterable[WorkspaceKnown]:
     """The record is gone: whoever asks for its workspace hears whether it left one."""
-    asking = memory.neighbours.asking_for_workspace()
-    return answers_with_workspace(book, record, memory, asking)
+    return answers_with_workspace(book, record, memory, memory.askers.for_workspace())
 
 
 def news_of_absence(
@@ -82,38 +82,61 @@ def news_of_absence(
     """The record is not there: it has no workspace, and columns that nobody knows yet are empty."""
     yield from news_of_removal(book, record, memory)
     newest = memory.row.newest
-    for key, wanted in memory.neighbours.columns_wanted_by.items():
+    for key, wanted in memory.askers.for_columns().items():
         told = {column: memory.row.value(column) for column in wanted}
         yield _columns_known(key, record, told, newest.at_ms if newest else 0)
 
 
-def answer_with_events(book: RuleBook, wanted: EventsWanted, memory: Memory) -> EventsKnown:
-    """Tell a listener all that is known of what it asked for; that may be nothing yet."""
-    of = _listened_to(book, wanted.record, wanted.interest)
-    documents = {n: i for rule in of for n, i in memory.evidence.of(rule).items()}
-    workflows = {n: w for rule in of for n, w in memory.approvals.of(rule).items()}
-    asked = wanted.interest.workflows
-    return EventsKnown(
-        record=wanted.wanted_by,
-        about=wanted.record,
-        rule=wanted.rule,
-        interest=wanted.interest,
-        documents=documents if wanted.interest.documents else {},
-        workflows={number: w for number, w in workflows.items() if number in asked},
-    )
+def answers_with_events(
+    book: RuleBook, wanted: EventsWanted, memory: Memory
+) -> Iterator[EventsKnown]:
+    """Tell a listener all that is known of what it asked for; that may be nothing yet.
+
+    Many documents are told in several messages, so that none is too large; the last says that this
+    is all.
+    """
+    of, interest = _listened_to(book, wanted.record, wanted.interest), wanted.interest
+    documents = [
+        (number, item)
+        for rule in of
+        for number, item in (memory.evidence.of(rule) if interest.documents else {}).items()
+        if _concerns(interest, number, item)
+    ]
+    workflows = {
+        number: workflow
+        for rule in of
+        for number in interest.workflows
+        if (workflow := memory.approvals.get(f"{rule}/{number}"))
+    }
+    for start in range(0, max(1, len(documents)), _TOLD_AT_ONCE):
+        rest = documents[start + _TOLD_AT_ONCE :]
+        yield EventsKnown(
+            record=wanted.wanted_by,
+            about=wanted.record,
+            rule=wanted.rule,
+            interest=None if rest else interest,
+            documents=dict(documents[start : start + _TOLD_AT_ONCE]),
+            workflows={} if rest else workflows,
+        )
 
 
 def news_for_listeners(
     book: RuleBook, told: WorkspaceEvent, before: Memory, after: Memory
 ) -> Iterable[EventsKnown]:
     """Tell those who listen of the document or workflow that something happened to."""
-    documents = _news(before.evidence.of(told.rule), after.evidence.of(told.rule))
-    workflows = _news(before.approvals.of(told.rule), after.approvals.of(told.rule))
+    documents = _news(told.rule, before.evidence, after.evidence)
+    workflows = _news(told.rule, before.approvals, after.approvals)
     if not documents and not workflows:
         return
-    for key, rule, interest in after.neighbours.all_listeners():
-        heard = documents if interest.documents else {}
-        seen = {n: w for n, w in workflows.items() if n in interest.workflows}
+    for key, rule, interest in after.listeners.all():
+        # A document that has just become one of another type is heard of once more.
+        heard = {
+            number: now
+            for number, (was, now) in documents.items()
+            if _concerns(interest, number, now) or (was and _concerns(interest, number, was))
+        }
+        seen = {number: now for number, (_, now) in workflows.items()}
+        seen = {number: now for number, now in seen.items() if number in interest.workflows}
         if (heard or seen) and told.rule in _listened_to(book, told.record, interest):
             yield EventsKnown(
                 record=RecordRef.parse(key),
@@ -125,8 +148,24 @@ def news_for_listeners(
             )
 
 
-def _news(before: Mapping[int, T], after: Mapping[int, T]) -> dict[int, T]:
-    return {number: one for number, one in after.items() if before.get(number) != one}
+def _news(rule: str, before: PartedRow[P], after: PartedRow[P]) -> dict[int, tuple[P | None, P]]:
+    """What has changed in the workspace of a rule, by id: as it was before, and as it is."""
+    start = f"{rule}/"
+    changed = {name: part for name, part in after.changed.items() if name.startswith(start)}
+    return {
+        int(name.removeprefix(start)): (before.get(name), part)
+        for name, part in changed.items()
+        if part is not None and part is not before.changed.get(name)
+    }
+
+
+def _concerns(interest: Interest, number: int, item: Item) -> bool:
+    """Whether a listener wants to hear of the document."""
+    if not interest.documents:
+        return False
+    if not interest.types and not interest.named:
+        return True
+    return number in interest.named or item.attribute(DOCUMENT_TYPE) in interest.types
 
 
 def _listened_to(book: RuleBook, record: RecordRef, interest: Interest) -> tuple[str, ...]:

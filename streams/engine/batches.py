@@ -130,7 +130,7 @@ class BatchUnit:
         self._context.observer.checkpoint_done(
             self.entry.name, self.partition, self._count, time.perf_counter() - began
         )
-        self._rows.changes = {}
+        self._rows.taken()
         self._outputs = []
         self._count, self._since, self._last = 0, 0.0, None
         self._checkpoint = None

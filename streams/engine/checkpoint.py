@@ -12,7 +12,7 @@ and recovery reads on from there. After Quix Streams (reference/stream-engines.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,6 +61,8 @@ class Store(Protocol):
     """Where committed rows are."""
 
     def get(self, table: str, key: str) -> bytes | None: ...
+
+    def under(self, table: str, prefix: str) -> Iterable[tuple[str, bytes]]: ...
 
     def write(
         self, changes: Mapping[tuple[str, str], bytes | None], positions: Mapping[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -56,4 +57,8 @@ class Rows(Protocol):
 
     def delete(self, table: str, key: str) -> None:
         """Remove the row; nothing happens when there is none."""
+        ...
+
+    def under(self, table: str, prefix: str) -> Iterable[tuple[str, bytes]]:
+        """Return the rows whose key begins so, with their keys, in the order of these."""
         ...

@@ -14,8 +14,9 @@ class BatchStage(Protocol):
     """A function of a batch: records of one partition and its rows in, records out.
 
     ``handle`` runs on the event loop, so it does no I/O and does not sleep. It must give the same
-    result for a batch of n as for n batches of one. An exception halts the worker: what is wrong
-    with one record alone has to be dealt with inside.
+    result for a batch of n as for n batches of one, but for messages that a later record of the
+    batch repeats: all of them go out in one checkpoint. An exception halts the worker: what is
+    wrong with one record alone has to be dealt with inside.
     """
 
     def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:

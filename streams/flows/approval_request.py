@@ -44,7 +44,7 @@ from streams.flows.past import Key, runs
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, NoteKind, Reason, View
 from streams.rules import ApprovalRequestRule
-from tables.evidence import Item, ItemStatus
+from tables.evidence import DOCUMENT_TYPE, Item, ItemStatus
 from tables.keys import RecordRef, digest
 from tables.neighbours import Interest
 from tables.records import Stamp
@@ -153,10 +153,12 @@ def _want_workflow(
 def _listen(plan: Plan, rule: ApprovalRequestRule, request: Request) -> bool:
     """Hear of documents and of our workflows there; True once all of that is known."""
     started = plan.view.approvals.all_started(rule.name)
-    parts = rule.attachments
+    named, types = _named(plan.view, rule), tuple(sorted(rule.attachments.types))
     interest = Interest(
         of=rule.about.to,
-        documents=bool(parts.types or parts.column),
+        documents=bool(types or named),
+        types=types,
+        named=named,
         workflows=started,
     )
     if not interest.documents and not started:
@@ -168,17 +170,21 @@ def _listen(plan: Plan, rule: ApprovalRequestRule, request: Request) -> bool:
 
 def attachments(view: View, rule: ApprovalRequestRule) -> Iterator[tuple[int, Item | None]]:
     """The documents that belong to the request, each with what is known of it."""
-    filed = view.evidence.of(rule.name)
-    parts = rule.attachments
-    named = str(view.row.value(parts.column) or "") if parts.column else ""
-    ids = dict.fromkeys(int(number) for number in _NUMBER.findall(named))
+    filed, types = view.evidence.of(rule.name), rule.attachments.types
     typed = [
         number
         for number, item in filed.items()
-        if item.attribute("document_type") in parts.types and item.status is not ItemStatus.REMOVED
+        if item.attribute(DOCUMENT_TYPE) in types and item.status is not ItemStatus.REMOVED
     ]
-    for number in dict.fromkeys([*ids, *typed]):
+    for number in dict.fromkeys([*_named(view, rule), *typed]):
         yield number, filed.get(number)
+
+
+def _named(view: View, rule: ApprovalRequestRule) -> tuple[int, ...]:
+    """The documents that the request itself names, by id."""
+    column = rule.attachments.column
+    told = str(view.row.value(column) or "") if column else ""
+    return tuple(dict.fromkeys(int(number) for number in _NUMBER.findall(told)))
 
 
 def _outcome(view: View, rule: ApprovalRequestRule, request: Request) -> Outcome:

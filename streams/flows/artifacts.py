@@ -25,10 +25,8 @@ from streams.flows.conditions import holds
 from streams.flows.moments import end_ms
 from streams.flows.shape import View
 from streams.rules import ArtifactRule
-from tables.evidence import Item, ItemStatus
+from tables.evidence import DOCUMENT_TYPE, Item, ItemStatus
 
-#: The attribute of events that says of which type a document is.
-DOCUMENT_TYPE = "document_type"
 #: What is missing is shown up to this many characters.
 MISSING_LENGTH = 1000
 

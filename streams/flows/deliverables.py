@@ -8,11 +8,11 @@ from streams.catalogue import ColumnValue
 from streams.flows.moments import as_column
 from streams.flows.shape import View
 from streams.rules import MilestoneRule
-from tables.evidence import Item, ItemStatus
+from tables.evidence import DOCUMENT_TYPE, Item, ItemStatus
 from tables.keys import RecordRef
 
-#: The attributes of a document's event that say in which folder it is, and what kind it is of.
-FOLDER, KIND = "folder_id", "document_type"
+#: The attribute of a document's event that says in which folder it is.
+FOLDER = "folder_id"
 #: Nobody has decided about documents of these statuses.
 _UNDECIDED = frozenset({ItemStatus.ADDED, ItemStatus.EXPIRED})
 
@@ -87,7 +87,9 @@ def _own(view: View, name: str, rule: MilestoneRule) -> list[Item]:
 
 def _of_kinds(documents: Iterable[Item], kinds: Iterable[str]) -> list[Item]:
     wanted = {kind.casefold() for kind in kinds}
-    return [item for item in documents if str(item.attribute(KIND) or "").casefold() in wanted]
+    return [
+        item for item in documents if str(item.attribute(DOCUMENT_TYPE) or "").casefold() in wanted
+    ]
 
 
 def _order(item: Item) -> tuple[int, int]:

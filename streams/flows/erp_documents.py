@@ -29,7 +29,7 @@ Of several conditions that hold, cancelled comes before paid, and paid before cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -41,11 +41,8 @@ from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, View
 from streams.flows.workspaces import Wanted
 from streams.rules import TransactionRule
-from tables.evidence import Item, ItemStatus
+from tables.evidence import DOCUMENT_TYPE, Item, ItemStatus
 from tables.workspace_links import Link
-
-#: The attribute of a document's event that says what kind it is of.
-KIND = "document_type"
 
 
 class TransactionState(StrEnum):
@@ -112,9 +109,10 @@ def _want_kept(
 
 def document_columns(view: View, rule: TransactionRule) -> dict[str, ColumnValue]:
     """What the transaction shows of its documents; nothing before the first."""
-    if not view.evidence.of(rule.name):
+    filed = view.evidence.of(rule.name)
+    if not filed:
         return {}
-    documents = _newest_first(view, rule)
+    documents = _newest_first(filed.values(), rule)
     newest = documents[0] if documents else None
     document = newest.document if newest else None
     columns = rule.write_back
@@ -129,14 +127,14 @@ def document_columns(view: View, rule: TransactionRule) -> dict[str, ColumnValue
     return {column: value for column, value in shown.items() if column}
 
 
-def _newest_first(view: View, rule: TransactionRule) -> list[Item]:
+def _newest_first(filed: Iterable[Item], rule: TransactionRule) -> list[Item]:
     """The documents in the workspace that come back to the record, the last filed one first."""
     kinds = {kind.casefold() for kind in rule.documents.types}
     found = [
         item
-        for item in view.evidence.of(rule.name).values()
+        for item in filed
         if item.status is not ItemStatus.REMOVED
-        and (not kinds or str(item.attribute(KIND) or "").casefold() in kinds)
+        and (not kinds or str(item.attribute(DOCUMENT_TYPE) or "").casefold() in kinds)
     ]
     return sorted(found, key=_order, reverse=True)
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import columns_wanted, holds
-from streams.flows.shape import Decision, Note, NoteKind, Reason, View
-from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
+from streams.flows.shape import AnyRow, Decision, Note, NoteKind, Reason, View
+from streams.flows.upkeep import open_reading, read, reading
+from streams.messages.commands import AnyCommand, SetRecordColumns
 from streams.messages.facts import ColumnsWanted, EventsWanted, Fact, WorkspaceWanted
 from streams.rules import Expression, RecordRule
 from tables.flow_steps import Step
 from tables.keys import RecordRef, command_id, digest
 from tables.neighbours import Interest
-from tables.rows import Row
 
 #: So often is a column that others overwrite set right again, before we leave it to people.
 REPAIR_LIMIT = 5
@@ -39,7 +39,7 @@ class Plan:
         self._notes: list[Note] = []
         self._wake_ms: int | None = None
 
-    def decision(self, own: Row | None = None) -> Decision:
+    def decision(self, own: AnyRow | None = None) -> Decision:
         reasons = tuple(dict.fromkeys(self._reasons))
         if not reasons and not self._commands:
             reasons = (Reason.ALL_TRUE,)
@@ -133,11 +133,18 @@ class Plan:
         return "-".join(map(str, max(foreign))) if foreign else None
 
     def read_record(self) -> None:
-        """Want the record read, because what is known of it is not enough."""
+        """Want the record read, because what is known of it is not enough; whoever else wants it
+        too, and whatever for: one reading tells all."""
         self.because(Reason.WAITING_FOR_COLUMNS)
-        newest = self.view.row.newest
-        if not any(isinstance(command, ReadRecord) for command in self._commands):
-            self.want("read", [newest, "incomplete"], ReadRecord)
+        view = self.view
+        step = reading(view.steps)
+        wanted = read(view.record, [view.row.newest, "incomplete"], view.at_ms)
+        if open_reading(view.steps) is not None:
+            self.because(Reason.WAITING_FOR_OUTCOME)
+        elif not step.is_closed(wanted.desired):
+            self._commands += [] if wanted in self._commands else [wanted]
+        elif step.confirmed != wanted.desired:
+            self.because(Reason.STEP_REFUSED)
 
     def columns_of(
         self, about: RecordRef, columns: tuple[str, ...]

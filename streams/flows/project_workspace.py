@@ -102,28 +102,21 @@ def _pass_on(plan: Plan, cause: Cause, milestones: MilestoneRule | None) -> Mile
     all in a folder whose owner is news. Who was told once hears of all that comes later."""
     row = plan.view.own
     assert isinstance(row, MilestonesRow)
-    documents = plan.view.evidence.of(plan.rule)
-    told: dict[int, Iterable[RecordRef]] = {}
+    evidence = plan.view.evidence
+    told: dict[int, tuple[Item, Iterable[RecordRef]]] = {}
     match cause:
         case WorkspaceEvent(rule=plan.rule) if milestones and cause.event.document:
             number = cause.event.document.id
             before = map(RecordRef.parse, row.of(plan.rule, number))
-            if number in documents:
-                told[number] = {*before, *_concerned(plan, documents[number], milestones)}
+            if item := evidence.item(plan.rule, number):
+                told[number] = item, {*before, *_concerned(plan, item, milestones)}
         case FolderOwned(rule=plan.rule) if milestones:
-            for number, item in documents.items():
+            for number, item in evidence.of(plan.rule).items():
                 if cause.owner in _concerned(plan, item, milestones):
-                    told[number] = (cause.owner,)
-    for number, whom in told.items():
+                    told[number] = item, (cause.owner,)
+    for number, (item, whom) in told.items():
         for milestone in sorted(whom):
-            plan.tell(
-                DocumentTold(
-                    record=milestone,
-                    rule=plan.rule,
-                    document_id=number,
-                    item=documents[number],
-                )
-            )
+            plan.tell(DocumentTold(record=milestone, rule=plan.rule, document_id=number, item=item))
         row = row.telling(plan.rule, number, (milestone.key for milestone in whom))
     return row
 

@@ -17,6 +17,7 @@ from tables.evidence import EvidenceRow
 from tables.flow_steps import StepsRow
 from tables.keys import RecordRef
 from tables.neighbours import NeighboursRow
+from tables.parts import PartedRow
 from tables.pasts import PastRow
 from tables.records import RecordRow
 from tables.rows import Row
@@ -25,6 +26,8 @@ from tables.workspace_links import LinksRow
 
 #: What a decision is made about: a fact from the changes topic, or an outcome of our own command.
 Cause = Fact | AnyOutcome
+#: A flow's own row: stored whole, or in parts.
+AnyRow = Row | PartedRow[Any]
 
 
 class Reason(StrEnum):
@@ -80,7 +83,7 @@ class View:
     evidence: EvidenceRow
     approvals: ApprovalsRow
     past: PastRow
-    own: Row
+    own: AnyRow
     catalogue: Catalogue
     members: Mapping[str, str]
     at_ms: int
@@ -123,7 +126,7 @@ class Decision:
 
     commands: tuple[AnyCommand, ...] = ()
     facts: tuple[Fact, ...] = ()
-    own: Row | None = None
+    own: AnyRow | None = None
     reasons: tuple[Reason, ...] = ()
     wake_ms: int | None = None
     notes: tuple[Note, ...] = ()
@@ -149,4 +152,4 @@ class Flow:
     rules: RulesOf
     decide: DecideFlow
     own_table: str | None = None
-    own_row: type[Row] = field(default=Row)
+    own_row: type[AnyRow] = field(default=Row)

@@ -49,6 +49,10 @@ class DictRows:
     def delete(self, table: str, key: str) -> None:
         self.tables.pop((table, key), None)
 
+    def under(self, table: str, prefix: str) -> list[tuple[str, bytes]]:
+        rows = ((key, v) for (name, key), v in self.tables.items() if name == table)
+        return sorted((key, value) for key, value in rows if key.startswith(prefix))
+
 
 @dataclass
 class TestClock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.approvals import ApprovalsRow, Workflow, WorkflowEvent
+from tables.askers import ListenersRow
 from tables.neighbours import Interest, NeighboursRow
 from tables.requests import RequestsRow
 from tables.rows import Row
@@ -22,10 +23,10 @@ def workflow(*told: tuple[str, int]) -> Workflow:
 
 
 def test_of_each_listener_the_newest_interest_counts() -> None:
-    row = NeighboursRow().listened(BY, RULE, DOCUMENTS).listened(BY, "other", DOCUMENTS)
+    row = ListenersRow().listened(BY, RULE, DOCUMENTS).listened(BY, "other", DOCUMENTS)
     row = row.listened(BY, RULE, ONE)
-    assert list(row.all_listeners()) == [(BY, RULE, ONE), (BY, "other", DOCUMENTS)]
-    assert kept(row) == row
+    assert list(row.all()) == [(BY, RULE, ONE), (BY, "other", DOCUMENTS)]
+    assert row.listened(BY, RULE, ONE) is row
 
 
 def test_an_answer_counts_for_the_interest_that_was_asked_with() -> None:

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tables.askers import Asker
 from tables.echoes import EchoesRow
 from tables.evidence import EvidenceRow, Item, ItemEvent
 from tables.flow_steps import Refusal, Step, StepsRow
 from tables.ledgers import LedgerRow
 from tables.milestones import MilestonesRow
-from tables.neighbours import NeighboursRow
+from tables.neighbours import Interest, NeighboursRow
 from tables.records import RecordRow, Stamp
 from tables.rows import Row
 from tables.stages import Move, StagesRow
 from tables.workspace_links import FolderLink, Link, LinksRow
-from tables.workspace_owners import OwnerRow
+from tables.workspace_owners import Held, OwnerHead, OwnerRow
 
 LAW = settings(max_examples=40, deadline=None)
 PROCESSES = ("p:1", "p:2")
@@ -90,30 +91,6 @@ class TestNeighbours:
     def test_an_older_answer_changes_nothing(self) -> None:
         row = NeighboursRow().columns_known("u:1", {"a": 1}, 5)
         assert row.columns_known("u:1", {"a": 0}, 4) is row
-
-    @LAW
-    @given(askers=st.lists(st.sampled_from(["x:1", "y:2", "z:3"])))
-    def test_who_asks_for_the_workspace_is_remembered_once(self, askers: list[str]) -> None:
-        row = NeighboursRow()
-        for asker in askers:
-            row = row.workspace_asked(asker)
-        assert row.workspace_wanted_by == tuple(sorted(set(askers)))
-
-    @LAW
-    @given(
-        asked=st.lists(
-            st.tuples(st.sampled_from(["x:1", "y:2"]), st.lists(st.sampled_from("abc"), min_size=1))
-        )
-    )
-    def test_who_asks_for_columns_is_remembered_with_all_it_asked_for(
-        self, asked: list[tuple[str, list[str]]]
-    ) -> None:
-        row = NeighboursRow()
-        expected: dict[str, set[str]] = {}
-        for asker, columns in asked:
-            row = row.columns_asked(asker, tuple(columns))
-            expected.setdefault(asker, set()).update(columns)
-        assert {k: set(v) for k, v in row.columns_wanted_by.items()} == expected
 
     def test_a_workspace_is_known_by_whom_it_belongs_to(self) -> None:
         row = NeighboursRow().workspace_known("a:1", 7).workspace_known("a:2", 8)
@@ -248,18 +225,19 @@ class TestDocumentsOfOthers:
 class TestOwners:
     def test_events_are_held_once_each_until_they_are_released(self) -> None:
         row = OwnerRow().holding("e1", "{}").holding("e2", "{}").holding("e1", "{}")
-        assert set(row.held) == {"e1", "e2"}
+        assert [event_id for event_id, _ in row.held] == ["e1", "e2"]
         row = row.owned("account:1", "rule")
-        assert set(row.held) == {"e1", "e2"}
-        assert row.released() == OwnerRow(record="account:1", rule="rule")
+        assert [event_id for event_id, _ in row.held] == ["e1", "e2"]
+        assert [*row.released().held] == []
+        assert (row.released().record, row.released().rule) == ("account:1", "rule")
 
 
 FILLED: list[Row] = [
     NeighboursRow()
     .workspace_known("a:1", 7)
-    .columns_known("u:1", {"a": True, "b": 1, "c": "1", "d": None}, 5)
-    .workspace_asked("x:1")
-    .columns_asked("y:1", ("b", "a")),
+    .columns_known("u:1", {"a": True, "b": 1, "c": "1", "d": None}, 5),
+    Asker(workspaces=("", "r"), columns=("a", "b")),
+    Interest(of="home", documents=True, types=("Form",), named=(5,), workflows=(7,)),
     StepsRow()
     .asked("r", "s", "A", 5)
     .confirmed("r", "s", "A@1", 6)
@@ -267,7 +245,8 @@ FILLED: list[Row] = [
     EchoesRow().wrote({"a": True, "b": 1, "c": "1", "d": None}),
     LedgerRow().done("r", "s", "id", '{"kind":"step_done"}'),
     LinksRow().linked("r", Link(workspace_id=7, name="ä", url="u", linked_ms=5, created=True)),
-    OwnerRow().holding("e", '{"a":1}').owned("a:1", "r"),
+    Held(event='{"a":1}'),
+    OwnerHead(record="a:1", rule="r"),
 ]
 
 

@@ -62,6 +62,17 @@ def test_a_scan_goes_in_pages_and_covers_every_row_once(tmp_path: Path) -> None:
     store.close()
 
 
+def test_rows_under_a_prefix_are_those_and_no_other(tmp_path: Path) -> None:
+    store = PartitionStore.open(tmp_path)
+    keys = ["a:1", "a:1/r/1", "a:1/r/10", "a:1/r/2", "a:10/r/1", "a:2/r/1"]
+    store.write({("t", key): key.encode() for key in keys}, {})
+    store.write({("t", "a:1/r/2"): None, ("u", "a:1/r/9"): b"x"}, {})
+    assert [key for key, _ in store.under("t", "a:1/")] == ["a:1/r/1", "a:1/r/10"]
+    assert store.under("t", "a:2/") == [("a:2/r/1", b"a:2/r/1")]
+    assert store.under("t", "a:3/") == []
+    store.close()
+
+
 def test_a_scan_leaves_nothing_behind_that_holds_the_lock(tmp_path: Path) -> None:
     store = PartitionStore.open(tmp_path)
     store.write({("a", str(number)): b"x" for number in range(10)}, {})

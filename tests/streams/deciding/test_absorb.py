@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from streams.catalogue import ColumnValue
 from streams.deciding.absorb import Absorbed, Absorber
 from streams.deciding.memory import Memory
-from streams.deciding.reading import UPKEEP
 from streams.deciding.skips import Skip
 from streams.flows.shape import Cause
+from streams.flows.upkeep import UPKEEP
 from streams.messages.commands import ReadRecord
 from streams.messages.facts import (
     BusinessObject,

@@ -35,8 +35,10 @@ def wanted(**interest: Any) -> EventsWanted:
     )
 
 
-def happened(name: str, second: int, *, rule: str = HOME, **attributes: Any) -> WorkspaceEvent:
-    document = Document(id=71, version=second) if name.startswith("document") else None
+def happened(
+    name: str, second: int, *, rule: str = HOME, number: int = 71, **attributes: Any
+) -> WorkspaceEvent:
+    document = Document(id=number, version=second) if name.startswith("document") else None
     told = event(name, second, record=DEAL, document=document, **attributes)
     return WorkspaceEvent(record=DEAL, rule=rule, event=told)
 
@@ -73,6 +75,40 @@ def test_from_then_on_news_are_told_of_what_was_asked_for() -> None:
     assert told.workflows[801].state == "approved"
     assert news(absorbed(asked, happened("workflow.approved", 5, workflow_id=802))) == []
     assert news(absorbed(asked, happened("document.added", 5))) == []
+
+
+def test_of_documents_only_those_of_the_types_or_that_are_named() -> None:
+    filed = (
+        happened("document.added", 1, document_type="Quote"),
+        happened("document.added", 2, number=72, document_type="Menu"),
+        happened("document.added", 3, number=73),
+    )
+    asked = wanted(of=HOME, documents=True, types=["Quote"], named=[73])
+    (answer,) = news(absorbed(*filed, asked))
+    assert set(answer.documents) == {71, 73}
+    told = [news(absorbed(asked, one)) for one in filed]
+    assert [len(one) for one in told] == [1, 0, 1]
+
+
+def test_a_document_that_becomes_one_of_another_type_is_heard_of_once_more() -> None:
+    before = absorbed(
+        wanted(of=HOME, documents=True, types=["Quote"]),
+        happened("document.added", 1, document_type="Quote"),
+    )
+    (told,) = news(absorbed(happened("document.renamed", 2), memory=before.memory))
+    assert told.documents[71].attribute("document_type") == "Quote"
+    menu = happened("document.changed", 3, document_type="Menu")
+    now = absorbed(menu, memory=before.memory)
+    assert news(now)[0].documents[71].attribute("document_type") == "Menu"
+    assert news(absorbed(happened("document.renamed", 4), memory=now.memory)) == []
+
+
+def test_many_documents_are_told_in_several_messages_and_the_last_says_so() -> None:
+    filed = [happened("document.added", 1, number=number) for number in range(1, 451)]
+    told = news(absorbed(*filed, wanted(of=HOME, documents=True)))
+    assert [len(one.documents) for one in told] == [200, 200, 50]
+    assert [one.interest is not None for one in told] == [False, False, True]
+    assert {number for one in told for number in one.documents} == set(range(1, 451))
 
 
 def test_an_event_that_is_told_again_is_no_news() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -39,7 +40,7 @@ DRAFT: Columns = {**ASKED, "new_submitted": False}
 HOME = 60
 DAY_MS = 86_400_000
 START, SHOW = "start_workflow workflow", "set_record_columns columns"
-DOCUMENTS = Interest(of="opportunity-workspace", documents=True)
+DOCUMENTS = Interest(of="opportunity-workspace", documents=True, types=("Quote",))
 KNOWN = (
     NeighboursRow()
     .workspace_known(DEAL.key, HOME, "opportunity-workspace")
@@ -50,7 +51,18 @@ KNOWN = (
 def seen(columns: Columns, *, neighbours: NeighboursRow = KNOWN, **given: Any) -> View:
     """A request at the start, its past known; the workspace of what it is about as well."""
     before = replace(view(REQUEST, columns, neighbours=neighbours, **given), own=RequestsRow())
+    before = listening(before) if neighbours is KNOWN else before
     return remembering(before, 0, columns)
+
+
+def listening(before: View) -> View:
+    """The view after the other record has answered what is asked of its documents now."""
+    files = str(before.row.value("new_files") or "")
+    named = tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", files)))
+    started = before.approvals.all_started(REQUEST_RULE.name)
+    interest = DOCUMENTS.model_copy(update={"named": named, "workflows": started})
+    neighbours = before.neighbours.heard(DEAL.key, REQUEST_RULE.name, interest)
+    return replace(before, neighbours=neighbours)
 
 
 def remembering(before: View, second: int, columns: Columns) -> View:
@@ -60,7 +72,9 @@ def remembering(before: View, second: int, columns: Columns) -> View:
 
 def then(before: View, second: int, **columns: ColumnValue) -> View:
     """The view after a change of the request."""
-    return remembering(also(before, second, **columns), second, columns)
+    after = also(before, second, **columns)
+    after = listening(after) if "new_files" in columns else after
+    return remembering(after, second, columns)
 
 
 def gone(before: View, second: int) -> View:
@@ -78,9 +92,7 @@ def running(before: View, workflow_id: int) -> tuple[View, StartWorkflow]:
     decision = decided(before)
     start: StartWorkflow = only(decision, "workflow")
     approvals = before.approvals.started(REQUEST_RULE.name, start.round, workflow_id)
-    interest = DOCUMENTS.model_copy(update={"workflows": approvals.all_started(start.rule)})
-    neighbours = before.neighbours.heard(DEAL.key, REQUEST_RULE.name, interest)
-    after = replace(before, approvals=approvals, neighbours=neighbours)
+    after = listening(replace(before, approvals=approvals))
     return confirmed(after, decision.commands), start
 
 

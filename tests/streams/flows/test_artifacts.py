@@ -177,9 +177,7 @@ def test_a_checklist_says_in_words_what_is_missing() -> None:
         )
     ]
     evidence = filed((1, "added", 0), kind="Form")
-    evidence = evidence.model_copy(
-        update={"items": {**evidence.items, **filed((2, "rejected", 0)).items}}
-    )
+    evidence = evidence.with_parts(filed((2, "rejected", 0)).changed)
     seen = view(CLAIM, {}, evidence=evidence)
     found = checklist(seen, RULE, rules, context(seen, GATE_RULE))
     assert found.words == "Certificate (rejected); Two photos"

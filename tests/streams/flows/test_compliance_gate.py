@@ -49,7 +49,7 @@ def evidence(certificate: str = "approved", **said: Any) -> EvidenceRow:
     said = {"expires_on": "2030-01-01", **said}
     row = filed((2, "added", 0, said), (2, certificate, 1))
     form = filed((1, "added", 0), kind="Form")
-    return row.model_copy(update={"items": {**row.items, **form.items}})
+    return row.with_parts(form.changed)
 
 
 GOOD = evidence()
