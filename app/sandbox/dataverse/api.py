@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.operations.bulk import PREFIX, Bulk
@@ -52,12 +52,17 @@ class WebApi:
             return Answer(refusal.status, refusal.body(details=details))
 
     def _dispatch(self, request: ApiRequest) -> Answer:
-        root = request.segments[0]
-        if handler := self._unbound.get(root.name.removeprefix(PREFIX)):
-            return handler(request)
-        if root.name[:1].isupper():
-            raise Refusal.not_implemented(root.name)
+        root, *rest = request.segments
+        name = root.name.removeprefix(PREFIX)
+        if handler := self._unbound.get(name):
+            return handler(replace(request, segments=(replace(root, name=name), *rest)))
+        if name[:1].isupper() and not self._is_nearly_a_set(name):
+            raise Refusal.not_implemented(name)
         return self._on_set(request)
+
+    def _is_nearly_a_set(self, name: str) -> bool:
+        """Names of entity sets count to the letter: ``Accounts`` is no function either."""
+        return any(name.casefold() == table.entity_set.casefold() for table in self._registry)
 
     def _on_set(self, request: ApiRequest) -> Answer:
         root, *rest = request.segments

@@ -171,9 +171,7 @@ class Refusal(Exception):
 
     @classmethod
     def tracking_option(cls, option: str) -> Self:
-        text = (
-            f'The "${{{option}}}" query parameter isn\'t supported when Change Tracking is enabled.'
-        )
+        text = f'The "{option}" query parameter isn\'t supported when Change Tracking is enabled.'
         return cls(400, "0x80060888", text)
 
     @classmethod

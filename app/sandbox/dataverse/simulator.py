@@ -234,7 +234,9 @@ class DataverseSimulator:
         rows = RowsApi(store, registry, bodies, writes, self.privileges, self._now, self._race)
         lists = ListsApi(store, rows, self.tracking, self.privileges)
         files = Files(store, rows)
-        properties = PropertiesApi(store, registry, bodies, writes, rows, lists, files)
+        properties = PropertiesApi(
+            store, registry, bodies, writes, rows, lists, files, self.privileges
+        )
         on_rows = RowHandlers(rows, lists, properties, Bulk(store, bodies, writes))
         api = WebApi(registry, on_rows, self._unbound(writes, rows))
         api.add("$batch", Batch(store, api.answer, encoded, self._callers).answer)

@@ -23,6 +23,8 @@ FORMATTED = "OData.Community.Display.V1.FormattedValue"
         ("accounts", {"customertypecode": 11}, 11),
         ("opportunities", {"closeprobability": 50}, 50),
         ("opportunities", {"estimatedvalue": 100}, 100.0),
+        ("opportunities", {"estimatedvalue": 10.555}, 10.56),
+        ("opportunities", {"estimatedvalue": -0.125}, -0.13),
         ("opportunities", {"estimatedclosedate": "2024-02-29"}, "2024-02-29"),
         ("opportunities", {"estimatedclosedate": "1753-01-01"}, "1753-01-01"),
         (
@@ -72,6 +74,9 @@ async def test_a_value_of_the_right_type_is_stored(
         ("opportunities", {"new_contractsignedon": "yesterday"}, "0x80048d19"),
         ("opportunities", {"new_contractsignedon": "2024-05-01T12:00:00"}, "0x80048d19"),
         ("opportunities", {"stageid": "first"}, "0x80048d19"),
+        ("accounts", {"statecode": None}, "0x80040203"),
+        ("accounts", {"statuscode": None}, "0x80040203"),
+        ("accounts", {"ownerid@odata.bind": None}, "0x80040203"),
     ],
 )
 async def test_a_value_that_does_not_fit_is_a_bad_request(
@@ -84,6 +89,20 @@ async def test_a_value_that_does_not_fit_is_a_bad_request(
     before = dataverse.version
     assert error(await client.post(f"/{table}", json=given)) == (400, code)
     assert dataverse.version == before
+
+
+async def test_state_and_owner_cannot_be_cleared(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    row = dataverse.seed("account", {"name": "A"})
+    path = f"/accounts({row.id})"
+    for answer in (
+        await client.patch(path, json={"statecode": None}),
+        await client.put(f"{path}/statuscode", json={"value": None}),
+        await client.delete(f"{path}/ownerid/$ref"),
+    ):
+        assert error(answer) == (400, "0x80040203")
+    assert dataverse.row("account", row.id) == row
 
 
 async def test_what_only_the_platform_sets_is_passed_over(client: httpx.AsyncClient) -> None:

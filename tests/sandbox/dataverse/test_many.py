@@ -15,6 +15,21 @@ ACCOUNT = "Microsoft.Dynamics.CRM.account"
 BULK = "/accounts/Microsoft.Dynamics.CRM."
 
 
+@pytest.mark.parametrize("prefix", ["", "Microsoft.Dynamics.CRM."])
+async def test_an_action_has_its_name_and_that_of_its_namespace(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator, prefix: str
+) -> None:
+    deal = dataverse.seed("opportunity", {"name": "A"})
+    close = {"opportunityid@odata.bind": f"/opportunities({deal.id})"}
+    lost = await client.post(f"/{prefix}LoseOpportunity", json={"OpportunityClose": close})
+    assert error(lost) == (400, "0x80048d19"), "it needs its Status"
+    body = {"Status": 4, "OpportunityClose": close}
+    assert (await client.post(f"/{prefix}LoseOpportunity", json=body)).status_code == 204
+    quote = dataverse.seed("quote", {"name": "Q", "statecode": 1})
+    made = await client.post(f"/{prefix}ConvertQuoteToSalesOrder", json={"QuoteId": quote.id})
+    assert made.status_code == 200, made.text
+
+
 async def test_an_opportunity_is_won_with_its_activity(
     client: httpx.AsyncClient, dataverse: DataverseSimulator
 ) -> None:

@@ -70,6 +70,16 @@ async def test_who_acts_for_another_needs_the_privilege_as_much_as_the_other(
     assert users[lacking] in answer.json()["error"]["message"]
 
 
+async def test_who_may_not_read_a_table_reads_none_of_its_columns(
+    dataverse: DataverseSimulator, client: httpx.AsyncClient
+) -> None:
+    row = dataverse.seed("account", {"name": "A"})
+    dataverse.privileges.deny(USER, "prvReadAccount")
+    for path in ("", "/name", "/name/$value", "/primarycontactid", "/contact_customer_accounts"):
+        answer = await client.get(f"/accounts({row.id}){path}")
+        assert error(answer) == (403, "0x80040220"), path
+
+
 async def test_a_secured_column_cannot_be_written(
     dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:

@@ -135,6 +135,8 @@ async def test_a_read_with_the_current_etag_is_not_modified(
     row = dataverse.seed("account", {"name": "A"})
     path, seen = f"/accounts({row.id})", {"If-None-Match": row.etag}
     assert (await client.get(path, headers=seen)).status_code == 304
+    several = {"If-None-Match": f'W/"1", {row.etag}'}
+    assert (await client.get(path, headers=several)).status_code == 304
     assert (await client.get(path, headers=seen | ANNOTATIONS)).status_code == 200
     dataverse.change("account", row.id, {"name": "B"})
     assert (await client.get(path, headers=seen)).status_code == 200
@@ -197,6 +199,7 @@ async def test_unknown_sets_and_methods_are_refused(
     missing = await client.get("/account")
     assert error(missing) == (404, "0x8006088a")
     assert missing.json()["error"]["message"] == "Resource not found for the segment 'account'."
+    assert error(await client.get("/Accounts")) == (404, "0x8006088a")
     assert (await client.get(dataverse.url + "/elsewhere")).status_code == 404
     assert (await client.put("/accounts", json={})).status_code == 405
     assert (await client.post("/QualifyLead", json={})).status_code == 501

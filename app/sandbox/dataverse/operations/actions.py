@@ -139,6 +139,8 @@ class Closings:
 def _status(table: Table, row: Row, closing: Closing, given: Any) -> int:
     """The status to set; -1 asks for the default of the state."""
     belongs = table.columns["statuscode"].status_states
+    if given is None:
+        raise Refusal.payload("The parameter Status is missing.")
     if given == -1:
         return next(status for status, state in belongs.items() if state == closing.state)
     whole = isinstance(given, int) and not isinstance(given, bool)

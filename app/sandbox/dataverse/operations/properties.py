@@ -24,6 +24,7 @@ from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
 from app.sandbox.dataverse.tables.values import Reference, Values
+from app.sandbox.dataverse.web.privileges import Privileges
 from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
 
@@ -39,6 +40,7 @@ class PropertiesApi:
         rows: RowsApi,
         lists: ListsApi,
         files: Files,
+        privileges: Privileges,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -47,9 +49,12 @@ class PropertiesApi:
         self._rows = rows
         self._lists = lists
         self._files = files
+        self._privileges = privileges
 
     def answer(self, request: ApiRequest, table: Table, segments: Sequence[Segment]) -> Answer:
         """``segments`` start with the row's. Raises `Refusal` 404 for a row or path not there."""
+        if request.method == "GET":
+            self._privileges.check(request.author, "Read", table)
         row = self._rows.existing(table, segments[0])
         head, *rest = segments[1:]
         tail = rest[0].name if rest else ""

@@ -93,13 +93,13 @@ class RowsApi:
     def check_match(self, request: ApiRequest, table: Table, row: Row) -> None:
         """Raises `Refusal` 412 when an If-Match names another version."""
         wanted = request.headers.get("if-match")
-        if wanted is None or wanted == "*":
+        if wanted is None or "*" in _tags(wanted):
             return
         self._before_update(request, table, row)
         current = self._store.get(table.name, row.id)
         if current is None:
             raise Refusal.missing_row(table.name, row.id)
-        if wanted.strip() != current.etag:
+        if current.etag not in _tags(wanted):
             raise Refusal.version_mismatch(table.name)
 
     def change(self, request: ApiRequest, table: Table, row: Row, values: Values) -> Row:
@@ -124,7 +124,7 @@ class RowsApi:
             if "if-match" in request.headers:
                 raise _missing(table, segment)
             return self._upserted(request, table, segment)
-        if request.headers.get("if-none-match") == "*":
+        if "*" in _tags(request.headers.get("if-none-match", "")):
             raise Refusal.already_exists()
         self.check_match(request, table, row)
         current = self.existing(table, segment)
@@ -156,12 +156,17 @@ class RowsApi:
         row = self.existing(table, segment)
         selection = parse_selection(request.query, table, self.reading(request))
         plain = not selection.expand and not request.prefer.annotations
-        if plain and request.headers.get("if-none-match") == row.etag:
+        if plain and row.etag in _tags(request.headers.get("if-none-match", "")):
             return Answer(304, headers={"ETag": row.etag})
         headers = {"ETag": row.etag}
         if applied := annotations_applied(request.prefer):
             headers["Preference-Applied"] = ",".join(applied)
         return Answer(200, self.entity(request, row, selection), headers)
+
+
+def _tags(header: str) -> list[str]:
+    """The entity tags of If-Match or If-None-Match, which may be a list."""
+    return [tag.strip() for tag in header.split(",")]
 
 
 def _missing(table: Table, segment: Segment) -> Refusal:

@@ -13,6 +13,8 @@ from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import ColumnType, Table
 from app.sandbox.dataverse.tables.values import Reference, Value, Values, as_guid, stamp
 
+REQUIRED = ("statecode", "statuscode", "ownerid")
+
 
 class Writer:
     """Creates, updates and deletes rows of one organisation.
@@ -54,6 +56,7 @@ class Writer:
         if self._store.get(table.name, new_id) is not None:
             raise Refusal(412, "0x80040237", "Cannot insert duplicate key.")
         submitted = self._accepted(table, given, trusted=trusted)
+        _check_required(table, submitted)
         values: Values = {**self._defaults(table, author), **submitted}
         if imported := values.get("overriddencreatedon"):
             values["createdon"], values["overriddencreatedon"] = imported, stamp(moment)
@@ -77,6 +80,7 @@ class Writer:
         if other is not None and other != row.id:
             raise Refusal.invalid_argument("The primary key of a row cannot be changed.")
         submitted = self._accepted(table, given, trusted=trusted)
+        _check_required(table, submitted)
         values: Values = {**row.values, **self._stamps(author, moment, created=False), **submitted}
         self._settle_state(table, row.id, row, submitted, values, trusted=trusted)
         return self._put(table, row.id, values, submitted, author, moment)
@@ -178,6 +182,13 @@ class Writer:
             if action := table.closed_by.get(state):
                 raise Refusal.closed_by_action(table.name, action)
         values |= {"statecode": state, "statuscode": status}
+
+
+def _check_required(table: Table, submitted: Mapping[str, Value]) -> None:
+    """Raises `Refusal` 400 for null in a column that the platform itself needs."""
+    for name in REQUIRED:
+        if submitted.get(name, name) is None:
+            raise Refusal.invalid_argument(f"'{name}' of {table.name} cannot be null.")
 
 
 def _derived(table: Table, values: Mapping[str, Value]) -> Values:

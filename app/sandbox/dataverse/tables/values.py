@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 from app.sandbox.dataverse.errors import Refusal
@@ -88,7 +89,13 @@ def _number(column: Column, value: Any, _: str) -> float:
     _within_range(column, value)
     if column.type is ColumnType.DOUBLE and column.precision is None:
         return float(value)
-    return round(float(value), 2 if column.precision is None else column.precision)
+    return _rounded(value, 2 if column.precision is None else column.precision)
+
+
+def _rounded(value: float, places: int) -> float:
+    """As the service rounds decimals, half away from zero: the number as it was written counts."""
+    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return float(exact)
 
 
 def _within_range(column: Column, value: float) -> None:
