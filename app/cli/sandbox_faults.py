@@ -60,7 +60,9 @@ def set_fault(
     ] = False,
     every: Annotated[int | None, typer.Option(min=1, help="Each so many requests.")] = None,
     lasting: Annotated[float | None, typer.Option(help="Over after so many seconds.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Of latency, slow_body or stall.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Of latency, slow_body, stall, refuse or restart.")
+    ] = None,
     status: Annotated[int | None, typer.Option(help="The answer of a status fault.")] = None,
     retry_after: Annotated[int | None, typer.Option(help="Its Retry-After, seconds.")] = None,
     html: Annotated[bool, typer.Option("--html", help="Its body is a gateway's page.")] = False,

@@ -105,6 +105,7 @@ _BAD_DAYS: dict[System, tuple[dict[str, Any], ...]] = {
         {"kind": "lose_answer", "times": 4, "api": "produce"},
         {"kind": "not_leader", "times": 4},
         {"kind": "stall", "api": "produce", "seconds": 1.0},
+        {"kind": "refuse", "seconds": 1.0},
     ),
     System.ENTRA: (
         # Few: a worker asks for a token once an hour, and waits longer after each failure.

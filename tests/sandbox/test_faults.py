@@ -247,6 +247,9 @@ async def test_faults_are_set_and_cleared_over_http(
         ({"kind": "outage", "lasting": 0}, "lasting must be more than 0"),
         ({"kind": "latency", "seconds": -1}, "seconds must not be negative"),
         ({"kind": "status", "path": "("}, "not a regular expression"),
+        ({"kind": "reset", "method": 5}, "method has to be a text or null, not 5."),
+        ({"kind": "status", "html": "yes"}, "html has to be true or false, not 'yes'."),
+        ({"kind": "status", "times": True}, "times has to be a whole number or null, not True."),
         (["latency"], 'at least "kind"'),
     ],
 )

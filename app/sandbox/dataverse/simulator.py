@@ -70,8 +70,8 @@ class DataverseSimulator:
     ``resource`` is given.
 
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
-    (before an If-Match is checked, somebody else writes the row), ``token_expired`` (401), those
-    of `web.service_errors`, such as ``plugin_error``, and those of the push side (`push`). At once:
+    (somebody else writes the row right before a write of it), ``token_expired`` (401), those of
+    `web.service_errors`, such as ``plugin_error``, and those of the push side (`push`). At once:
     ``delta_tokens_expire`` (all that were given out), ``limits_on`` and ``limits_off``.
     """
 

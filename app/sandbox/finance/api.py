@@ -145,12 +145,10 @@ class Api:
 
     def _current(self, asked: Asked, entity: Entity, row: Row) -> Row:
         """The row as it is when the condition is looked at; raises `Refusal` 412."""
-        wanted = asked.headers.get("if-match", "*")
-        if wanted == "*":
-            return row
         self._race(asked, entity, row)
         now = self._store.find(entity, {name: row.values[name] for name in entity.key}, None)
-        if now is None or now.etag != wanted:
+        wanted = asked.headers.get("if-match", "*")
+        if now is None or wanted not in ("*", now.etag):
             raise Refusal.changed()
         return now
 

@@ -27,7 +27,7 @@ class FinanceSimulator:
     list of one answer. ``state`` is what an earlier simulator had.
 
     Faults (`faults`, and `app.sandbox.faults.ADMIN_PATH`): the built-in kinds, ``etag_race``
-    (before an If-Match is looked at, somebody else writes the row), ``token_expired`` (401), and
+    (somebody else writes the row right before a write of it), ``token_expired`` (401), and
     those of `front.SERVICE_ERRORS`, such as ``deadlock``.
     """
 

@@ -125,6 +125,8 @@ async def let_happen(broker: EmbeddedBroker, items: list[dict[str, Any]]) -> Non
             await broker.stop()
             await asyncio.sleep(item.get("seconds", 0))
             await broker.start()
+        if item["kind"] in _AT_ONCE and item["kind"] != "drop":  # which counts itself
+            broker.faults.struck[item["kind"]] += 1
 
 
 def _needed(item: Mapping[str, Any], name: str) -> str:

@@ -161,7 +161,7 @@ class EmbeddedBroker:
         await self.stop()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.faults.refusing:
+        if self.faults.refuses():
             writer.transport.abort()
             return
         view = Broker(

@@ -4,9 +4,9 @@ Kinds that wait for a request of `api` (a name like ``produce``, ``fetch``, ``of
 for all), each for as many `times` as it says: ``latency`` handles it `seconds` later; ``hang_up``
 closes its connection before it is looked at; ``lose_answer`` handles it and closes its connection
 in place of the answer; ``not_leader`` answers NOT_LEADER_OR_FOLLOWER for `topic` and `partition`
-(none for all). ``stall`` holds requests before they are handled, for `seconds` or until it is
-cleared, and ``refuse`` closes every connection and lets no new one in until it is cleared. All take
-effect at once; connections and requests are not told.
+(none for all). ``stall`` holds requests before they are handled, and ``refuse`` closes every
+connection and lets no new one in, both for `seconds` or until it is cleared. All take effect at
+once; connections and requests are not told.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from kio.schema.index import api_key_map
 
 PRODUCE = "produce"
 KINDS = ("latency", "hang_up", "lose_answer", "not_leader", "stall", "refuse")
+_LASTING = ("stall", "refuse")
 _API_NAMES = frozenset(api_key_map.values())
 
 
 @dataclass(slots=True)
 class BrokerFault:
     """One thing that shall go wrong. `times` is how many requests it strikes, None for all until it
-    is cleared; a stall and a refusal strike all."""
+    is cleared; a stall and a refusal strike all, and 0 `seconds` of them last until then."""
 
     kind: str
     times: int | None = 1
@@ -51,15 +52,16 @@ class Faults:
     def __init__(self, close_connections: Callable[[], None]) -> None:
         self._close_connections = close_connections
         self._waiting: list[BrokerFault] = []
-        self._timers: list[asyncio.TimerHandle] = []
         self._changed = asyncio.Event()
         self.struck: Counter[str] = Counter()
         """How often each kind has struck."""
 
-    @property
-    def refusing(self) -> bool:
-        """Whether new connections are closed at once."""
-        return any(fault.kind == "refuse" for fault in self._waiting)
+    def refuses(self) -> bool:
+        """Called with each new connection: whether it is closed at once."""
+        if not any(fault.kind == "refuse" for fault in self._waiting):
+            return False
+        self.struck["refuse"] += 1
+        return True
 
     def waiting(self) -> list[BrokerFault]:
         """What has still to strike, oldest first."""
@@ -72,16 +74,14 @@ class Faults:
             _check(fault)
         for fault in faults:
             self._waiting.append(fault)
-            if fault.kind == "stall" and fault.seconds:
+            if fault.kind in _LASTING and fault.seconds:
                 loop = asyncio.get_running_loop()
-                self._timers.append(loop.call_later(fault.seconds, self._end, fault))
+                loop.call_later(fault.seconds, self._end, fault)
         if any(fault.kind == "refuse" for fault in faults):
             self.drop_connections()
 
     def clear(self, kind: str | None = None) -> None:
         """Forget the faults of a kind, or all; what was held goes on."""
-        for timer in self._timers if kind in (None, "stall") else ():
-            timer.cancel()
         self._waiting = [f for f in self._waiting if kind is not None and f.kind != kind]
         self._wake()
 
@@ -119,6 +119,8 @@ class Faults:
         if not self._waiting:
             return True
         api = api_key_map.get(api_key, "")
+        if self._find("stall", api) is not None:
+            self.struck["stall"] += 1
         while self._find("stall", api) is not None:
             self._changed.clear()
             await self._changed.wait()
@@ -160,8 +162,8 @@ class Faults:
             self._waiting.remove(fault)
 
     def _end(self, fault: BrokerFault) -> None:
-        if fault in self._waiting:
-            self._waiting.remove(fault)
+        # Another that was added since may be equal to it.
+        self._waiting = [waiting for waiting in self._waiting if waiting is not fault]
         self._wake()
 
     def _wake(self) -> None:

@@ -129,6 +129,24 @@ async def test_a_race_on_purpose_makes_one_conditional_write_fail(
     assert won.status_code == 204
 
 
+@pytest.mark.parametrize("headers", [{}, {"If-Match": "*"}])
+async def test_a_race_on_purpose_is_won_by_a_write_that_asks_for_no_version(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator, headers: dict[str, str]
+) -> None:
+    row = dataverse.seed("account", {"name": "A"})
+    told: list[str] = []
+    dataverse.on_commit(lambda commit: told.append(commit.operation))
+    path = f"/accounts({row.id})"
+    dataverse.faults.add(Fault("etag_race", times=3))
+    await client.patch(path, json={"name": "B"}, headers=headers)
+    await client.put(f"{path}/name", json={"value": "C"}, headers=headers)
+    kept = dataverse.row("account", row.id)
+    assert kept is not None and kept.values["name"] == "C"
+    assert (await client.delete(path, headers=headers)).status_code == 204
+    assert told == [*["Update"] * 5, "Delete"], "each write after one of somebody else"
+    assert dataverse.faults.struck["etag_race"] == 3
+
+
 async def test_a_read_with_the_current_etag_is_not_modified(
     client: httpx.AsyncClient, dataverse: DataverseSimulator
 ) -> None:

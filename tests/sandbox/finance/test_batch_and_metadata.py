@@ -165,6 +165,10 @@ async def test_an_answer_may_be_lost_after_the_write_and_a_row_changed_before_it
     headers = {"If-Match": after.etag}
     answer = await scene.client.patch(VENDOR, json={"CurrencyCode": "USD"}, headers=headers)
     assert answer.status_code == 412
+    scene.finance.faults.add(Fault("etag_race"))
+    answer = await scene.client.patch(VENDOR, json={"CurrencyCode": "USD"})
+    assert answer.status_code == 204, "whoever names no version writes over the other's"
+    assert scene.finance.faults.struck["etag_race"] == 2
 
 
 async def test_rows_stay_when_it_stops_and_starts_again(scene: Scene) -> None:

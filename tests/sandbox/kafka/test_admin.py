@@ -130,9 +130,28 @@ async def test_connections_are_refused_until_all_is_cleared_and_dropped_once(
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         async with raw_client(embedded.bootstrap) as raw:
             await raw.ask(request)
-    await admin.delete(ADMIN_PATH)
+    told = (await admin.delete(ADMIN_PATH)).json()
+    assert told["struck"] == {"drop": 2, "refuse": 1}, "to refuse drops all, too"
     async with raw_client(embedded.bootstrap) as raw:
         await raw.ask(request)
+
+
+async def test_connections_are_refused_for_some_time_only(
+    embedded: EmbeddedBroker, admin: httpx.AsyncClient
+) -> None:
+    embedded.state.create_topic("t", 1, {})
+    told = await post(admin, {"kind": "refuse", "seconds": 0.2})
+    assert [fault["kind"] for fault in told["waiting"]] == ["refuse"]
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        async with raw_client(embedded.bootstrap) as raw:
+            await raw.ask(list_offsets_request("t", -1))
+
+    async def over() -> bool:
+        return not embedded.faults.waiting()
+
+    await eventually(over)
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(list_offsets_request("t", -1))
 
 
 async def test_a_restart_keeps_records_and_clients(

@@ -86,8 +86,8 @@ class PropertiesApi:
         raise Refusal.method(request.method)
 
     def _changed(self, request: ApiRequest, table: Table, row: Row, body: dict[str, Any]) -> Answer:
-        self._rows.check_match(request, table, row)
-        self._rows.change(request, table, row, self._bodies.columns(table, body))
+        current = self._rows.matching(request, table, row)
+        self._rows.change(request, table, current, self._bodies.columns(table, body))
         return Answer(204)
 
     def _value(

@@ -29,8 +29,8 @@ FIND_DUPLICATES = "mscrm.suppressduplicatedetection"
 class RowsApi:
     """Requests on one row, and creates.
 
-    ``before_update`` is called with the row that an ``If-Match`` is about to be checked against,
-    so that a race can be played.
+    ``before_update`` is called with the row that is about to be written, before an ``If-Match`` is
+    looked at, so that a race can be played.
     """
 
     def __init__(
@@ -63,9 +63,8 @@ class RowsApi:
         if request.method == "PATCH":
             return self._patch(request, table, segment)
         if request.method == "DELETE":
-            row = self.existing(table, segment)
-            self.check_match(request, table, row)
-            self._writes.delete(table, self.existing(table, segment), request.author)
+            row = self.matching(request, table, self.existing(table, segment))
+            self._writes.delete(table, row, request.author)
             return Answer(204)
         raise Refusal.method(request.method)
 
@@ -90,17 +89,16 @@ class RowsApi:
             raise _missing(table, segment)
         return row
 
-    def check_match(self, request: ApiRequest, table: Table, row: Row) -> None:
-        """Raises `Refusal` 412 when an If-Match names another version."""
-        wanted = request.headers.get("if-match")
-        if wanted is None or "*" in _tags(wanted):
-            return
+    def matching(self, request: ApiRequest, table: Table, row: Row) -> Row:
+        """The row as it is when it is written; raises `Refusal` 412 when an If-Match names another
+        version."""
         self._before_update(request, table, row)
         current = self._store.get(table.name, row.id)
         if current is None:
             raise Refusal.missing_row(table.name, row.id)
-        if current.etag not in _tags(wanted):
+        if not {"*", current.etag} & set(_tags(request.headers.get("if-match", "*"))):
             raise Refusal.version_mismatch(table.name)
+        return current
 
     def change(self, request: ApiRequest, table: Table, row: Row, values: Values) -> Row:
         """An update of columns by the caller of a request."""
@@ -126,8 +124,7 @@ class RowsApi:
             return self._upserted(request, table, segment)
         if "*" in _tags(request.headers.get("if-none-match", "")):
             raise Refusal.already_exists()
-        self.check_match(request, table, row)
-        current = self.existing(table, segment)
+        current = self.matching(request, table, row)
         given = self._bodies.columns(table, request.json())
         updated = self.change(request, table, current, given)
         return self._written(request, table, updated, created=False)
