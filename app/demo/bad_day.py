@@ -26,6 +26,7 @@ _MIDDLE: Mapping[System, tuple[Mapping[str, Any], ...]] = {
     System.DATAVERSE: (_OUTAGE,),
     System.FINANCE: (_OUTAGE,),
     System.CONTENT_SERVER: ({"kind": "expire_all_tokens"}, _OUTAGE),
+    System.KAFKA: ({"kind": "restart", "seconds": 1.0},),
 }
 """What comes in addition when half of the history has been played."""
 
@@ -44,8 +45,8 @@ class BadDay:
 
     async def worsen(self) -> None:
         """Outages, and no sign-in is good any more."""
-        for system, faults in _MIDDLE.items():
-            await self._set(system, list(faults))
+        for system in self._addresses:
+            await self._set(system, list(_MIDDLE[system]))
 
     async def end(self) -> dict[System, dict[str, int]]:
         """Clear all faults; how often each kind has struck, by system."""
@@ -72,7 +73,7 @@ async def bad_day_on(stage: Stage) -> AsyncIterator[BadDay]:
     }
     trust: ssl.SSLContext = stage.entra.client_context()
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient(verify=trust))
+        client = await stack.enter_async_context(httpx.AsyncClient(verify=trust, timeout=30))
         if stage.broker is not None:
             broker = await stack.enter_async_context(ServedApp(admin_app(stage.broker)))
             addresses[System.KAFKA] = broker.url

@@ -104,8 +104,8 @@ _BAD_DAYS: dict[System, tuple[dict[str, Any], ...]] = {
         {"kind": "hang_up", "times": 4, "api": "fetch"},
         {"kind": "lose_answer", "times": 4, "api": "produce"},
         {"kind": "not_leader", "times": 4},
-        {"kind": "stall", "api": "produce", "seconds": 1.0},
         {"kind": "refuse", "seconds": 1.0},
+        {"kind": "stall", "api": "produce", "seconds": 2.5},  # nobody is in before
     ),
     System.ENTRA: (
         # Few: a worker asks for a token once an hour, and waits longer after each failure.

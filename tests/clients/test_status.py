@@ -157,6 +157,18 @@ CONTENT_SERVER_CASES: list[Case] = [
         Refused,
         "permission_denied",
     ),
+    (
+        400,
+        {"error": "Accessibility error. Not enough permissions"},
+        Refused,
+        "permission_denied",
+    ),
+    (
+        400,
+        {"error": "Could not update metadata (edit conflict)."},
+        Conflict,
+        "edit_conflict",
+    ),
     (400, {"error": "An item with the name 'X' already exists."}, Refused, "name_taken"),
     (400, {"error": "Something is wrong"}, Refused, "request_invalid"),
     (401, {"error": "Authentication Required"}, TokenExpired, "ticket_expired"),

@@ -45,6 +45,7 @@ CONTENT_SERVER = StatusTable(
             advice="This Content Server is too old or lacks the Business Workspaces module.",
         ),
         StatusRow(Conflict, "edit_conflict", status=(409,)),
+        StatusRow(Conflict, "edit_conflict", status=(400, 500), text=r"\(edit conflict\)"),
         StatusRow(
             Refused,
             "categories_unreadable",
@@ -84,7 +85,8 @@ CONTENT_SERVER = StatusTable(
             Refused,
             "permission_denied",
             status=_APPLICATION,
-            text=r"insufficient permission|not authori[sz]ed|permission denied|access denied",
+            text=r"(insufficient|not enough) permission|not authori[sz]ed"
+            r"|permission denied|access denied",
             advice=_RIGHTS,
         ),
         StatusRow(Refused, "permission_denied", status=(403,), advice=_RIGHTS),

@@ -37,6 +37,12 @@ def require(store: Store, node: Node, member: Member, *permissions: str) -> None
         raise errors.ApiError(store.behaviour.denied_status, errors.INSUFFICIENT_PERMISSIONS)
 
 
+def require_records(store: Store, node: Node, member: Member) -> None:
+    """Refuse (400, in records management's own words) who may not change the item's attributes."""
+    if not may(store, node, member, "edit_attributes"):
+        raise errors.ApiError(400, errors.NOT_ENOUGH_PERMISSIONS)
+
+
 def effective(store: Store, node: Node, member: Member) -> int:
     """All permission bits that the member has on the node, by whatever right."""
     if member.id == ADMIN_ID:

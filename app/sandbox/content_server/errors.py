@@ -12,6 +12,7 @@ NOT_ACCESSIBLE = (
 )
 UNKNOWN_URL = "The REST API URL could not be found in the mappings registry"
 INSUFFICIENT_PERMISSIONS = "Insufficient permissions to perform that action"
+NOT_ENOUGH_PERMISSIONS = "Accessibility error. Not enough permissions"
 AUTHENTICATION_REQUIRED = "Authentication Required"
 EDIT_CONFLICT = "Could not update metadata (edit conflict)."
 CATEGORIES_NOT_NESTED = "The role 'categories' of the parameter 'roles' cannot be parsed."

@@ -42,14 +42,19 @@ def apply(store: Store, node: Node, hold: Hold, actor: Member) -> None:
 
 def release(store: Store, node: Node, hold: Hold, actor: Member) -> None:
     """Take a hold off an item; 404 when it does not lie on the item itself."""
-    lying = store.records.holds_on.get(node.id, [])
-    found = next((one for one in lying if one.hold_id == hold.id), None)
-    if found is None:
-        raise errors.ApiError(404, f"The hold '{hold.name}' does not exist on this item.")
+    found, lying = check_lying(store, node, hold), store.records.holds_on[node.id]
     lying.remove(found)
     if not lying:
         del store.records.holds_on[node.id]
     happened(store, "hold.released", node, actor.id, {"hold": hold.name, "hold_id": hold.id})
+
+
+def check_lying(store: Store, node: Node, hold: Hold) -> HoldOnNode:
+    """How the hold came to lie on the item itself; 404 when it does not."""
+    for one in store.records.holds_on.get(node.id, []):
+        if one.hold_id == hold.id:
+            return one
+    raise errors.ApiError(404, f"The hold '{hold.name}' does not exist on this item.")
 
 
 def lying_on(store: Store, node: Node) -> list[tuple[Hold, HoldOnNode, bool]]:

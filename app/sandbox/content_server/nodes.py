@@ -77,14 +77,16 @@ def create(store: Store, request: NodeRequest, actor: Member) -> Node:
 
 
 def copy(store: Store, original_id: int, parent_id: int, name: str, actor: Member) -> Node:
-    """Copy a node with its subtree into another container."""
+    """Copy a node, with what the user sees of its subtree, into another container."""
     source, parent = _seen(store, original_id, actor), _container(store, parent_id, actor)
     check_name(name)
-    if source.workspace is not None:
+    if any(item.workspace is not None for item in store.subtree(source)):
         raise errors.ApiError(400, "A business workspace cannot be copied by this call.")
     if any(ancestor is source for ancestor in ancestors(store, parent)):
         raise errors.ApiError(400, "A container cannot be copied into itself.")
-    return copy_tree(store, source, parent.id, name, actor)
+    copied = copy_tree(store, source, parent.id, name, actor)
+    store.record(source, AuditEvent.COPY, actor.id, value=str(copied.id))
+    return copied
 
 
 def update(store: Store, node: Node, changes: Mapping[str, Any], actor: Member) -> None:
@@ -100,6 +102,8 @@ def update(store: Store, node: Node, changes: Mapping[str, Any], actor: Member) 
         check_name(name)
     if changes.get("parent_id"):
         parent_id = _destination(store, node, int(changes["parent_id"]), actor).id
+    if "reserved_user_id" in changes:
+        _check_reservation(store, changes["reserved_user_id"])
     _place(store, node, parent_id, name, actor)
     if "description" in changes:
         node.description = str(changes["description"] or "")
@@ -130,10 +134,17 @@ def delete(store: Store, node: Node, actor: Member) -> None:
 
 def restore(store: Store, node_id: int, actor: Member) -> Node:
     """Take a deleted node and what lay beneath it out of the recycle bin."""
+    _check_recycled(store, node_id, actor)
     node = store.restore(node_id)
     for item in store.subtree(node):
         store.record(item, AuditEvent.RESTORE, actor.id, value=item.name)
     return node
+
+
+def purge(store: Store, node_id: int, actor: Member) -> None:
+    """Forget a deleted node for good."""
+    _check_recycled(store, node_id, actor)
+    store.purge(node_id)
 
 
 def collect(store: Store, node: Node, ids: list[int], actor: Member, *, add: bool) -> None:
@@ -170,6 +181,14 @@ def ancestors(store: Store, node: Node) -> list[Node]:
 def metadata_token(node: Node) -> str:
     """The token that a change of properties may carry against lost updates."""
     return f"{node.id}-{node.revision}"
+
+
+def _check_recycled(store: Store, node_id: int, actor: Member) -> None:
+    """Refuse what is not in the recycle bin, and who could not have deleted it."""
+    for item in store.recycled.get(node_id, []):
+        if not access.visible(store, item, actor):
+            raise errors.not_accessible()
+        access.require(store, item, actor, "delete")
 
 
 def _check_unlocked(node: Node, changes: Mapping[str, Any], actor: Member) -> None:
@@ -240,13 +259,16 @@ def _volume(store: Store, node: Node) -> int:
     return store.nodes[node.parent_id].volume_id_of_children()
 
 
+def _check_reservation(store: Store, user_id: int | None) -> None:
+    if user_id not in (None, 0) and user_id not in store.members:
+        raise errors.ApiError(400, f"The user with the ID {user_id} does not exist.")
+
+
 def _reserve(store: Store, node: Node, user_id: int | None, actor: Member) -> None:
     if user_id in (None, 0):
         if node.reserved_by:
             store.record(node, AuditEvent.UNRESERVE, actor.id)
         node.reserved_by, node.reserved_at = 0, None
         return
-    if user_id not in store.members:
-        raise errors.ApiError(400, f"The user with the ID {user_id} does not exist.")
     node.reserved_by, node.reserved_at = user_id, store.clock()
     store.record(node, AuditEvent.RESERVE, actor.id)

@@ -66,11 +66,17 @@ def remove(store: Store, node: Node, role: Role) -> None:
     del store.members[role.id]
 
 
-def add_member(store: Store, role: Role, member_id: int) -> Member:
-    """Put a user or group into a role; a second time is an error."""
+def check_member(store: Store, member_id: int) -> Member:
+    """The user or group with the id; 400 when there is none."""
     member = store.members.get(member_id)
     if member is None or member.deleted or member.type == MemberType.ROLE:
         raise errors.ApiError(400, f"The member with the ID {member_id} does not exist.")
+    return member
+
+
+def add_member(store: Store, role: Role, member_id: int) -> Member:
+    """Put a user or group into a role; a second time is an error."""
+    member = check_member(store, member_id)
     if member_id in role.members:
         raise errors.ApiError(500, store.behaviour.member_present_text)
     role.members.append(member_id)

@@ -71,15 +71,14 @@ class Uploads:
         upload.complete = True
 
     def cancel(self, key: str) -> None:
-        """Forget an upload."""
+        """Forget an upload: it is used up, or not wanted any more."""
         del self._open[self._find(key).key]
 
-    def take(self, key: str) -> UploadedFile:
-        """The whole file, for a new document; the upload is used up."""
+    def file(self, key: str) -> UploadedFile:
+        """The whole file, for a document or a version; see `cancel` for when it is there."""
         upload = self._find(key)
         if not upload.complete:
             raise errors.ApiError(400, "The upload is not complete.")
-        del self._open[key]
         content = b"".join(upload.parts[number] for number in sorted(upload.parts))
         return UploadedFile(upload.file_name, upload.mime_type, content)
 

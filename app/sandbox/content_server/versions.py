@@ -53,6 +53,7 @@ def purge(store: Store, node: Node, keep: int, actor: Member) -> None:
         raise errors.ApiError(400, "At least one version has to be kept.")
     access.require(store, node, actor, "delete_versions")
     records.check_deletable(store, node)
+    check_free(node, actor)
     old, kept = node.versions[:-keep], node.versions[-keep:]
     node.versions = [version for version in old if version.locked_by] + kept
     store.touch(node, actor.id)
@@ -62,6 +63,7 @@ def delete(store: Store, node: Node, version: Version, actor: Member) -> None:
     """Delete one version; 400 when it is locked or the only one."""
     access.require(store, node, actor, "delete_versions")
     records.check_deletable(store, node)
+    check_free(node, actor)
     if version.locked_by:
         raise errors.ApiError(400, "The version is locked.")
     if len(node.versions) == 1:
@@ -73,6 +75,7 @@ def delete(store: Store, node: Node, version: Version, actor: Member) -> None:
 def lock(store: Store, node: Node, version: Version, actor: Member, *, locked: bool) -> Version:
     """Lock a version against deletion, or unlock it; 400 when it already is so."""
     access.require(store, node, actor, "modify")
+    check_free(node, actor)
     if bool(version.locked_by) == locked:
         state = "already locked" if locked else "not locked"
         raise errors.ApiError(400, f"The version is {state}.")
@@ -83,6 +86,7 @@ def promote(store: Store, node: Node, version: Version, actor: Member) -> Versio
     """Make a minor version the next major one; 400 without advanced versioning."""
     access.require(store, node, actor, "add_major_version")
     records.check_editable(store, node)
+    check_free(node, actor)
     if not node.advanced_versioning:
         raise errors.ApiError(400, "The document does not have advanced versioning.")
     if version.minor == 0:

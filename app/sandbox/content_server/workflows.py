@@ -99,6 +99,14 @@ def find(store: Store, process_id: int, actor: Member) -> Process:
     return found
 
 
+def find_part(store: Store, process_id: int, part_id: int, actor: Member) -> Process:
+    """The workflow by id and subprocess, which have the same number in maps without sub-maps."""
+    found = find(store, process_id, actor)
+    if part_id != found.id:
+        raise errors.ApiError(400, NO_STATUS)
+    return found
+
+
 def may_see(store: Store, process: Process, actor: Member) -> bool:
     """Whether the user has a part in the workflow."""
     if actor.id in (process.initiator_id, process.manager_id, ADMIN_ID):

@@ -92,6 +92,9 @@ def upsert(store: Store, request: WorkspaceRequest, actor: Member) -> Node:
     known = store.linked_workspace(request.reference) if request.reference else None
     if known is None:
         return create(store, request, actor, by_hand=False)
+    if not access.visible(store, known, actor):
+        raise errors.not_accessible()
+    access.require(store, known, actor, "modify", "edit_attributes")
     template = store.workspace(_workspace(known).template_id)
     values = _values(store, known, request, actor)
     kind = _type_of(store, template)
@@ -112,13 +115,15 @@ def upsert(store: Store, request: WorkspaceRequest, actor: Member) -> Node:
 def complete(store: Store, node: Node, reference: BusinessReference, actor: Member) -> None:
     """Give a workspace (another) business object; a generated name is made anew."""
     _check_type(store, reference)
-    store.link(node, reference)
-    kind = store.workspace_types[_workspace(node).type_id]
+    kind, name = store.workspace_types[_workspace(node).type_id], node.name
     if kind.name_pattern:
-        name = _name(kind, node.categories, WorkspaceRequest(node.name, reference=reference))
-        if name != node.name:
-            store.place(node, node.parent_id, name)
-            store.record(node, AuditEvent.RENAME, actor.id, value=name)
+        name = _name(kind, node.categories, WorkspaceRequest(name, reference=reference))
+    if store.child_by_name(node.parent_id, name) not in (None, node):
+        raise errors.name_taken(name)
+    store.link(node, reference)
+    if name != node.name:
+        store.place(node, node.parent_id, name)
+        store.record(node, AuditEvent.RENAME, actor.id, value=name)
     store.touch(node, actor.id)
     happened(store, "workspace.connected", node, actor.id, {})
 
@@ -155,7 +160,8 @@ def copy_tree(store: Store, source: Node, parent_id: int, name: str, actor: Memb
         store.add_version(copied, source.versions[-1], actor.id, first=True)
     store.record(copied, AuditEvent.CREATE_FROM_COPY, actor.id)
     for child in store.children(source.id):
-        copy_tree(store, child, copied.id, child.name, actor)
+        if access.visible(store, child, actor):
+            copy_tree(store, child, copied.id, child.name, actor)
     return copied
 
 
@@ -170,6 +176,9 @@ def _attach(store: Store, request: WorkspaceRequest, actor: Member) -> Node:
     _check_type(store, request.reference)
     assert request.shared_workspace_id is not None
     node = store.workspace(request.shared_workspace_id)
+    if not access.visible(store, node, actor):
+        raise errors.no_such_workspace(node.id)
+    access.require(store, node, actor, "modify")
     store.link(node, request.reference)
     happened(store, "workspace.connected", node, actor.id, {})
     return node

@@ -145,6 +145,14 @@ def no_right(status: int) -> Provoke:
     return provoke
 
 
+async def no_right_in_records_management(ecm: Ecm, calls: Endpoint) -> object:
+    made = ecm.simulator.create_workspace("Account", "A")
+    ecm.simulator.node(made.id).acl.public = bits(["see", "see_contents"], 0)
+    path = f"/v1/nodes/{made.id}/rmclassifications"
+    class_id = next(iter(ecm.simulator.store.records.classifications))
+    return await calls.call("provoke", "POST", path, form=body({"class_id": class_id}))
+
+
 CASES: dict[str, Case] = {
     "429": (fails("status", 429), Throttled, "throttled"),
     "429 of a gateway": (fails("status", 429, html=True), Throttled, "throttled"),
@@ -172,6 +180,7 @@ CASES: dict[str, Case] = {
     "a missing workspace": (asks("GET", "/v2/businessworkspaces/999999"), Refused, "not_found"),
     "no right, 400": (no_right(400), Refused, "permission_denied"),
     "no right, 500": (no_right(500), Refused, "permission_denied"),
+    "no right, records": (no_right_in_records_management, Refused, "permission_denied"),
     "403": (fails("status", 403), Refused, "permission_denied"),
     "413": (fails("status", 413), Refused, "payload_too_large"),
     "a wrong type": (

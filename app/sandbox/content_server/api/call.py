@@ -78,9 +78,14 @@ class Call:
         return name in self.query and self.query[name].lower() not in ("false", "0")
 
     def uploaded(self) -> UploadedFile | None:
-        """The file of a multipart request, or that of ``upload_key``, which is used up."""
+        """The file of a multipart request, or that of ``upload_key``; see `use_up`."""
         key = self.text("upload_key")
-        return self.uploads.take(key) if key else self.body.files.get("file")
+        return self.uploads.file(key) if key else self.body.files.get("file")
+
+    def use_up(self) -> None:
+        """The file of ``upload_key`` is in its place: it serves no second time."""
+        if key := self.text("upload_key"):
+            self.uploads.cancel(key)
 
     def text(self, name: str, default: str = "") -> str:
         """A text field of the body; 400 when it is a list or an object."""

@@ -25,6 +25,7 @@ def add_version(call: Call) -> Any:
     version = versions.add(
         call.store, node, file, call.text("description"), call.actor, major=major
     )
+    call.use_up()
     return _answer(call, node, version, "POST")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.sandbox.content_server import errors, holds
+from app.sandbox.content_server import access, errors, holds
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.model import Member, Node
 from app.sandbox.content_server.records_model import Hold, HoldOnNode
@@ -89,7 +89,7 @@ def on_node(call: Call) -> Any:
 
 def apply(call: Call) -> Any:
     """``POST /v1/nodes/{id}/holds`` with ``hold_id``."""
-    node = call.node()
+    node = _held(call)
     hold_id = call.number("hold_id")
     if hold_id is None:
         raise errors.ApiError(400, MISSING_PARAMETERS)
@@ -100,7 +100,7 @@ def apply(call: Call) -> Any:
 def release(call: Call) -> Any:
     """``DELETE /v1/nodes/{id}/holds/{hold_id}``."""
     hold = holds.find(call.store, call.path["hold_id"])
-    holds.release(call.store, call.node(), hold, call.actor)
+    holds.release(call.store, _held(call), hold, call.actor)
     return {}
 
 
@@ -111,19 +111,34 @@ def apply_to_many(call: Call) -> Any:
 
 def release_many(call: Call) -> Any:
     """``POST /v1/rmclassifications/removehold`` with ``ids`` and ``holdID``."""
-    return _many(call, holds.release)
+    return _many(call, holds.release, holds.check_lying)
 
 
-def _many(call: Call, action: Callable[[Store, Node, Hold, Member], None]) -> Any:
+def _many(
+    call: Call,
+    action: Callable[[Store, Node, Hold, Member], None],
+    check: Callable[[Store, Node, Hold], object] = lambda *_: None,
+) -> Any:
+    """All of them, or none."""
     given = call.fields.get("ids")
     ids = [to_int(i, "ids") for i in (given if isinstance(given, list) else [given])]
     hold_id = call.number("holdID")
     if hold_id is None or not any(ids):
         raise errors.ApiError(400, MISSING_PARAMETERS)
     hold = holds.find(call.store, hold_id)
-    for node in [call.node(i) for i in ids if i is not None]:
+    nodes = [_held(call, i) for i in dict.fromkeys(ids) if i is not None]
+    for node in nodes:
+        check(call.store, node, hold)
+    for node in nodes:
         action(call.store, node, hold, call.actor)
     return {}
+
+
+def _held(call: Call, node_id: int | None = None) -> Node:
+    """The node of the path (or with the id), whose holds the caller may change; 400 else."""
+    node = call.node(node_id)
+    access.require_records(call.store, node, call.actor)
+    return node
 
 
 def _shown(hold: Hold) -> dict[str, Any]:

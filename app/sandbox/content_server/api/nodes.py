@@ -38,6 +38,7 @@ def create_node(call: Call) -> Any:
         more = creation_roles.read(call.store, call.fields.get("roles"), call.actor)
         node = nodes.create(call.store, _request(call, node_type, parent_id), call.actor)
         creation_roles.put(call.store, node, more, call.actor)
+        call.use_up()
     return node_answer(call, node, "/v2/nodes", "POST")
 
 

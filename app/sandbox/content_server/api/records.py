@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from app.sandbox.content_server import errors, records
+from app.sandbox.content_server import access, errors, records
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.model import Node, NodeType
 from app.sandbox.content_server.records_model import RecordDetails
@@ -34,8 +34,7 @@ def show(call: Call) -> Any:
 
 def classify(call: Call) -> Any:
     """``POST .../rmclassifications`` with ``class_id`` and details; an empty answer."""
-    node = call.node()
-    call.require(node, "edit_attributes")
+    node = _record(call)
     class_id = call.number("class_id")
     if class_id is None:
         raise errors.missing_argument("class_id")
@@ -50,41 +49,39 @@ def classify(call: Call) -> Any:
 
 def change(call: Call) -> Any:
     """``PUT .../rmclassifications``: details, with the present token."""
-    node = call.node()
-    call.require(node, "edit_attributes")
+    node = _record(call)
     records.change(call.store, node, call.fields, call.actor)
     return {}
 
 
 def remove(call: Call) -> Any:
     """``DELETE .../rmclassifications/{class_id}``."""
-    node = call.node()
-    call.require(node, "edit_attributes")
+    node = _record(call)
     records.unclassify(call.store, node, call.path["class_id"], call.actor)
     return {}
 
 
 def assign_rsi(call: Call) -> Any:
     """``POST .../rmclassifications/{class_id}/rsis`` with ``rsi``."""
-    records.set_rsi(call.store, call.node(), call.path["class_id"], call.required("rsi"))
+    records.set_rsi(call.store, _record(call), call.path["class_id"], call.required("rsi"))
     return {}
 
 
 def remove_rsi(call: Call) -> Any:
     """``DELETE .../rmclassifications/{class_id}/rsis``."""
-    records.set_rsi(call.store, call.node(), call.path["class_id"], "")
+    records.set_rsi(call.store, _record(call), call.path["class_id"], "")
     return {}
 
 
 def make_confidential(call: Call) -> Any:
     """``PUT .../rmclassifications/makeConfidential``."""
-    records.set_confidential(call.store, call.node(), True)
+    records.set_confidential(call.store, _record(call), True)
     return {}
 
 
 def remove_confidential(call: Call) -> Any:
     """``PUT .../rmclassifications/removeConfidential``."""
-    records.set_confidential(call.store, call.node(), False)
+    records.set_confidential(call.store, _record(call), False)
     return {}
 
 
@@ -92,7 +89,7 @@ def finalize(call: Call) -> Any:
     """``PUT /v1/rmclassifications/finalizerecords`` with ``ids``: all of them, or none."""
     given = call.fields.get("ids")
     ids = [to_int(i, "ids") for i in (given if isinstance(given, list) else [given])]
-    nodes: list[Node] = [call.node(i) for i in ids if i is not None]
+    nodes: list[Node] = [_record(call, i) for i in ids if i is not None]
     if not nodes:
         raise errors.missing_argument("ids")
     for node in nodes:
@@ -101,6 +98,13 @@ def finalize(call: Call) -> Any:
     for node in nodes:
         records.finalize(call.store, node, call.actor)
     return {}
+
+
+def _record(call: Call, node_id: int | None = None) -> Node:
+    """The node of the path (or with the id), whose details the caller may change; 400 else."""
+    node = call.node(node_id)
+    access.require_records(call.store, node, call.actor)
+    return node
 
 
 def _row(call: Call, held: RecordDetails, inherited_from: int | None) -> dict[str, Any]:

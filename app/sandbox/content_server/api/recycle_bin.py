@@ -18,7 +18,7 @@ def restore(call: Call) -> Any:
 
 def purge(call: Call) -> Any:
     """``POST /v2/volumes/recyclebin/nodes/purge`` with ``ids``: gone for good."""
-    return _each(call, call.store.purge)
+    return _each(call, lambda node_id: nodes.purge(call.store, node_id, call.actor))
 
 
 def _each(call: Call, action: Callable[[int], object]) -> dict[str, Any] | Response:

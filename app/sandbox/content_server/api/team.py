@@ -66,6 +66,8 @@ def add_role(call: Call) -> Any:
     """``POST .../roles``."""
     node = _workspace(call)
     call.require(node, "edit_permissions")
+    wanted = [_member_id(member) for member in call.fields.get("members") or []]
+    members = dict.fromkeys(roles.check_member(call.store, member).id for member in wanted)
     role = roles.add(
         call.store,
         node,
@@ -73,9 +75,8 @@ def add_role(call: Call) -> Any:
         call.text("description"),
         leader=to_bool(call.fields.get("leader")),
         perms=bits(call.fields.get("permissions"), roles.READ_PERMISSIONS),
+        members=list(members),
     )
-    for member in call.fields.get("members") or []:
-        roles.add_member(call.store, role, _member_id(member))
     call.store.record(node, AuditEvent.PERMISSION_CHANGED, call.actor.id)
     return {"links": links(_role_path(node, role), "POST"), "results": _role_result(call, role)}
 

@@ -122,7 +122,8 @@ def info(call: Call) -> Any:
 
 def activities(call: Call) -> Any:
     """``GET /v2/processes/{p}/subprocesses/{s}/activities``: the newest first."""
-    process = workflows.find(call.store, call.path["id"], call.actor)
+    part_id = call.path["subprocess_id"]
+    process = workflows.find_part(call.store, call.path["id"], part_id, call.actor)
     limit = call.query_number("limit", len(process.activities)) or None
     shown = [
         {

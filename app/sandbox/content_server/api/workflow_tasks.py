@@ -32,7 +32,9 @@ def my_workflow_tasks(call: Call) -> Any:
 
 def task_form(call: Call) -> Any:
     """``GET /v1/forms/processes/tasks/update`` for the assignee."""
-    process = workflows.find(call.store, call.query_number("process_id", 0), call.actor)
+    process_id = call.query_number("process_id", 0)
+    part_id = call.query_number("subprocess_id", process_id)
+    process = workflows.find_part(call.store, process_id, part_id, call.actor)
     task = workflow_steps.task_of(call.store, process, call.query_number("task_id", 1), call.actor)
     kind = workflow_steps.map_of(call.store, process.map_id)
     step = kind.steps[task.id - 1]
@@ -101,7 +103,8 @@ def _password(call: Call) -> str:
 
 
 def _process(call: Call) -> Process:
-    return workflows.find(call.store, call.path["id"], call.actor)
+    part_id = call.path["subprocess_id"]
+    return workflows.find_part(call.store, call.path["id"], part_id, call.actor)
 
 
 def _assignment(call: Call, process: Process, task: Task) -> dict[str, Any]:
