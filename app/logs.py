@@ -51,6 +51,8 @@ _SHAPES = (
 )
 #: What these say at INFO is about every request, metadata fetch or heartbeat.
 _QUIET = ("aiokafka", "httpx", "httpcore", "msal", "urllib3", "asyncio", "uvicorn", "faust", "mode")
+#: How mode, which runs Faust's parts, begins what it says about them: "[^--Fetcher]: Starting...".
+_PART = "[^"
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -95,7 +97,9 @@ class JsonFormatter(logging.Formatter):
         }
         trace = _trace(record)
         extra = {name: _plain(value) for name, value in _extra(record)}
-        return json.dumps(extra | line | ({"trace": trace} if trace else {}), ensure_ascii=False)
+        # What a line is comes first, and no extra field may stand in its place.
+        line |= {name: value for name, value in extra.items() if name not in line}
+        return json.dumps(line | ({"trace": trace} if trace else {}), ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
@@ -109,6 +113,11 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{trace}" if trace else line
 
 
+def _without_parts(record: logging.LogRecord) -> bool:
+    """Leave out that each of Faust's parts starts and stops: it is for who debugs them."""
+    return record.levelno != logging.INFO or not str(record.msg).startswith(_PART)
+
+
 def set_up_logs(
     level: str = "INFO", log_format: LogFormat = "json", stream: IO[str] | None = None
 ) -> None:
@@ -118,6 +127,8 @@ def set_up_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    if root.level > logging.DEBUG:
+        handler.addFilter(_without_parts)
     logging.captureWarnings(True)
     wanted = root.level
     for name in _QUIET:

@@ -31,6 +31,8 @@ class Health:
     waiting_for: str | None = "the worker to start"
     engine: Callable[[], EngineStatus] | None = None
     rules: str = ""
+    #: Topics that are listened to and do not exist: told, but no reason not to be ready.
+    missing_topics: tuple[str, ...] = ()
     details: dict[str, str] = field(default_factory=dict)
 
     def live(self) -> tuple[bool, dict[str, object]]:
@@ -55,6 +57,7 @@ class Health:
             "halted": status.halted,
             "assigned": sorted(map(str, status.assigned)),
             "recovering": dict(status.recovering),
+            "missing_topics": list(self.missing_topics),
             "rules": self.rules,
             **self.details,
         }

@@ -14,13 +14,14 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from app import version
 from app.connections import Connections, connections, require_finance
+from app.data_folder import data_folder
 from app.gates import Gates
 from app.live_names import live_names
 from app.pages import Health, pages
@@ -29,10 +30,12 @@ from app.rule_files.loading import RuleFiles, read_rules
 from app.serving import ServedApp
 from app.settings import Settings
 from app.settings.kafka import engine_settings
+from app.source_topics import watch
+from app.worker_metrics import EngineMetrics, HttpMetrics
 from streams import decide, decode, topics
 from streams.deciding import memory
 from streams.deciding.absorb import Absorber
-from streams.engine import Engine, EngineStatus, SilentObserver, TopicSpec
+from streams.engine import Engine, EngineStatus, TopicSpec
 from streams.errors import Misconfigured, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
@@ -47,42 +50,6 @@ T = TypeVar("T")
 
 #: A lane that waits for a retry keeps its place, so there are more lanes than calls.
 _LANES_PER_CALL = 4
-
-
-@dataclass
-class HttpMetrics:
-    """Counts the requests of the clients."""
-
-    metrics: Metrics
-
-    def on_request(self, system: str, operation: str, code: str, seconds: float) -> None:
-        self.metrics.http_requests.labels(system, operation, code).inc()
-        self.metrics.http_seconds.labels(system, operation).observe(seconds)
-
-
-class EngineMetrics(SilentObserver):
-    """Counts what the engine reports."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def checkpoint_done(self, stage: str, partition: int, records: int, seconds: float) -> None:
-        self._metrics.checkpoint_seconds.labels(stage).observe(seconds)
-
-    def in_flight(self, stage: str, partition: int, records: int) -> None:
-        self._metrics.in_flight.labels(stage, str(partition)).set(records)
-
-    def rebalanced(self, assigned: int) -> None:
-        self._metrics.rebalances.inc()
-
-    def recovered(self, table: str, partition: int, records: int, seconds: float) -> None:
-        self._metrics.recovery_seconds.labels(table).observe(seconds)
-
-    def corrected(self, table: str, partition: int, rows: int) -> None:
-        self._metrics.rows_corrected.labels(table).inc(rows)
-
-    def halted(self, reason: str) -> None:
-        self._metrics.halted.set(1)
 
 
 def run(settings: Settings) -> None:
@@ -116,19 +83,36 @@ class Worker:
 
     async def run(self) -> None:
         """Serve the pages, wait for the systems, then work until cancelled or halted."""
-        async with self._pages(), self._connections() as systems:
+        settings = self.settings
+        folder = settings.data_directory / settings.application_id
+        async with (
+            self._pages(),
+            data_folder(folder, self._waits_for),
+            self._connections() as systems,
+        ):
             own_user = await self._systems_ready(systems)
             engine = self._engine(systems, own_user)
             self.health.engine = engine.status
             self.gates.rows = engine
             self.health.waiting_for = None
             log.info("working", extra={"rules": self.rules.book.digest})
-            keeper = asyncio.create_task(self._timekeeper(engine).run())
+            beside = (
+                asyncio.create_task(self._timekeeper(engine).run()),
+                asyncio.create_task(watch(self.settings, engine, self._topics_missing)),
+            )
             try:
                 await engine.run()
             finally:
-                keeper.cancel()
+                for task in beside:
+                    task.cancel()
                 self.health.waiting_for = "nothing: the worker stops"
+
+    def _topics_missing(self, names: frozenset[str]) -> None:
+        self.health.missing_topics = tuple(sorted(names))
+        self.metrics.topics_missing.set(len(names))
+
+    def _waits_for(self, what: str) -> None:
+        self.health.waiting_for = what
 
     @contextlib.asynccontextmanager
     async def _pages(self) -> AsyncIterator[None]:

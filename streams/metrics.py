@@ -178,6 +178,9 @@ class Metrics:
         self.held_events = self._counter(
             "dovetail_events_held_total", "ECM events that wait for their workspace's owner."
         )
+        self.topics_missing = self._gauge(
+            "dovetail_source_topics_missing", "Topics that are listened to and do not exist."
+        )
         self.halted = self._gauge("dovetail_worker_halted", "1 when the worker halted itself.")
         self.build_info = self._gauge(
             "dovetail_build_info", "1; which version and rules are live.", "version", "rules"

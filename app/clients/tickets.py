@@ -100,11 +100,11 @@ class OtdsTickets(SingleFlight):
             "client_id": credential.client_id,
             "client_secret": secret,
         }
-        with _Refusal(_CLIENT):
+        with _Refusal(_CLIENT, setting_names.OTDS_URL):
             granted = await self._otds.call("token", "POST", "/oauth2/token", form=form)
             token = _text(granted, "access_token")
         # A token that OTDS has just given out is refused for a moment while sessions are ended.
-        with _Refusal(_CLIENT, passes=self._count > 0):
+        with _Refusal(_CLIENT, setting_names.CONTENT_SERVER_URL, passes=self._count > 0):
             answer = await self._content_server.call(
                 "sign_in", "GET", "/v1/auth", headers={"Authorization": f"Bearer {token}"}
             )
@@ -117,7 +117,7 @@ class OtdsTickets(SingleFlight):
         }
         if credential.domain:
             form["domain"] = credential.domain
-        with _Refusal(_USER):
+        with _Refusal(_USER, setting_names.CONTENT_SERVER_URL):
             answer = await self._content_server.call("sign_in", "POST", "/v1/auth", form=form)
         return _text(answer, "ticket")
 
@@ -128,8 +128,9 @@ class _Refusal:
     ``passes``: the credential has been good before, so that a 401 is worth another attempt.
     """
 
-    def __init__(self, setting: str, *, passes: bool = False) -> None:
+    def __init__(self, setting: str, url_setting: str, *, passes: bool = False) -> None:
         self._setting = setting
+        self._url_setting = url_setting
         self._passes = passes
 
     def __enter__(self) -> None:
@@ -139,6 +140,12 @@ class _Refusal:
         waits = isinstance(error, Retryable) and (self._passes or error.code != "ticket_expired")
         if not isinstance(error, DovetailError) or waits or isinstance(error, Misconfigured):
             return
+        if error.code == "not_found":
+            raise Misconfigured(
+                f"There is no sign-in at that address: {error.message}",
+                code="sign_in_refused",
+                advice=f"Correct {self._url_setting}.",
+            ) from None
         raise Misconfigured(
             f"The sign-in was refused: {error.message}",
             code="sign_in_refused",

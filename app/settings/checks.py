@@ -92,6 +92,8 @@ def _worker(settings: Settings) -> Iterator[str]:
                 yield _about(name, f"names {topic}, a topic of ours: name the producers' topics")
     for topic in sorted({*settings.source_topics} & {*settings.ecm_event_topics}):
         yield _about("ecm_event_topics", f"names {topic}, which DOVETAIL_SOURCE_TOPICS names too")
+    if settings.data_directory.exists() and not settings.data_directory.is_dir():
+        yield _about("data_directory", f"names {settings.data_directory}, which is no folder")
     yield from _entra(settings)
     yield from _otds(settings)
     yield from _timing(settings)

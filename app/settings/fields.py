@@ -36,6 +36,22 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _environment(value: str) -> str:
+    """The address of a Dynamics environment: the clients add the path of its API."""
+    address = _address(value)
+    if urlsplit(address).path.lower().startswith(("/api", "/data")):
+        raise ValueError("must end with the host: the path of the API is added to it")
+    return address
+
+
+def _rest_api(value: str) -> str:
+    """The address of Content Server's REST API, to which the clients add ``/v1`` or ``/v2``."""
+    address = _address(value)
+    if urlsplit(address).path.lower().endswith(("/v1", "/v2")):
+        raise ValueError("must end in /api: the version is added to it")
+    return address
+
+
 def _listed(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -52,6 +68,8 @@ def _bounded(least: float, most: float) -> Callable[[float], float]:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+EnvironmentAddress = Annotated[str, AfterValidator(_environment)]
+ApiAddress = Annotated[str, AfterValidator(_rest_api)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_listed)]
 Count = Annotated[int, Field(ge=1)]
@@ -126,7 +144,9 @@ class KafkaFields(BaseSettings):
 class DynamicsFields(BaseSettings):
     """The Dataverse environment and the application user in Entra ID."""
 
-    dataverse_url: Address = Field("", description="the environment, https://org.crm4.dynamics.com")
+    dataverse_url: EnvironmentAddress = Field(
+        "", description="the environment, https://org.crm4.dynamics.com"
+    )
     dataverse_timeout_seconds: Seconds = Field(20, description="the longest wait for one answer")
     dataverse_calls_in_flight: Count = Field(
         32, description="calls at the same time; the service allows 52 per user"
@@ -134,7 +154,7 @@ class DynamicsFields(BaseSettings):
     dataverse_calls_per_second: Rate = Field(
         18, description="calls a second; the service allows 6000 in five minutes per user"
     )
-    finance_url: Address = Field(
+    finance_url: EnvironmentAddress = Field(
         "",
         description="finance and operations, https://env.operations.dynamics.com; only needed when "
         "a rule is about one of its tables",
@@ -168,7 +188,7 @@ class DynamicsFields(BaseSettings):
 class ContentServerFields(BaseSettings):
     """Extended ECM (Content Server), and OTDS where the login goes through it."""
 
-    content_server_url: Address = Field(
+    content_server_url: ApiAddress = Field(
         "", description="the REST API, https://host/otcs/cs.exe/api or https://host/cs/cs/api"
     )
     content_server_ui_url: Address = Field(

@@ -19,6 +19,11 @@ _TRUST_ADVICE = (
     "DOVETAIL_KAFKA_BOOTSTRAP as their certificate does"
 )
 
+_TOPICS_ADVICE = (
+    "set DOVETAIL_REPLICATION_FACTOR to at most the number of brokers, and let our user create "
+    "topics, or create them as `dovetail topics list` shows them"
+)
+
 
 def kafka_security(settings: Settings) -> Security:
     """How to sign in to the brokers; raises Misconfigured for files that hold something else."""
@@ -52,6 +57,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         topic_replication_factor=settings.replication_factor,
         # With two copies or more one may be lost without losing what was confirmed.
         min_insync_replicas=min(2, settings.replication_factor),
+        topics_advice=_TOPICS_ADVICE,
         store=StoreSettings(
             block_cache_bytes=settings.rocksdb_block_cache_bytes,
             write_buffer_bytes=settings.rocksdb_write_buffer_bytes,

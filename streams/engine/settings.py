@@ -92,6 +92,7 @@ class EngineSettings:
     # than tombstones are kept is rebuilt.
     topic_replication_factor: int = 3
     min_insync_replicas: int = 2
+    topics_advice: str = "check topic_replication_factor, the topic's settings and our permissions"
     changelog_min_compaction_lag_ms: int = 6 * 60 * 60 * 1000
     changelog_tombstone_retention_ms: int = 7 * _DAY_MS
     recovery_max_records: int = 2000

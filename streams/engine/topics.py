@@ -41,6 +41,19 @@ async def create_missing(
     return await patiently(attempt, settings, what="the brokers, to create topics", say=say)
 
 
+async def absent_topics(names: Iterable[str], settings: EngineSettings) -> frozenset[str]:
+    """Return which of these topics do not exist.
+
+    Raises KafkaError or OSError when the brokers do not answer now.
+    """
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    try:
+        await admin.start()
+        return frozenset(names) - (await _partition_counts(admin)).keys()
+    finally:
+        await admin.close()
+
+
 def changelog_specs(
     app_id: str,
     stages: Iterable[StageEntry],
@@ -121,5 +134,5 @@ async def _create(
         else:
             raise Misconfigured(
                 f"The brokers refuse to create the topic {name}: {error.__name__} {message}",
-                advice="check topic_replication_factor, the topic's settings and our permissions",
+                advice=settings.topics_advice,
             )

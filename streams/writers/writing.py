@@ -121,7 +121,15 @@ class Writer(ABC):
         except Refused as refusal:
             self._count(command, "refused")
             self.metrics.refusals.labels(self.system_of(command), refusal.code).inc()
-            log.warning("refused", extra={"record": command.key, "error": refusal.code})
+            log.warning(
+                "refused: %s",
+                refusal,
+                extra={
+                    "system": self.system_of(command),
+                    "record": command.key,
+                    "error": refusal.code,
+                },
+            )
             return [], self._refused(command, refusal.code, str(refusal))
         except Misconfigured:
             raise
@@ -151,7 +159,12 @@ class Writer(ABC):
                 self.metrics.write_retries.labels(system, failure.code).inc()
                 log.info(
                     "will try again",
-                    extra={"record": command.key, "error": failure.code, "attempt": attempt},
+                    extra={
+                        "system": system,
+                        "record": command.key,
+                        "error": failure.code,
+                        "attempt": attempt,
+                    },
                 )
                 pause = self._pause(patience, failure, attempt)
                 if isinstance(failure, Throttled):
@@ -172,21 +185,43 @@ class Writer(ABC):
             self._show_limits(system, patience)
 
     async def _call(self, command: AnyCommand, patience: Patience, probing: bool) -> AnyOutcome:
-        breaker = patience.breaker
         try:
             outcome = await self.carry_out(command)
-        except Unavailable:
-            breaker.failed(probing=probing)
+        except Unavailable as failure:
+            self._silent(command, patience.breaker, failure, probing)
             raise
         except Throttled as throttled:
-            breaker.succeeded()
+            self._answered(command, patience.breaker)
             patience.limiter.pause(throttled.retry_after or 0.0)
             raise
         except (Refused, Conflict):
-            breaker.succeeded()  # it answered, so it is there
+            self._answered(command, patience.breaker)  # it answered, so it is there
             raise
-        breaker.succeeded()
+        self._answered(command, patience.breaker)
         return outcome
+
+    def _silent(
+        self, command: AnyCommand, breaker: Breaker, failure: Unavailable, probing: bool
+    ) -> None:
+        """Count the failure; say once that the circuit opened: with it the whole lane is held."""
+        was_open = breaker.is_open
+        breaker.failed(probing=probing)
+        if breaker.is_open and not was_open:
+            log.warning(
+                "%s does not answer: its commands wait until it does",
+                self.system_of(command),
+                extra={"system": self.system_of(command), "error": str(failure)},
+            )
+
+    def _answered(self, command: AnyCommand, breaker: Breaker) -> None:
+        was_open = breaker.is_open
+        breaker.succeeded()
+        if was_open:
+            log.info(
+                "%s answers again",
+                self.system_of(command),
+                extra={"system": self.system_of(command)},
+            )
 
     def _pause(self, patience: Patience, failure: Retryable, attempt: int) -> float:
         own = patience.backoff.pause(attempt, patience.chance)

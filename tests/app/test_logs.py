@@ -53,6 +53,25 @@ def test_json_is_one_object_per_line_with_the_extra_fields(
     }
 
 
+def test_json_begins_with_when_and_how_bad(
+    logged: Callable[[LogFormat, str], io.StringIO],
+) -> None:
+    stream = logged("json", "INFO")
+    logging.getLogger("app").info("working", extra={"rules": "abc"})
+    assert [*json.loads(stream.getvalue())] == ["time", "level", "logger", "message", "rules"]
+
+
+@pytest.mark.parametrize(("level", "shown"), [("INFO", False), ("DEBUG", True)])
+def test_that_fausts_parts_start_and_stop_is_for_who_debugs_them(
+    logged: Callable[[LogFormat, str], io.StringIO], level: str, shown: bool
+) -> None:
+    stream = logged("text", level)
+    logging.getLogger("streams.engine.fetching").info("[^--%s]: Starting...", "Fetcher")
+    logging.getLogger("streams.engine.fetching").warning("[^--%s]: Crashed", "Fetcher")
+    assert ("Starting" in stream.getvalue()) is shown
+    assert "Crashed" in stream.getvalue()
+
+
 def test_text_is_readable(logged: Callable[[LogFormat, str], io.StringIO]) -> None:
     stream = logged("text", "INFO")
     logging.getLogger("app").info("working", extra={"rules": "abc"})

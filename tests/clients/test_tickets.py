@@ -157,3 +157,15 @@ async def test_both_requests_of_a_sign_in_are_observed() -> None:
     )
     await source.present()
     assert observed.requests == [("otds", "token", "200"), ("ecm", "sign_in", "200")]
+
+
+@pytest.mark.parametrize("credential", [CLIENT, USER], ids=["otds", "content_server"])
+async def test_an_address_without_a_sign_in_is_told_as_such_and_not_as_a_wrong_secret(
+    credential: OtdsClient | OtcsUser,
+) -> None:
+    talk = granted()
+    for method in ("GET", "POST"):
+        talk.on(method, "/v1/auth", httpx.Response(404, json={"error": "Not found."}))
+    with pytest.raises(Misconfigured, match="no sign-in at that address") as told:
+        await tickets(talk, credential).present()
+    assert told.value.advice == "Correct DOVETAIL_CONTENT_SERVER_URL."

@@ -54,6 +54,7 @@ async def test_probes_tell_how_it_is_and_sigterm_ends_it(scene: Scene) -> None:
         "phase": "running",
         "waiting_for": None,
         "halted": None,
+        "missing_topics": [],
         "rules": BOOK.digest,
     }
     count = scene.here.names.partitions

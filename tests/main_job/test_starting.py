@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import NewTopic
 
+from app.sandbox.events import rec
 from app.sandbox.faults import Fault
 from app.settings.fields import RULES_DIRECTORY
 from tests.main_job.scene import Scene
@@ -118,6 +120,41 @@ async def test_a_system_that_is_not_there_is_waited_for(
 
     await back(scene)
     await _works(scene)
+
+
+async def test_a_topic_that_is_not_there_is_told_and_taken_up_when_it_comes(scene: Scene) -> None:
+    late = f"late.{scene.here.names.changes}"
+    scene.set(SOURCE_TOPICS=f"{scene.here.names.changes},{late}")
+    await scene.ready()
+
+    async def told() -> bool:
+        answer = await scene.page("/readyz")
+        assert answer is not None
+        return answer.json()["missing_topics"] == [late]
+
+    await scene.until(told, "/readyz names the topic")
+    assert await scene.metric("dovetail_source_topics_missing") == 1
+    assert f"topic {late} does not exist" in scene.log
+    assert "check DOVETAIL_SOURCE_TOPICS" in scene.log
+    await _works(scene)
+
+    await scene.watch.admin.create_topics([NewTopic(late, 3, 1)])
+    account = scene.account()
+    await scene.send(*rec.encode(account), topic=late)
+    await scene.until_linked(account)
+    await scene.until(lambda: f"topic {late} is there now" in scene.log, "that it is there is told")
+    assert await scene.metric("dovetail_source_topics_missing") == 0
+
+
+async def test_a_folder_that_cannot_hold_the_tables_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    scene.set(DATA_DIRECTORY=tmp_path / "file" / "tables")
+    await scene.worker.start()
+    assert await scene.ended() == 1
+    assert "next: set DOVETAIL_DATA_DIRECTORY to a folder" in scene.log
+    assert "unexpected" not in scene.log
 
 
 async def test_a_workspace_type_that_does_not_exist_is_refused_with_its_place(

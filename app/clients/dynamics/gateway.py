@@ -168,7 +168,11 @@ class DataverseGateway:
     async def own_user(self) -> str:
         """The id of our application user: who writes our echoes. Asked once."""
         if self._own_user is None:
-            body = (await self._endpoint.call("who_am_i", "GET", "/WhoAmI")).body
+            try:
+                body = (await self._endpoint.call("who_am_i", "GET", "/WhoAmI")).body
+            except Refused as refusal:  # who does not know this question is no Web API
+                advice = f"Correct {setting_names.DATAVERSE_URL}: no Web API answers there."
+                raise Misconfigured(refusal.message, code=refusal.code, advice=advice) from None
             if not isinstance(body, dict) or not body.get("UserId"):
                 raise Unavailable("Dataverse did not say who we are.", code="answer_incomplete")
             self._own_user = normal_guid(str(body["UserId"]))

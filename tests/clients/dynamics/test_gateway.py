@@ -425,6 +425,13 @@ async def test_our_own_user_is_asked_for_once() -> None:
     assert len(talk.requests) == 1
 
 
+async def test_an_address_without_a_web_api_is_our_configuration() -> None:
+    talk = Conversation().on("GET", "/WhoAmI", httpx.Response(404, json={"error": "Not found."}))
+    with pytest.raises(Misconfigured, match="who_am_i with 404") as told:
+        await gateway(talk).own_user()
+    assert "DOVETAIL_DATAVERSE_URL" in told.value.advice
+
+
 async def test_definitions_are_there_for_checks() -> None:
     checking = gateway(environment())
     columns = await checking.columns_of("processstage")

@@ -266,6 +266,18 @@ class TestOutages:
         kinds = {OUTCOMES.validate_json(m.value or b"").kind for (m,) in sent}
         assert kinds == {"step_done"}
 
+    async def test_its_begin_and_end_are_logged_once_each_however_many_lanes_wait(
+        self, lab: Lab, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        lab.down_for(3600)
+        with caplog.at_level("INFO"):
+            await lab.send(*(named("A", ref("account", number)) for number in range(20)))
+        told = [(r.levelname, r.getMessage()) for r in caplog.records if "ecm" in r.getMessage()]
+        assert told == [
+            ("WARNING", "ecm does not answer: its commands wait until it does"),
+            ("INFO", "ecm answers again"),
+        ]
+
     async def test_while_the_system_is_down_one_call_at_a_time_tries(self) -> None:
         """The lanes that waited for a slot when the circuit opened are held as well."""
         lab = Lab(slots=5)
