@@ -110,6 +110,37 @@ async def test_many_rows_are_created_updated_and_upserted(
     assert account_names(dataverse) == ["A2", ids[1][:4], "K"]
 
 
+async def test_rows_of_a_bulk_are_named_in_every_way_that_addresses_are(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    row = dataverse.seed("account", {"name": "A", "accountnumber": "K"})
+    for name, address in (
+        ("absolute", f"{dataverse.api_url}/accounts({row.id})"),
+        ("from the root", f"/accounts({row.id})"),
+        ("by key", "accounts(accountnumber='K')"),
+    ):
+        target = {"@odata.type": f"#{ACCOUNT}", "@odata.id": address, "name": name}
+        answer = await client.post(f"{BULK}UpdateMultiple", json={"Targets": [target]})
+        assert (answer.status_code, account_names(dataverse)) == (204, [name])
+
+
+@pytest.mark.parametrize(
+    ("action", "address", "refusal"),
+    [
+        ("UpdateMultiple", "accounts(accountnumber='gone')", (404, "0x80060891")),
+        ("UpsertMultiple", f"contacts({uuid.uuid4()})", (400, "0x80048d19")),
+        ("UpsertMultiple", "accounts", (400, "0x80048d19")),
+        ("UpsertMultiple", 5, (400, "0x80048d19")),
+    ],
+)
+async def test_an_address_of_no_such_row_is_refused_in_bulk(
+    action: str, address: object, refusal: tuple[int, str], client: httpx.AsyncClient
+) -> None:
+    target = {"@odata.type": ACCOUNT, "@odata.id": address, "name": "A"}
+    answer = await client.post(f"{BULK}{action}", json={"Targets": [target]})
+    assert error(answer) == refusal
+
+
 @pytest.mark.parametrize(
     ("action", "second"),
     [

@@ -102,16 +102,11 @@ class Bodies:
 
     def target(self, path: str) -> Reference:
         """The row that ``/accounts(<key>)`` or an absolute address names. 404 when missing."""
-        relative = path.partition(API_PATH)[2] if API_PATH in path else path
-        segments = parse_path(relative)
-        if len(segments) != 1 or not segments[0].has_key:
-            raise Refusal.payload(f"'{path}' is not the address of a row.")
-        table = self._registry.by_set(segments[0].name)
-        row = self.find(table, segments[0])
+        segment = row_address(path)
+        table = self._registry.by_set(segment.name)
+        row = self.find(table, segment)
         if row is None:
-            if segments[0].guid is None:
-                raise Refusal.missing_key(table.name)
-            raise Refusal.missing_row(table.name, segments[0].guid)
+            raise missing(table, segment)
         return Reference(table.name, row.id)
 
     def _bound(self, table: Table, navigation: str, value: Any, into: Given) -> None:
@@ -182,6 +177,22 @@ class Bodies:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Refusal.payload(f"'{navigation}' must be a list of rows.")
         into.after += [(navigation, self.read(table, item)) for item in value]
+
+
+def row_address(path: Any) -> Segment:
+    """``accounts(<key>)``, ``/accounts(<key>)`` or an absolute address. Raises `Refusal` 400."""
+    text = str(path)
+    segments = parse_path(text.partition(API_PATH)[2] if API_PATH in text else text)
+    if len(segments) != 1 or not segments[0].has_key:
+        raise Refusal.payload(f"'{path}' is not the address of a row.")
+    return segments[0]
+
+
+def missing(table: Table, segment: Segment) -> Refusal:
+    """The 404 for a row that a segment names by id or alternate key."""
+    if segment.guid is None:
+        return Refusal.missing_key(table.name)
+    return Refusal.missing_row(table.name, segment.guid)
 
 
 def principal_id(table: Table) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.operations.bodies import Bodies
+from app.sandbox.dataverse.operations.bodies import Bodies, missing, row_address
 from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.store.commits import Author, Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.tables.values import as_guid
-from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment, parse_path
+from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
 PREFIX = "Microsoft.Dynamics.CRM."
 
@@ -54,7 +54,7 @@ class Bulk:
         if row is not None:
             return self._writes.update(table, row, self._bodies.columns(table, target), author)
         if not upsert:
-            raise Refusal.missing_row(table.name, str(segment.guid))
+            raise missing(table, segment)
         given = self._bodies.read(table, target)
         if segment.guid is None:
             given.values |= self._bodies.key_values(table, segment)[1]
@@ -67,15 +67,19 @@ def _targets(body: dict[str, Any], table: Table) -> list[dict[str, Any]]:
         raise Refusal.payload("The parameter Targets must be a list with at least one row.")
     wanted = f"{PREFIX}{table.name}"
     for target in targets:
-        if not isinstance(target, dict) or target.get("@odata.type") != wanted:
+        kind = target.get("@odata.type") if isinstance(target, dict) else None
+        if str(kind).removeprefix("#") != wanted:
             raise Refusal.payload(f"Each of Targets needs '@odata.type': '{wanted}'.")
     return targets
 
 
 def _named(table: Table, target: dict[str, Any]) -> Segment:
     """Which row a target is: by ``@odata.id`` or by its primary id."""
-    if address := target.get("@odata.id"):
-        return parse_path(str(address))[-1]
+    if (address := target.get("@odata.id")) is not None:
+        segment = row_address(address)
+        if segment.name != table.entity_set:
+            raise Refusal.payload(f"'{address}' is no address of a row of {table.name}.")
+        return segment
     guid = as_guid(str(target.get(table.primary_id, "")))
     if guid is None:
         raise Refusal.payload(f"A row of Targets lacks '{table.primary_id}' and '@odata.id'.")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.operations.bodies import Bodies, Given
+from app.sandbox.dataverse.operations.bodies import Bodies, Given, missing
 from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.queries.filters import Reading
 from app.sandbox.dataverse.queries.options import check_options
@@ -86,7 +86,7 @@ class RowsApi:
         """The row that a segment names. Raises `Refusal` 404."""
         row = self._bodies.find(table, segment)
         if row is None:
-            raise _missing(table, segment)
+            raise missing(table, segment)
         return row
 
     def matching(self, request: ApiRequest, table: Table, row: Row) -> Row:
@@ -120,7 +120,7 @@ class RowsApi:
         row = self._bodies.find(table, segment)
         if row is None:
             if "if-match" in request.headers:
-                raise _missing(table, segment)
+                raise missing(table, segment)
             return self._upserted(request, table, segment)
         if "*" in _tags(request.headers.get("if-none-match", "")):
             raise Refusal.already_exists()
@@ -164,12 +164,6 @@ class RowsApi:
 def _tags(header: str) -> list[str]:
     """The entity tags of If-Match or If-None-Match, which may be a list."""
     return [tag.strip() for tag in header.split(",")]
-
-
-def _missing(table: Table, segment: Segment) -> Refusal:
-    if segment.guid is None:
-        return Refusal.missing_key(table.name)
-    return Refusal.missing_row(table.name, segment.guid)
 
 
 def _wants_duplicates(request: ApiRequest) -> bool:
