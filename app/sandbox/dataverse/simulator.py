@@ -89,8 +89,8 @@ class DataverseSimulator:
         state: State | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.state = state or founded(read_tables(*tables, extend=columns))
-        self.registry = Registry(self.state.tables, self.state.one_to_many, self.state.many_to_many)
+        self.state = own = state or founded(read_tables(*tables, extend=columns))
+        self.registry = Registry(own.tables, own.one_to_many, own.many_to_many, own.choices)
         self.protection = ServiceProtection(limits or Limits())
         self.endpoint: ServiceEndpoint | None = None
         self._resource = resource

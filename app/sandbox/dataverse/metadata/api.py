@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping
 
 from app.sandbox.dataverse.metadata.changes_query import MetadataChanges
 from app.sandbox.dataverse.metadata.changing import MetadataChanging
+from app.sandbox.dataverse.metadata.choices import Choices
 from app.sandbox.dataverse.metadata.csdl import Csdl
 from app.sandbox.dataverse.metadata.reading import MetadataReading
+from app.sandbox.dataverse.metadata.recorder import Recorder
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Registry
 from app.sandbox.dataverse.web.urls import ROOT, Answer, ApiRequest
 
 
 class Metadata:
-    """Answers requests on tables, columns, keys and relationships."""
+    """Answers requests on tables, columns, keys, relationships and choices."""
 
     def __init__(self, registry: Registry, store: Store) -> None:
         self._reading = MetadataReading(registry)
-        self._changing = MetadataChanging(registry, store, self._reading)
+        recorder = Recorder(registry, store)
+        self._changing = MetadataChanging(registry, store, self._reading, recorder)
+        self._choices = Choices(registry, store, recorder)
         self._changes = MetadataChanges(registry, store, self._reading)
         self._csdl = Csdl(registry)
 
@@ -29,6 +33,7 @@ class Metadata:
             "RelationshipDefinitions": self._relationships,
             "CreateEntities": self._changing.create_entities,
             "RetrieveMetadataChanges": self._changes.answer,
+            **self._choices.by_name(),
             "$metadata": self._csdl.model,
             ROOT: self._csdl.document,
         }

@@ -7,19 +7,19 @@ visible at once. Standard tables and columns can be added to but not be taken aw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.metadata import payloads, shapes
+from app.sandbox.dataverse.metadata.payloads import exists
 from app.sandbox.dataverse.metadata.reading import MetadataReading
+from app.sandbox.dataverse.metadata.recorder import Recorder
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.definitions import related
 from app.sandbox.dataverse.tables.schema import (
     FIRST_CUSTOM_TYPE,
     Column,
-    ColumnType,
     OneToMany,
     Registry,
     Table,
@@ -28,25 +28,18 @@ from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
 CODES = "type codes of tables made at run time"
 FIRST_MADE = FIRST_CUSTOM_TYPE + 500
-MAX_KEY_COLUMNS = 16
-KEY_TYPES = (
-    ColumnType.STRING,
-    ColumnType.INTEGER,
-    ColumnType.DECIMAL,
-    ColumnType.DATETIME,
-    ColumnType.DATE,
-    ColumnType.LOOKUP,
-    ColumnType.CHOICE,
-)
 
 
 class MetadataChanging:
     """Answers what changes metadata; each request is one transaction."""
 
-    def __init__(self, registry: Registry, store: Store, reading: MetadataReading) -> None:
+    def __init__(
+        self, registry: Registry, store: Store, reading: MetadataReading, recorder: Recorder
+    ) -> None:
         self._registry = registry
         self._store = store
         self._reading = reading
+        self._recorder = recorder
 
     def create_entities(self, request: ApiRequest) -> Answer:
         """The action ``CreateEntities``: several tables at once."""
@@ -93,15 +86,15 @@ class MetadataChanging:
 
     def _create_table(self, payload: Any) -> Table:
         code = FIRST_MADE + self._store.next_number(CODES)
-        table = payloads.read_table(payload, code)
+        table = payloads.read_table(payload, code, self._registry.choices)
         if table.name in self._registry:
-            raise _exists("entity", table.name)
+            raise exists("entity", table.name)
         if any(table.entity_set == other.entity_set for other in self._registry):
-            raise _exists("entity set", table.entity_set)
-        self._put(table)
+            raise exists("entity set", table.entity_set)
+        self._recorder.put(table)
         known = [*self._registry]
         own = {n: r for n, r in related(known).items() if r.referencing == table.name}
-        self._register(self._registry.one_to_many, own)
+        self._recorder.register(self._registry.one_to_many, own)
         return table
 
     def _on_table(self, request: ApiRequest, table: Table) -> Answer:
@@ -110,7 +103,7 @@ class MetadataChanging:
             kept = {n: v for n, v in body.items() if n.startswith(("Display", "Has", "Descr"))}
             tracked = table.change_tracking or body.get("ChangeTrackingEnabled") is True
             changed = replace(table, change_tracking=tracked, metadata={**table.metadata, **kept})
-            self._put(changed)
+            self._recorder.put(changed)
             return Answer(204)
         if request.method != "DELETE":
             raise Refusal.method(request.method)
@@ -137,13 +130,13 @@ class MetadataChanging:
             self._without_target(other, table.name)
         one, many = self._registry.one_to_many, self._registry.many_to_many
         for name in [n for n, r in one.items() if table.name in (r.referenced, r.referencing)]:
-            self._unregister(one, name)
+            self._recorder.unregister(one, name)
         for name in [n for n, r in many.items() if table.name in r.tables]:
-            self._unregister(many, name)
+            self._recorder.unregister(many, name)
         rows = self._store.state.rows
         if table.name in rows:
-            self._unregister(rows, table.name)
-        self._unregister(self._registry.tables, table.name)
+            self._recorder.unregister(rows, table.name)
+        self._recorder.unregister(self._registry.tables, table.name)
 
     def _without_target(self, other: Table, target: str) -> None:
         for column in other.columns.values():
@@ -151,14 +144,14 @@ class MetadataChanging:
                 left = {t: n for t, n in column.targets.items() if t != target}
                 columns = {**other.columns, column.name: replace(column, targets=left)}
                 other = replace(other, columns=columns)
-                self._put(other)
+                self._recorder.put(other)
 
     def _on_columns(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
         if request.method == "POST" and not segment.has_key:
-            column = payloads.read_column(request.json())
+            column = payloads.read_column(request.json(), self._registry.choices)
             if column.name in table.columns:
-                raise _exists("attribute", column.name)
-            self._put(payloads.with_column(table, column))
+                raise exists("attribute", column.name)
+            self._recorder.put(payloads.with_column(table, column))
             address = f"{_address(request, table)}/Attributes"
             return _made(request, f"{address}({shapes.column_id(table, column)})")
         if not segment.has_key:
@@ -166,7 +159,7 @@ class MetadataChanging:
         column = self._reading.column(table, segment)
         if request.method == "PUT":
             changed = payloads.changed_column(column, request.json())
-            self._put(replace(table, columns={**table.columns, column.name: changed}))
+            self._recorder.put(replace(table, columns={**table.columns, column.name: changed}))
             return Answer(204)
         if request.method == "DELETE":
             self._drop_column(table, column)
@@ -175,14 +168,10 @@ class MetadataChanging:
 
     def _on_keys(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
         if request.method == "POST" and not segment.has_key:
-            body = request.json()
-            name = payloads.schema_name(body).lower()
+            name = payloads.schema_name(request.json()).lower()
             if name in table.keys:
-                raise _exists("key", name)
-            keys = {**table.keys, name: _key_columns(table, body.get("KeyAttributes"))}
-            shown = {n: body[n] for n in ("SchemaName", "DisplayName") if n in body}
-            named = {**table.metadata.get("keys", {}), name: shown}
-            self._put(replace(table, keys=keys, metadata={**table.metadata, "keys": named}))
+                raise exists("key", name)
+            self._recorder.put(payloads.with_key(table, name, request.json()))
             address = f"{_address(request, table)}/Keys"
             return _made(request, f"{address}({shapes.key_id(table, name)})")
         if request.method != "DELETE" or not segment.has_key:
@@ -190,7 +179,7 @@ class MetadataChanging:
         for name in table.keys:
             if segment.guid == shapes.key_id(table, name) or name in segment.parts.values():
                 left = {n: columns for n, columns in table.keys.items() if n != name}
-                self._put(replace(table, keys=left))
+                self._recorder.put(replace(table, keys=left))
                 return Answer(204)
         raise Refusal(404, "0x80060888", "Could not find the key.")
 
@@ -202,15 +191,15 @@ class MetadataChanging:
             self._check_new(relationship.schema_name, relationship.referenced)
             table = self._known(relationship.referencing)
             if column.name in table.columns:
-                raise _exists("attribute", column.name)
-            self._put(payloads.with_column(table, column))
+                raise exists("attribute", column.name)
+            self._recorder.put(payloads.with_column(table, column))
             made = {relationship.schema_name: relationship}
-            self._register(self._registry.one_to_many, made)
+            self._recorder.register(self._registry.one_to_many, made)
             return _made(request, f"RelationshipDefinitions({relationship.metadata_id})")
         if kind == "ManyToManyRelationshipMetadata":
             links = payloads.read_many_to_many(body)
             self._check_new(links.schema_name, *links.tables)
-            self._register(self._registry.many_to_many, {links.schema_name: links})
+            self._recorder.register(self._registry.many_to_many, {links.schema_name: links})
             return _made(request, f"RelationshipDefinitions({links.metadata_id})")
         raise Refusal.payload(f"'{kind}' is no type of a relationship.")
 
@@ -218,7 +207,7 @@ class MetadataChanging:
         for table in tables:
             self._known(table)
         if name in {known.schema_name for known in self._registry.relationships()}:
-            raise _exists("relationship", name)
+            raise exists("relationship", name)
 
     def _known(self, name: str) -> Table:
         if name not in self._registry:
@@ -234,8 +223,8 @@ class MetadataChanging:
             return
         links = self._store.state.links
         if relationship.schema_name in links:
-            self._unregister(links, relationship.schema_name)
-        self._unregister(self._registry.many_to_many, relationship.schema_name)
+            self._recorder.unregister(links, relationship.schema_name)
+        self._recorder.unregister(self._registry.many_to_many, relationship.schema_name)
 
     def _drop_lookup(self, relationship: OneToMany) -> None:
         table = self._registry.table(relationship.referencing)
@@ -252,27 +241,12 @@ class MetadataChanging:
         one = self._registry.one_to_many
         mine = (table.name, column.name)
         for name in [n for n, r in one.items() if (r.referencing, r.column) == mine]:
-            self._unregister(one, name)
-        self._put(payloads.without_column(table, column.name))
+            self._recorder.unregister(one, name)
+        self._recorder.put(payloads.without_column(table, column.name))
         rows = self._store.state.rows.get(table.name, {})
         for row in [r for r in rows.values() if column.name in r.values]:
             values = {n: v for n, v in row.values.items() if n != column.name}
-            self._register(rows, {row.id: replace(row, values=values)})
-
-    def _put(self, table: Table) -> None:
-        """Put a table in the place of the one of its name. Raises `Refusal` 412 for key clashes."""
-        self._register(self._registry.tables, {table.name: table})
-        self._store.index(table)
-
-    def _register(self, into: dict[str, Any], made: Mapping[str, Any]) -> None:
-        for name, item in made.items():
-            before = into.get(name)
-            into[name] = item
-            self._store.undoable(lambda n=name, b=before: _restore(into, n, b))  # type: ignore[misc]
-
-    def _unregister(self, from_: dict[str, Any], name: str) -> None:
-        before = from_.pop(name)
-        self._store.undoable(lambda: _restore(from_, name, before))
+            self._recorder.register(rows, {row.id: replace(row, values=values)})
 
 
 def _address(request: ApiRequest, table: Table) -> str:
@@ -282,34 +256,10 @@ def _address(request: ApiRequest, table: Table) -> str:
     return f"EntityDefinitions({key})"
 
 
-def _restore(into: dict[str, Any], name: str, before: Any) -> None:
-    if before is None:
-        into.pop(name, None)
-    else:
-        into[name] = before
-
-
-def _key_columns(table: Table, names: Any) -> tuple[str, ...]:
-    if not isinstance(names, list) or not 0 < len(names) <= MAX_KEY_COLUMNS:
-        raise Refusal.payload(f"KeyAttributes is a list of 1 to {MAX_KEY_COLUMNS} columns.")
-    for name in names:
-        column = table.columns.get(str(name))
-        if column is None:
-            raise Refusal(400, "0x80047019", f"{table.name} has no attribute '{name}'.")
-        if column.type not in KEY_TYPES:
-            raise Refusal.invalid_argument(f"'{name}' cannot be part of a key.")
-    return tuple(names)
-
-
 def _need_custom(custom: bool, name: str) -> None:
     if not custom:
         text = f"'{name}' is part of the system and cannot be deleted."
         raise Refusal(400, "0x8004f01f", text)
-
-
-def _exists(kind: str, name: str) -> Refusal:
-    text = f"An {kind} with the specified name {name} already exists."
-    return Refusal(400, "0x80044363", text)
 
 
 def _made(request: ApiRequest, path: str) -> Answer:

@@ -8,9 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
+from app.sandbox.dataverse.metadata import options
 from app.sandbox.dataverse.metadata.shapes import CRM, DERIVED, RANGES, TYPE_NAMES
 from app.sandbox.dataverse.tables.definitions import define, money_columns
-from app.sandbox.dataverse.tables.schema import Column, ColumnType, ManyToMany, OneToMany, Table
+from app.sandbox.dataverse.tables.schema import (
+    Choice,
+    Column,
+    ColumnType,
+    ManyToMany,
+    OneToMany,
+    Table,
+)
+from app.sandbox.dataverse.web.urls import API_PATH, Segment, parse_path
 
 _TYPE = re.compile(rf"#?{re.escape(CRM)}(?:Complex)?(\w+)AttributeMetadata")
 _SCHEMA_NAME = re.compile(r"[A-Za-z]\w{0,127}", re.ASCII)
@@ -19,7 +28,26 @@ _BY_NAME: dict[str, ColumnType] = {
     for type_, name in TYPE_NAMES.items()
     if type_ not in (ColumnType.DATE, ColumnType.STATE, ColumnType.STATUS)
 }
-_TAKEN = {*DERIVED, "OptionSet", "@odata.type", "SchemaName", "LogicalName", "MetadataId"}
+GLOBAL_BIND = "GlobalOptionSet@odata.bind"
+_TAKEN = {
+    *DERIVED,
+    "OptionSet",
+    GLOBAL_BIND,
+    "@odata.type",
+    "SchemaName",
+    "LogicalName",
+    "MetadataId",
+}
+MAX_KEY_COLUMNS = 16
+KEY_TYPES = (
+    ColumnType.STRING,
+    ColumnType.INTEGER,
+    ColumnType.DECIMAL,
+    ColumnType.DATETIME,
+    ColumnType.DATE,
+    ColumnType.LOOKUP,
+    ColumnType.CHOICE,
+)
 ON_DELETE = ("Cascade", "RemoveLink", "Restrict", "NoCascade")
 
 
@@ -31,7 +59,7 @@ def schema_name(payload: Mapping[str, Any]) -> str:
     return name
 
 
-def read_column(payload: Any) -> Column:
+def read_column(payload: Any, choices: Mapping[str, Choice]) -> Column:
     """A column of its own; lookups come with their relationship instead. Raises `Refusal` 400."""
     if not isinstance(payload, dict):
         raise Refusal.payload("A column is an object.")
@@ -44,6 +72,8 @@ def read_column(payload: Any) -> Column:
     if type_ is ColumnType.DATETIME and payload.get("Format") == "DateOnly":
         type_ = ColumnType.DATE
     column = Column(name.lower(), type_, schema_name=name, custom=True)
+    if type_ in (ColumnType.CHOICE, ColumnType.MULTICHOICE):
+        column = _bound(column, payload, choices)
     return _with_details(column, payload)
 
 
@@ -75,29 +105,88 @@ def _with_details(column: Column, payload: Mapping[str, Any]) -> Column:
         column = replace(column, precision=int(precision))
     if column.type is ColumnType.BOOLEAN and isinstance(payload.get("OptionSet"), dict):
         column = replace(column, metadata={**column.metadata, "OptionSet": payload["OptionSet"]})
-    if column.type in (ColumnType.CHOICE, ColumnType.MULTICHOICE) and "OptionSet" in payload:
+    has_own = column.type in (ColumnType.CHOICE, ColumnType.MULTICHOICE) and not column.choice
+    if has_own and "OptionSet" in payload:
         column = _with_options(column, payload["OptionSet"])
     return column
 
 
 def _with_options(column: Column, option_set: Any) -> Column:
-    options = option_set.get("Options") if isinstance(option_set, dict) else None
-    if not isinstance(options, list) or not options:
-        raise Refusal.payload(f"The choice '{column.name}' needs Options.")
-    texts, labels = {}, {}
-    for option in options:
-        value = option.get("Value") if isinstance(option, dict) else None
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise Refusal.payload("An option needs a whole number as its Value.")
-        given = option.get("Label")
-        found = given.get("LocalizedLabels") if isinstance(given, dict) else None
-        if not isinstance(found, list) or not found or not isinstance(found[0], dict):
-            raise Refusal.payload(f"The option {value} needs a Label.")
-        texts[value], labels[str(value)] = str(found[0].get("Label", "")), given
+    given = option_set.get("Options") if isinstance(option_set, dict) else None
+    texts, labels = options.read(given, column.name)
     return replace(column, options=texts, metadata={**column.metadata, "labels": labels})
 
 
-def read_table(payload: Any, type_code: int) -> Table:
+def _bound(column: Column, payload: Mapping[str, Any], choices: Mapping[str, Choice]) -> Column:
+    """A choice may have the options of a global one: bound, or named in its OptionSet."""
+    own = payload.get("OptionSet")
+    if address := payload.get(GLOBAL_BIND):
+        segments = parse_path(str(address).partition(API_PATH)[2] or str(address))
+        return options.shared(column, choice_of(segments[-1], choices))
+    if isinstance(own, dict) and own.get("IsGlobal") is True:
+        named = Segment("OptionSet", parts={"Name": own.get("Name")})
+        return options.shared(column, choice_of(named, choices))
+    return column
+
+
+def choice_of(segment: Segment, choices: Mapping[str, Choice]) -> Choice:
+    """A global choice by ``Name`` or id. Raises `Refusal` 404."""
+    name = segment.parts.get("Name")
+    for choice in choices.values():
+        if name == choice.name or segment.guid == choice.metadata_id:
+            return choice
+    wanted = name or segment.guid
+    raise Refusal(404, "0x80048403", f"Could not find an OptionSet with name {wanted}.")
+
+
+def read_choice(payload: Mapping[str, Any]) -> Choice:
+    """A global choice. Raises `Refusal` 400."""
+    kind = str(payload.get("@odata.type", "")).removeprefix("#").removeprefix(CRM)
+    if kind != "OptionSetMetadata" or payload.get("OptionSetType", "Picklist") != "Picklist":
+        raise Refusal.payload("A global choice is an OptionSetMetadata of the type Picklist.")
+    name = payload.get("Name")
+    if not isinstance(name, str) or not _SCHEMA_NAME.fullmatch(name) or "_" not in name.strip("_"):
+        raise Refusal.invalid_argument(f"'{name}' is no Name with a publisher's prefix.")
+    texts, labels = options.read(payload.get("Options"), name)
+    shown = {n: payload[n] for n in ("DisplayName", "Description") if n in payload}
+    return Choice(name, texts, {**shown, "labels": labels})
+
+
+def relabelled_boolean(column: Column, value: Any, label: Any) -> Column:
+    """A yes-or-no column with another word for 1 or 0. Raises `Refusal` 400."""
+    if isinstance(value, bool) or value not in (0, 1) or not isinstance(label, dict):
+        raise Refusal.invalid_argument(f"'{column.name}' has the options 0 and 1, each a Label.")
+    name = "TrueOption" if value else "FalseOption"
+    given = {**column.metadata.get("OptionSet", {}), name: {"Value": value, "Label": label}}
+    return replace(column, metadata={**column.metadata, "OptionSet": given})
+
+
+def with_key(table: Table, name: str, body: Mapping[str, Any]) -> Table:
+    """The table with one alternate key more. Raises `Refusal` 400."""
+    keys = {**table.keys, name: _key_columns(table, body.get("KeyAttributes"))}
+    shown = {n: body[n] for n in ("SchemaName", "DisplayName") if n in body}
+    named = {**table.metadata.get("keys", {}), name: shown}
+    return replace(table, keys=keys, metadata={**table.metadata, "keys": named})
+
+
+def _key_columns(table: Table, names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not 0 < len(names) <= MAX_KEY_COLUMNS:
+        raise Refusal.payload(f"KeyAttributes is a list of 1 to {MAX_KEY_COLUMNS} columns.")
+    for name in names:
+        column = table.columns.get(str(name))
+        if column is None:
+            raise Refusal(400, "0x80047019", f"{table.name} has no attribute '{name}'.")
+        if column.type not in KEY_TYPES:
+            raise Refusal.invalid_argument(f"'{name}' cannot be part of a key.")
+    return tuple(names)
+
+
+def exists(kind: str, name: str) -> Refusal:
+    text = f"An {kind} with the specified name {name} already exists."
+    return Refusal(400, "0x80044363", text)
+
+
+def read_table(payload: Any, type_code: int, choices: Mapping[str, Choice]) -> Table:
     """A table with its columns and those that every table has. Raises `Refusal` 400."""
     if not isinstance(payload, dict):
         raise Refusal.payload("A table is an object.")
@@ -107,7 +196,7 @@ def read_table(payload: Any, type_code: int) -> Table:
     attributes = payload.get("Attributes")
     if not isinstance(attributes, list):
         raise Refusal.payload("A table needs its Attributes, the primary name among them.")
-    columns = [read_column(attribute) for attribute in attributes]
+    columns = [read_column(attribute, choices) for attribute in attributes]
     primary = next((c.name for c in columns if c.metadata.get("IsPrimaryName") is True), None)
     if primary is None:
         raise Refusal.invalid_argument("No column has IsPrimaryName; a table needs exactly one.")

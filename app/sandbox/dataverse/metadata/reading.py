@@ -171,14 +171,22 @@ class MetadataReading:
         for name, options in expanded.items():
             if name not in ("OptionSet", "GlobalOptionSet") or not cast:
                 raise Refusal.unknown_property(name, _kind(cast))
-            found = shapes.option_set(column) if name == "OptionSet" else None
+            found = self._options(column, shared=name == "GlobalOptionSet")
             if found is not None:
                 wanted = [n for n in options.get("$select", "").split(",") if n.strip()]
                 found = {n: v for n, v in found.items() if not wanted or n in wanted}
             shown[name] = found
         if cast and not expanded and "$select" not in query and column.options:
-            shown["OptionSet"] = shapes.option_set(column)
+            shown["OptionSet"] = self._options(column, shared=False)
         return shown
+
+    def _options(self, column: Column, *, shared: bool) -> dict[str, Any] | None:
+        """The column's own options, or those of its global choice: it has one of the two."""
+        if shared != bool(column.choice):
+            return None
+        if not shared:
+            return shapes.option_set(column)
+        return shapes.choice(self._registry.choices[column.choice])
 
     def _entity(self, table: Table, request: ApiRequest) -> dict[str, Any]:
         item = shapes.entity(table)

@@ -6,7 +6,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from app.sandbox.dataverse.tables.schema import Column, ColumnType, ManyToMany, OneToMany, Table
+from app.sandbox.dataverse.tables.schema import (
+    Choice,
+    Column,
+    ColumnType,
+    ManyToMany,
+    OneToMany,
+    Table,
+)
 
 CRM = "Microsoft.Dynamics.CRM."
 LANGUAGE = 1033
@@ -192,6 +199,26 @@ def option_set(column: Column) -> dict[str, Any] | None:
             option["State"] = column.status_states[option["Value"]]
     kind = column.type.value if column.type is not ColumnType.MULTICHOICE else "Picklist"
     return {"IsGlobal": False, "OptionSetType": kind, "Options": options}
+
+
+def choice(found: Choice) -> dict[str, Any]:
+    """``OptionSetMetadata`` of a global choice."""
+    given = found.metadata
+    labels = given.get("labels", {})
+    return {
+        "@odata.type": f"#{CRM}OptionSetMetadata",
+        "MetadataId": found.metadata_id,
+        "Name": found.name,
+        "DisplayName": shown_label(given.get("DisplayName"), found.name),
+        "Description": shown_label(given.get("Description"), ""),
+        "IsCustomOptionSet": True,
+        "IsGlobal": True,
+        "IsManaged": False,
+        "OptionSetType": "Picklist",
+        "ExternalTypeName": None,
+        "ParentOptionSetName": None,
+        "Options": [_option(v, t, labels.get(str(v))) for v, t in found.options.items()],
+    }
 
 
 def _option(value: int, text: str, given: Any = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.sandbox.dataverse.store.commits import Commit, Row
 from app.sandbox.dataverse.tables.definitions import linked, related
-from app.sandbox.dataverse.tables.schema import ManyToMany, OneToMany, Table
+from app.sandbox.dataverse.tables.schema import Choice, ManyToMany, OneToMany, Table
 
 FIRST_VERSION = 1_000_000
 
@@ -38,6 +38,7 @@ class State:
     tables: dict[str, Table] = field(default_factory=dict)
     one_to_many: dict[str, OneToMany] = field(default_factory=dict)
     many_to_many: dict[str, ManyToMany] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     deletions: dict[str, dict[str, int]] = field(default_factory=dict)
     links: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)

@@ -46,7 +46,8 @@ class Column:
     ``options`` are the labels of a choice by value; ``status_states`` the state that each status
     belongs to; ``targets`` the navigation property of a lookup by target table. ``writable`` False
     marks what only the platform sets. ``auto_prefix`` starts the number that a new row gets.
-    ``minimum`` and ``maximum`` bound numbers, ``precision`` is their number of decimals.
+    ``minimum`` and ``maximum`` bound numbers, ``precision`` is their number of decimals. ``choice``
+    names the global choice whose options these are.
     ``metadata`` are further properties as a client that created the column gave them.
     """
 
@@ -64,6 +65,7 @@ class Column:
     maximum: float | None = None
     precision: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    choice: str = ""
 
     @property
     def property_name(self) -> str:
@@ -78,6 +80,22 @@ class Column:
                 return "Owner"
             return "Customer" if set(self.targets) == {"account", "contact"} else "Lookup"
         return self.type.value.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A global choice: options, by value, that several columns share.
+
+    ``metadata`` are further properties as the client that made it gave them.
+    """
+
+    name: str
+    options: Mapping[int, str]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metadata_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"choice:{self.name}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +205,9 @@ class Table:
 
 
 class Registry:
-    """All tables, by logical name and by entity set, and how they are related.
+    """All tables, by logical name and by entity set, how they are related, and global choices.
 
-    The three mappings are those of the organisation's state, so that what changes here is kept.
+    The mappings are those of the organisation's state, so that what changes here is kept.
     """
 
     def __init__(
@@ -197,7 +215,9 @@ class Registry:
         tables: dict[str, Table],
         one_to_many: dict[str, OneToMany],
         many_to_many: dict[str, ManyToMany],
+        choices: dict[str, Choice],
     ) -> None:
+        self.choices = choices
         self.tables = tables
         self.one_to_many = one_to_many
         self.many_to_many = many_to_many
