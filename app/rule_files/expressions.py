@@ -27,6 +27,11 @@ _TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _LOOP_VARIABLE = re.compile(r"\b(?:all|exists|exists_one|map|filter)\(\s*(\w+)\s*,")
 _STAGE_FIELD = re.compile(r"\bstage\.(\w+)")
 _INDEXED = re.compile(r"\b([a-z_]\w*)\s*\[")
+_EQUAL = re.compile(
+    r"\b(?P<name>[a-z_]\w*)\.(?P<column>\w+)\s*[!=]=\s*"
+    r"""(?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?\d[\w.]*|true\b|false\b)"""
+)
+_NUMBERS = (ColumnKind.INTEGER, ColumnKind.CHOICE, ColumnKind.NUMBER)
 _GUID = "00000000-0000-0000-0000-000000000000"
 _SAMPLES = 4
 
@@ -69,6 +74,7 @@ def expression_faults(
         *_names(expression, where, scope),
         *_columns(expression, where, scope),
         *_stage(expression, where, tables, rule.table),
+        *_equals(expression, where, scope),
     ]
     yield from faults
     broken = any(
@@ -128,6 +134,29 @@ def _stage(expression: Expression, where: Location, tables: Tables, table: str) 
     if table not in guided:
         fix = f"add the process to processes in {FILE}, or use a column of the record"
         yield Fault(where, f"no process guides {table}, so its stage is always empty", fix)
+
+
+def _equals(expression: Expression, where: Location, scope: _Scope) -> Iterator[Fault]:
+    """Comparisons with a value of another kind: CEL answers them, always with no."""
+    texts = [range(*text.span()) for text in _TEXT.finditer(expression.source)]
+    for found in _EQUAL.finditer(expression.source):
+        name, value = found["name"], found["value"]
+        if name not in scope.records() or any(found.start() in text for text in texts):
+            continue
+        column = scope.columns(name).get(found["column"])
+        if column is not None and (fix := _other_kind(column.kind, value)):
+            what = f"{name}.{found['column']} is a {column.kind.value}, which never equals {value}"
+            yield Fault(where, what, fix)
+
+
+def _other_kind(kind: ColumnKind, value: str) -> str:
+    """How to write a value of this kind, when this one is of another; else nothing."""
+    if kind is ColumnKind.BOOLEAN:
+        return "" if value in ("true", "false") else "compare it with true or false"
+    if kind in _NUMBERS:
+        fix = "compare it with the choice's number" if kind is ColumnKind.CHOICE else ""
+        return "" if value[0] in "-0123456789" else fix or "compare it with a number"
+    return "" if value[0] in "'\"" else "put the value in quotes"
 
 
 def _trials(

@@ -72,9 +72,11 @@ def read_rules(*directories: Path) -> RuleFiles:
     """Like ``load_rules``, and remembers where each rule stands."""
     for directory in directories:
         if not directory.is_dir():
+            wrong = "is no folder" if directory.exists() else "does not exist"
             raise Misconfigured(
-                f"the rules' folder {directory} does not exist",
-                advice="name one that does in DOVETAIL_RULES_DIRECTORY",
+                f"the rules' folder {directory} {wrong}",
+                advice="name the folder with the rules' YAML files, in DOVETAIL_RULES_DIRECTORY or "
+                "after the command",
             )
     documents, faults = _documents(directories)
     tables = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -28,6 +29,7 @@ Model = TypeVar("Model", bound=BaseModel)
 VERSION = 1
 
 LogicalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+_SINGLE_EQUAL = re.compile(r"(?<![=!<>])=(?!=)")
 _PATTERNS = {
     "^[a-z][a-z0-9-]*$": "must be lower-case letters, digits and hyphens, as in account-workspace",
     "^[a-z][a-z0-9_]*$": "must be a logical name: lower-case letters, digits and underscores",
@@ -238,6 +240,9 @@ def _fault(
     if error["type"] == "extra_forbidden":
         fix = nearest(str(trail[-1]), keys_of(model, trail[:-1]))
         return Fault(where, f"unknown key {trail[-1]!r}", fix)
+    if "not a CEL expression" in error["msg"]:
+        single = _SINGLE_EQUAL.search(str(error["input"]))
+        return Fault(where, f"{trail[-1]}: {_what(error)}", "write == to compare" if single else "")
     named = next((str(part) for part in reversed(trail) if isinstance(part, str)), "this")
     return Fault(where, f"{named}: {_what(error)}")
 

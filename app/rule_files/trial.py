@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from app.rule_files.cases import Case, Given, Names, PlacedCase, short_name
+from app.rule_files.compared import holds, nearest, text, told
 from streams.catalogue import ColumnValue
 from streams.decide import DecideStage
 from streams.deciding.absorb import Absorber
@@ -274,15 +275,14 @@ def tried(one: PlacedCase, book: RuleBook) -> list[str]:
     for index, wanted in enumerate(one.case.expect):
         ((kind, fields),) = wanted.items()
         of_kind = [command for command in shown if command["kind"] == kind]
-        if not any(_holds(fields, command) for command in of_kind):
-            nearest = max(of_kind, key=lambda command: _likeness(fields, command), default=None)
-            seen = f"the nearest is {_told(nearest, fields)}" if nearest else f"no {kind} came"
-            wrong.append(f"{one.at('expect', index)}: {kind} {_text(fields)} did not come; {seen}")
+        if not any(holds(fields, command) for command in of_kind):
+            seen = nearest(fields, of_kind) or f"no {kind} came"
+            wrong.append(f"{one.at('expect', index)}: {kind} {text(fields)} did not come; {seen}")
     for index, wanted in enumerate(one.case.never):
         ((kind, fields),) = wanted.items()
-        came = [c for c in shown if c["kind"] == kind and _holds(fields, c)]
+        came = [c for c in shown if c["kind"] == kind and holds(fields, c)]
         if came:
-            wrong.append(f"{one.at('never', index)}: {kind} came: {_told(came[0], fields)}")
+            wrong.append(f"{one.at('never', index)}: {kind} came: {told(came[0], fields)}")
     return wrong
 
 
@@ -293,26 +293,3 @@ def _shown(command: AnyCommand, trial: Trial) -> dict[str, Any]:
         if name in shown:
             shown[short] = trial.owners.get(shown[name], str(shown[name]))
     return shown
-
-
-def _holds(wanted: Any, found: Any) -> bool:
-    """Whether what was found has at least what is wanted."""
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
-        return all(key in found and _holds(value, found[key]) for key, value in wanted.items())
-    if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
-        return len(wanted) == len(found) and all(map(_holds, wanted, found))
-    return bool(wanted == found) or (isinstance(found, str) and str(wanted) == found)
-
-
-def _likeness(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> int:
-    return sum(key in found and _holds(value, found[key]) for key, value in wanted.items())
-
-
-def _told(command: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """A command as far as the expectation asks for it."""
-    keys = [*wanted] or ["record", "rule"]
-    return _text({key: command.get(key) for key in dict.fromkeys(("record", *keys))})
-
-
-def _text(fields: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "}"

@@ -53,8 +53,17 @@ class TestOutcomes:
         more = "    expect:\n      - ensure_workspace: {rule: account-workspace, name: Fabrikam}\n"
         assert outcome(tmp_path, a_case(more=more)) == [
             "some_test.yaml:8: ensure_workspace {rule: account-workspace, name: Fabrikam} did not "
-            "come; the nearest is {record: account/1, rule: account-workspace, name: Contoso (A-1)}"
+            "come; the nearest is that of account/1, where name is Contoso (A-1), not Fabrikam"
         ]
+
+    def test_only_what_differs_is_told_of_the_nearest_one(self, tmp_path: Path) -> None:
+        wanted = "attributes: {Business Record: {Record Name: Contoso, Record State: Closed}}"
+        more = f"    expect:\n      - ensure_workspace: {{template: null, {wanted}}}\n"
+        (wrong,) = outcome(tmp_path, a_case(more=more))
+        assert wrong.endswith(
+            "where template is Account, not null, "
+            "attributes.Business Record.Record State is Active, not Closed"
+        )
 
     def test_none_of_its_kind_came(self, tmp_path: Path) -> None:
         more = "    expect:\n      - stop_workflow: {workflow_id: 5}\n"

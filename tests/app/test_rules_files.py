@@ -215,6 +215,28 @@ BROKEN_RECORDS: list[tuple[str, str, str]] = [
     ("column: parentaccountid", "column: ownerid", "19: ownerid points to systemuser, which have"),
     ("column: parentaccountid", "{column: ownerid, relation: twin}", "19: relation: 'twin' must b"),
     ("statecode == 1", "statecode ==", "6: closed: not a CEL expression"),
+    (
+        "statecode == 1",
+        "statecode = 1",
+        "6: closed: not a CEL expression: Failed to parse expression 'record.statecode = 1': ERROR: "
+        "<input>:1:18: Syntax error: token recognition error at: '= ' (write == to compare)",
+    ),
+    ("statecode == 1", "statecode == 'Won'", "6: record.statecode is a choice, which never equals"),
+    (
+        "statecode == 1",
+        "merged != 1",
+        "6: record.merged is a boolean, which never equals 1 (compare it with true or false)",
+    ),
+    (
+        "statecode == 1",
+        "name == 5",
+        "6: record.name is a text, which never equals 5 (put the value",
+    ),
+    (
+        "statecode == 1",
+        "creditlimit == true",
+        "6: record.creditlimit is a number, which never equals true",
+    ),
     ("statecode == 1", "statecod == 1", "6: account has no column 'statecod' (did you mean st"),
     ("record.statecode", "recrod.statecode", "6: 'recrod' is not known in 'recrod.statecode == 1'"),
     ("record.statecode", "statecode", "6: 'statecode' is not known in 'statecode == 1' (write rec"),

@@ -49,7 +49,7 @@ class TestTrying:
         assert ended.code == 1
         assert "FAILED  an account gets a workspace" in ended.out
         assert "record_workspace_test.yaml:" in ended.out
-        assert "the nearest is {record: account/1, rule: account-workspace, name: Con" in ended.out
+        assert "is that of account/1, where name is Contoso, not Contoso (A-1)" in ended.out
         lines = run("rules", "test", str(rules), "--json").out.splitlines()
         told = [json.loads(line) for line in lines]
         assert {one["passed"] for one in told} == {True, False}
