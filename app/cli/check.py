@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Show settings with defaults too.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every setting that there is, and what it is for.")
+    ] = False,
 ) -> None:
     """Check settings and rules, without any network, and show where each setting comes from.
 
-    Secrets are never shown. Everything that is wrong is told at once.
+    Secrets are never shown. Everything that is wrong is told at once. With --all this is the list
+    of all settings, with their defaults.
 
     \b
     Example:
@@ -32,7 +35,7 @@ def check(
     """
     settings, settings_fault = _settings()
     files, rules_fault = _rules(settings)
-    if settings is not None:
+    if settings is not None or every:
         _show(settings, as_json=as_json, every=every)
     faults = [fault for fault in (settings_fault, rules_fault) if fault]
     for fault in faults:
@@ -68,30 +71,39 @@ def _rules(settings: Settings | None) -> tuple[RuleFiles | None, Misconfigured |
         return None, fault
 
 
-def _show(settings: Settings, *, as_json: bool, every: bool) -> None:
+def _show(settings: Settings | None, *, as_json: bool, every: bool) -> None:
     rows = [
-        {"variable": variable(name), "value": _value(settings, name), "source": source}
-        for name in fields()
-        if (source := _source(name)) != "default" or every
+        {
+            "variable": variable(name),
+            "source": _source(name),
+            "value": _value(settings, name),
+            "for": field.description,
+        }
+        for name, field in fields().items()
+        if _source(name) != "default" or every
     ]
     if as_json:
         for row in rows:
             show_json(row)
-    else:
-        show_table(
-            ("SETTING", "SOURCE", "VALUE"),
-            [(row["variable"], row["source"], row["value"]) for row in rows],
-        )
+        return
+    headings = ("SETTING", "SOURCE", "VALUE", "WHAT IT IS FOR")[: 4 if every else 3]
+    show_table(headings, [tuple(row.values())[: len(headings)] for row in rows])
 
 
 def _source(name: str) -> str:
     return "environment" if os.environ.get(variable(name)) else "default"
 
 
-def _value(settings: Settings, name: str) -> Any:
-    value = getattr(settings, name)
+def _value(settings: Settings | None, name: str) -> str:
+    """The value as people write it; of settings that are wrong as a whole, what is written."""
+    if settings is not None:
+        value = getattr(settings, name)
+    else:
+        default = fields()[name].get_default(call_default_factory=True, validated_data={})
+        value = os.environ.get(variable(name)) or default
     if name in secret_names():
         return "(set)" if value else ""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return "" if value is None else str(value)
+    # A login in an address is refused, and shown to nobody.
+    return "(set)" if settings is None and "@" in str(value) else str(value or "")

@@ -69,7 +69,7 @@ def list_letters(
         show_table(
             ("TIME", "PLACE", "STAGE", "ERROR", "FROM", "MESSAGE"), [_row(one) for one in found]
         )
-    say(f"{len(found)} of {total} dead letters")
+    say(f"{len(found)} of {total} dead letters" if total else "no dead letters")
 
 
 async def _letters(

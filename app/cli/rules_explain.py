@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -124,6 +126,8 @@ class _Found:
 
 
 def _show(one: Explanation) -> None:
+    from app.cli.reasons import WORDS
+
     show(f"{one.rule} ({one.flow})")
     where = f"{one.workspace_id}  {one.workspace_url}" if one.workspace_id else "none"
     show(f"  workspace   {where}")
@@ -132,7 +136,7 @@ def _show(one: Explanation) -> None:
         show(f"  {place}: {condition.source}")
         show(f"    {_ANSWERS[condition.answer]}{_values(condition.values)}")
     for reason in one.reasons:
-        show(f"  because     {reason.value}")
+        show(f"  because     {reason.value}: {WORDS[reason]}")
     for awaited in one.awaited:
         show(f"  awaits      {awaited}")
     for step in one.open:
@@ -142,10 +146,10 @@ def _show(one: Explanation) -> None:
         show(f"  looks again {moment(one.wake_ms)}")
 
 
-def _values(values: Any) -> str:
-    return (
-        f" ({', '.join(f'{name} = {value}' for name, value in values.items())})" if values else ""
-    )
+def _values(values: Mapping[str, Any]) -> str:
+    """The values that a condition looked at, as CEL writes them."""
+    told = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    return f" ({', '.join(told)})" if values else ""
 
 
 def _as_json(one: Explanation) -> dict[str, Any]:

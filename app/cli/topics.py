@@ -1,4 +1,4 @@
-"""``dovetail topics``: the topics that Dovetail owns, as they should be and as they are."""
+"""``dovetail topics``: our topics and those of the sources, as they should be and as they are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _group() -> None:
 
 @topics.command("list")
 def list_topics(as_json: Json = False) -> None:
-    """List our topics: what each carries, and whether it is there with the right partitions.
+    """List our topics and those that are listened to: what each carries, and whether it is there.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def list_topics(as_json: Json = False) -> None:
     """
     settings = load_settings(Need.KAFKA)
     counts = asyncio.run(partition_counts(settings))
-    _show(_rows(settings, counts), as_json=as_json)
+    _show([*_listened(settings, counts), *_rows(settings, counts)], as_json=as_json)
 
 
 @topics.command("create")
@@ -108,6 +108,22 @@ def _rows(settings: Settings, counts: Mapping[str, int]) -> list[dict[str, Any]]
             "carries": carried.get(spec.name, _CHANGELOG),
         }
         for spec in specs(settings)
+    ]
+
+
+def _listened(settings: Settings, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The topics of others, as far as the settings name them."""
+    sources = dict.fromkeys(settings.source_topics, "yours: changes of Dynamics")
+    events = dict.fromkeys(settings.ecm_event_topics, "yours: events of Extended ECM")
+    return [
+        {
+            "topic": name,
+            "partitions": counts.get(name, "-"),
+            "cleanup": "-",
+            "state": "there" if name in counts else "missing",
+            "carries": carries,
+        }
+        for name, carries in (sources | events).items()
     ]
 
 

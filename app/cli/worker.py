@@ -9,8 +9,8 @@ from app.settings import Need, load_settings
 def worker() -> None:
     """Run a worker: take up changes, decide, write; until SIGTERM or Ctrl-C.
 
-    Settings are environment variables; `dovetail check` lists them. Topics that are missing are
-    created.
+    Settings are environment variables; `dovetail check --all` lists them. Topics of ours that are
+    missing are created.
 
     \b
     Example:

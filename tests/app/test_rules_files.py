@@ -218,8 +218,8 @@ BROKEN_RECORDS: list[tuple[str, str, str]] = [
     (
         "statecode == 1",
         "statecode = 1",
-        "6: closed: not a CEL expression: Failed to parse expression 'record.statecode = 1': ERROR: "
-        "<input>:1:18: Syntax error: token recognition error at: '= ' (write == to compare)",
+        "6: closed: not a CEL expression: Failed to parse expression 'record.statecode = 1': "
+        "ERROR: <input>:1:18: Syntax error: token recognition error at: '= ' (write == to compare)",
     ),
     ("statecode == 1", "statecode == 'Won'", "6: record.statecode is a choice, which never equals"),
     (

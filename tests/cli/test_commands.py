@@ -16,11 +16,11 @@ import app.worker
 from app import version
 from app.cli.main import app as dovetail
 from app.rule_files.loading import load_rules
-from app.settings import Settings, secret_names, variable
+from app.settings import Settings, fields, secret_names, variable
 from app.settings.fields import RULES_DIRECTORY
 from streams.errors import Misconfigured
 from streams.flows.registry import FLOWS
-from tests.app.test_settings import WORKER
+from tests.app.test_settings import CANARY, WORKER
 from tests.cli.conftest import Run
 
 #: Nobody listens at this port of this machine: connecting is refused at once.
@@ -225,8 +225,29 @@ class TestCheck:
 
     def test_all_shows_defaults_too_and_json_is_one_object_per_line(self, run: Run) -> None:
         rows = [json.loads(line) for line in run("check", "--all", "--json").out.splitlines()]
-        assert {"variable": "DOVETAIL_HTTP_PORT", "value": "8080", "source": "default"} in rows
+        assert {
+            "variable": "DOVETAIL_HTTP_PORT",
+            "source": "default",
+            "value": "8080",
+            "for": "the port of metrics and health checks",
+        } in rows
+        assert [row["variable"] for row in rows] == [*map(variable, fields())]
         assert len(rows) == len(Settings.model_fields)
+
+    def test_all_lists_every_setting_also_while_some_are_wrong_and_no_secret(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("DOVETAIL_DATAVERSE_URL")
+        monkeypatch.setenv("DOVETAIL_HTTP_PORT", "eighty")
+        monkeypatch.setenv("DOVETAIL_OTDS_URL", f"https://u:{CANARY}@host")
+        ended = run("check", "--all")
+        assert ended.code == 1
+        lines = ended.out.splitlines()
+        assert {line.split()[0] for line in lines[1:]} == {*map(variable, fields())}
+        (port,) = (line for line in lines if line.startswith("DOVETAIL_HTTP_PORT "))
+        assert port.split()[1:3] == ["environment", "eighty"]
+        assert port.endswith("the port of metrics and health checks")
+        assert CANARY not in ended.out + ended.err
 
     def test_faults_of_settings_and_of_rules_are_told_together(
         self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -272,10 +293,15 @@ class TestRulesCheck:
         } in faults
         assert "tables.yaml:2: unknown key 'tabels' (did you mean tables?)" in ended.err
 
-    def test_a_folder_that_is_none_is_told(self, run: Run, tmp_path: Path) -> None:
-        ended = run("rules", "check", str(tmp_path / "nowhere"))
+    @pytest.mark.parametrize(("name", "says"), [("no", "does not exist"), ("f", "is no folder")])
+    def test_a_folder_that_is_none_is_told(
+        self, run: Run, tmp_path: Path, name: str, says: str
+    ) -> None:
+        (tmp_path / "f").write_text("")
+        ended = run("rules", "check", str(tmp_path / name))
         assert (ended.code, ended.out) == (1, "")
-        assert "does not exist" in ended.err
+        assert says in ended.err
+        assert "next: name the folder with the rules' YAML files" in ended.err
 
 
 def test_demo_hands_its_options_on_and_ends_as_the_demo_does(

@@ -80,6 +80,17 @@ class TestTopics:
         assert rows[0].split() == ["TOPIC", "PARTITIONS", "CLEANUP", "STATE", "CARRIES"]
         assert any("-changelog" in row and " missing " in row for row in rows)
 
+    def test_topics_that_are_listened_to_are_shown_first(
+        self, run: Run, ready: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DOVETAIL_SOURCE_TOPICS", f"{topics.AUDIT.name}.not,no-such-topic")
+        monkeypatch.setenv("DOVETAIL_ECM_EVENT_TOPICS", "no-such-events")
+        rows = [json.loads(line) for line in run("topics", "list", "--json").out.splitlines()]
+        assert [(row["topic"], row["state"], row["carries"]) for row in rows[1:3]] == [
+            ("no-such-topic", "missing", "yours: changes of Dynamics"),
+            ("no-such-events", "missing", "yours: events of Extended ECM"),
+        ]
+
     def test_another_number_of_partitions_is_a_fault_with_a_remedy(
         self, run: Run, ready: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -12,10 +12,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from app.cli.kafka import partition_counts
+from app.cli.reasons import WORDS
+from app.cli.rules_explain import _values
 from app.settings import Need, load_settings
 from app.settings.fields import RULES_DIRECTORY
 from streams.deciding.memory import FLOW_STEPS, RECORDS
 from streams.engine import partition_of
+from streams.flows.shape import Reason
 from tables.flow_steps import Refusal, StepsRow
 from tables.records import RecordRow, Stamp
 from tables.registry import changelog_topic
@@ -103,6 +106,14 @@ class TestExplaining:
         assert ended.code == code
         assert says in ended.err
 
+    def test_every_reason_has_words(self) -> None:
+        assert WORDS.keys() == {*Reason}
+
+    def test_values_are_told_as_conditions_write_them(self) -> None:
+        assert _values({"record.a": None, "record.b": "é", "record.c": False}) == (
+            ' (record.a = null, record.b = "é", record.c = false)'
+        )
+
     @pytest.mark.broker
     def test_a_record_is_explained_from_what_the_workers_remember(
         self, run: Run, remembered: None
@@ -111,7 +122,7 @@ class TestExplaining:
         assert ended.code == 0
         out = ended.out
         assert "opportunity-contract (contract_lifecycle)" in out
-        assert "because     stage_not_reached" in out
+        assert "because     stage_not_reached: the stage that the rule waits for" in out
         assert "record.salesstage = 1" in out
         assert "open        workspace: refused: type_unknown, no such type, since 2023-" in out
         lines = run("rules", "explain", self.DEAL.key, "--json").out.splitlines()
