@@ -2,8 +2,10 @@
 
 Paths: ``/cs/cs/api`` Content Server, ``/otdsws`` the directory service, ``/cssupport`` its support
 pages. Faults of this server's own (see `app.sandbox.faults`): ``expire_ticket`` ends the caller's
-session first, ``error_page`` answers an overloaded front-end's HTML with HTTP 500 and ``garbage``
-a page of HTML with HTTP 200, as while a pod restarts (reference/extended-ecm.md 9).
+session first, ``etag_race`` lets somebody else change the item right before a change that names
+the metadata token which it has seen, ``error_page`` answers an overloaded front-end's HTML with
+HTTP 500 and ``garbage`` a page of HTML with HTTP 200, as while a pod restarts
+(reference/extended-ecm.md 9).
 """
 
 from __future__ import annotations
@@ -14,27 +16,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.sandbox.content_server import errors
-from app.sandbox.content_server.api.auth import unauthenticated
-from app.sandbox.content_server.api.call import Call, Endpoint
+from app.sandbox.content_server import errors, records
+from app.sandbox.content_server.api.call import Call, Endpoint, json_response
 from app.sandbox.content_server.api.table import DIRECTORY_ENDPOINTS, ENDPOINTS, Router
 from app.sandbox.content_server.bodies import Body, read_body
 from app.sandbox.content_server.definition import ClientSpec
 from app.sandbox.content_server.search.index import SearchIndex
 from app.sandbox.content_server.sessions import Session, Sessions
-from app.sandbox.content_server.store import Store
+from app.sandbox.content_server.store import ADMIN_ID, Store
 from app.sandbox.content_server.uploads import Uploads
 from app.sandbox.faults import Fault, Faults
 
 API = "/cs/cs/api"
 DIRECTORY = "/otdsws"
 SUPPORT = "/cssupport/csconfigured"
-OWN_FAULTS = ("expire_ticket", "error_page", "garbage")
+OWN_FAULTS = ("expire_ticket", "etag_race", "error_page", "garbage")
+_TOKENS = ("metadata_token", "rm_metadataToken")
 _SECRETS = ("password", "client_secret", "ticket", "subject_token", "refresh_token")
 _LONGEST_LOGGED_TEXT = 2000
 _PAGE = "<html><head><title>Content Server</title></head><body><h1>{}</h1></body></html>"
@@ -83,7 +84,9 @@ class Application:
         self._directory = Router(DIRECTORY_ENDPOINTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(Request(scope, receive))
+        # HEAD is GET whose body the server of the socket leaves out.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        response = await self._respond(Request(asked, receive))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -110,7 +113,8 @@ class Application:
         try:
             response, answer = await self._answer(call, path)
         except errors.ApiError as refusal:
-            answer = refusal.body()
+            ours = not path.startswith(f"{DIRECTORY}/")
+            answer = refusal.body() if ours else refusal.directory_body()
             response = json_response(answer, refusal.status)
         self._log(call, path, response.status_code, answer)
         if "suppress_response_codes" in request.query_params and isinstance(answer, dict):
@@ -123,9 +127,10 @@ class Application:
         if not endpoint.open:
             call.session = self._signed_in(call.request)
             if call.session is None:
-                return unauthenticated(), {"error": errors.AUTHENTICATION_REQUIRED}
+                raise errors.unauthenticated()
         lenient = self._store.behaviour.lenient_bodies
         call.body = await read_body(call.request, endpoint.accepts, lenient=lenient)
+        self._race(call)
         answer = endpoint.handler(call)
         if isinstance(answer, Response):
             return answer, None
@@ -136,7 +141,10 @@ class Application:
             endpoint, call.path = self._router.find(call.request.method, path.removeprefix(API))
         elif path.startswith(f"{DIRECTORY}/"):
             below = path.removeprefix(DIRECTORY)
-            endpoint, call.path = self._directory.find(call.request.method, below)
+            try:
+                endpoint, call.path = self._directory.find(call.request.method, below)
+            except errors.ApiError as unknown:
+                raise errors.ApiError(404, f"No resource {below}.") from unknown
         else:
             raise errors.ApiError(404, "Not found.")
         return endpoint
@@ -158,6 +166,15 @@ class Application:
         if scheme.lower() == "bearer":
             return self._sessions.by_grant(token.strip(), "token")
         return None
+
+    def _race(self, call: Call) -> None:
+        """Somebody else changes the item right before a change that says what it has seen."""
+        node = self._store.nodes.get(call.path.get("id", 0))
+        if node is None or not any(call.fields.get(name) for name in _TOKENS):
+            return
+        if self._strikes("etag_race", call.request):
+            self._store.touch(node, ADMIN_ID)
+            records.outdate(self._store, node)
 
     def _strikes(self, kind: str, request: Request) -> Fault | None:
         target = request.url.path
@@ -189,11 +206,6 @@ class Application:
         )
         while len(self.requests) > max(self._store.behaviour.request_log_length, 0):
             self.requests.popleft()
-
-
-def json_response(content: Any, status: int) -> Response:
-    """JSON as the product labels it."""
-    return Response(orjson.dumps(content), status, media_type="application/json;charset=utf-8")
 
 
 def _logged(name: str, value: Any) -> Any:

@@ -2,13 +2,16 @@
 
 Keys are ``{category}_{attribute}`` or ``{category}_{set}_{row}_{attribute}`` with rows from 1;
 ``{category}_{set}_{row}`` with an empty value removes the row and ``{category}_1`` stands for the
-category itself (reference/extended-ecm.md 4).
+category itself. ``{key}_multilingual`` takes an object of values by language
+(reference/extended-ecm.md 4).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Any
 
 from app.sandbox.content_server import errors
@@ -20,6 +23,10 @@ from app.sandbox.content_server.model import (
     CategoryValues,
     Scalar,
 )
+
+_MULTILINGUAL = "_multilingual"
+LANGUAGE = "en"
+"""The one metadata language of this server (``/v1/serverinfo``)."""
 
 MemberExists = Callable[[int], bool]
 
@@ -36,7 +43,10 @@ def update_values(
     """
     updated = current.copy()
     removed_rows: list[tuple[int, int]] = []
-    for key, raw in changes.items():
+    for given, raw in changes.items():
+        key = given.removesuffix(_MULTILINGUAL)
+        if key != given:
+            raw = _of_one_language(raw, given)
         path = _path(category, key)
         match path:
             case (1,):
@@ -46,6 +56,8 @@ def update_values(
                 updated.values[attribute_id] = _value(attribute, raw, key, member_exists)
             case (set_id, row):
                 _set(category, set_id, key)
+                if raw not in ("", None):
+                    raise _unknown_key(key)
                 removed_rows.append((set_id, row))
             case (set_id, row, attribute_id):
                 group = _set(category, set_id, key)
@@ -125,6 +137,20 @@ def _path(category: Category, key: str) -> tuple[int, ...]:
     if parts[0] != str(category.id) or not all(part.isdigit() for part in parts[1:]):
         raise _unknown_key(key)
     return tuple(int(part) for part in parts[1:])
+
+
+def _of_one_language(raw: Any, key: str) -> Any:
+    """The value of ``{key}_multilingual`` in the server's language: an object, in a form as JSON.
+
+    Raises ApiError 400 for anything else, or for an object without that language.
+    """
+    try:
+        named = json.loads(raw) if isinstance(raw, str) else raw
+    except ValueError as wrong:
+        raise errors.invalid_datatype(key) from wrong
+    if not isinstance(named, dict) or LANGUAGE not in named:
+        raise errors.invalid_datatype(key)
+    return named[LANGUAGE]
 
 
 def _unknown_key(key: str) -> errors.ApiError:
@@ -227,18 +253,23 @@ def _integer(raw: Any) -> int:
 def _real(raw: Any) -> float:
     if isinstance(raw, bool):
         raise TypeError(raw)
-    return float(raw)
+    value = float(raw)
+    if not isfinite(value):
+        raise ValueError(raw)
+    return value
 
 
 def _date(raw: Any) -> str | None:
-    """A date as ``YYYY-MM-DDT00:00:00``; a time of day is kept, a zone is converted away."""
+    """A date as ``YYYY-MM-DDT00:00:00``; a time of day is kept, a zone is converted to UTC."""
     if raw == "":
         return None
     if not isinstance(raw, str):
         raise TypeError(raw)
     if len(raw) == 10:
         return f"{date.fromisoformat(raw).isoformat()}T00:00:00"
-    return datetime.fromisoformat(raw).replace(tzinfo=None, microsecond=0).isoformat()
+    moment = datetime.fromisoformat(raw)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
 
 
 def _boolean(raw: Any) -> bool:

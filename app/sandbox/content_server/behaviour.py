@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import orjson
+from pydantic import TypeAdapter
 
 
 @dataclass
@@ -42,3 +46,18 @@ class Behaviour:
     relation_present_text: str = "The relationship already exists."
     queryable_columns: tuple[str, ...] = ("name", "create_date", "modify_date", "id")
     request_log_length: int = 20_000
+
+    def change(self, given: Mapping[str, Any]) -> None:
+        """Set these fields, all of them or none.
+
+        Raises ValueError for a field that there is not, or a value that does not fit.
+        """
+        names = [field.name for field in fields(self)]
+        if unknown := set(given) - set(names):
+            raise ValueError(
+                f"There is no {', '.join(sorted(unknown))}; there are {', '.join(names)}."
+            )
+        wanted = orjson.dumps({**asdict(self), **given})
+        checked = TypeAdapter(Behaviour).validate_json(wanted, strict=True)
+        for name in names:
+            setattr(self, name, getattr(checked, name))

@@ -6,6 +6,8 @@ and 9); clients tell "exists" from "not found" by these words, so they are kept 
 
 from __future__ import annotations
 
+from typing import Any
+
 NOT_ACCESSIBLE = (
     "Sorry, the item you requested could not be accessed. "
     "Either it does not exist or you do not have permission to access it."
@@ -30,9 +32,18 @@ class ApiError(Exception):
         self.text = text
         self.detail = detail
 
+    def directory_body(self) -> dict[str, Any]:
+        """The same as the directory service words it (reference/extended-ecm.md 1.1)."""
+        return {"status": self.status, "error": self.text, "errorDetails": self.detail or None}
+
     def body(self) -> dict[str, str]:
         """The JSON body of the answer."""
         return {"error": self.text, **({"errorDetail": self.detail} if self.detail else {})}
+
+
+def unauthenticated() -> ApiError:
+    """A ticket that is missing, unknown or expired."""
+    return ApiError(401, AUTHENTICATION_REQUIRED)
 
 
 def not_accessible() -> ApiError:

@@ -8,6 +8,9 @@
     GET   /__admin/relay        whether events go to Kafka, how, and how many have gone
     POST  /__admin/relay        {"on": false} holds them back; {"duplicates": 0.1,
                                  "reordering": 0.1, "reach": 5, "seed": 0} makes it unruly
+    GET   /__admin/behaviour    the switches of `Behaviour`, for what differs between servers
+    POST  /__admin/behaviour    some of them, from the next call on: {"index_lag_seconds": 5,
+                                 "negative_parents": true}
     GET   /__admin/happenings   the newest events, oldest first; ``?after=<event id>`` those since
 
 Like the fault switches they need no sign-in: the sandbox listens on the loopback interface.
@@ -30,9 +33,10 @@ from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.content_server.store import Store
 
 PEOPLE_PATH = "/__admin/people"
+BEHAVIOUR_PATH = "/__admin/behaviour"
 HAPPENINGS_PATH = "/__admin/happenings"
 RELAY_PATH = "/__admin/relay"
-_PATHS = (PEOPLE_PATH, HAPPENINGS_PATH, RELAY_PATH)
+_PATHS = (PEOPLE_PATH, BEHAVIOUR_PATH, HAPPENINGS_PATH, RELAY_PATH)
 _ARGUMENTS = {
     "decide": {"process_id", "disposition", "comment", "by"},
     "send": {"request_id"},
@@ -70,6 +74,8 @@ class PeopleAdmin:
             return self._happenings(request.query_params.get("after", ""))
         if request.url.path == RELAY_PATH:
             return await self._switch(request)
+        if request.url.path == BEHAVIOUR_PATH:
+            return await self._behave(request)
         if request.method == "POST":
             self._do(await request.json())
         elif request.method != "GET":
@@ -89,6 +95,14 @@ class PeopleAdmin:
         elif request.method != "GET":
             raise errors.ApiError(405, "GET or POST")
         return relay.status()
+
+    async def _behave(self, request: Request) -> dict[str, Any]:
+        behaviour = self._store.behaviour
+        if request.method == "POST":
+            behaviour.change(await request.json())
+        elif request.method != "GET":
+            raise errors.ApiError(405, "GET or POST")
+        return asdict(behaviour)
 
     def _do(self, asked: Any) -> None:
         if not isinstance(asked, dict) or asked.get("do") not in _ARGUMENTS:

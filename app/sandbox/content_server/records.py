@@ -40,6 +40,14 @@ def token(store: Store, node: Node) -> str:
     return hashlib.md5(plain.encode(), usedforsecurity=False).hexdigest()
 
 
+def outdate(store: Store, node: Node) -> None:
+    """Make the present tokens of the node's details and categories stale."""
+    for values in node.categories.values():
+        values.revision += 1
+    if held := store.records.details.get(node.id):
+        held.revision += 1
+
+
 def classify(
     store: Store, node: Node, class_id: int, given: Mapping[str, Any], actor: Member
 ) -> None:

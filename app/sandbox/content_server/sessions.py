@@ -106,6 +106,12 @@ class Sessions:
         known.last_seen = self._now()
         return known
 
+    def of(self, user_id: int) -> list[Session]:
+        """The living sessions of a user, oldest first."""
+        now, idle = self._now(), self._store.behaviour.session_idle_seconds
+        found = [s for s in self._sessions.values() if s.user_id == user_id]
+        return [session for session in found if now - session.last_seen <= idle]
+
     def close(self, session: Session) -> None:
         """End a session: every ticket of it is refused from now on."""
         self._sessions.pop(session.id, None)

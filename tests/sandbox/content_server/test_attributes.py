@@ -31,6 +31,7 @@ CATEGORY = Category(
         Attribute(6, "Choice", choices=("a", "b")),
         Attribute(7, "Person", "User"),
         AttributeSet(8, "Rows", (Attribute(9, "Cell"), Attribute(10, "Day", "Date")), max_rows=3),
+        Attribute(11, "Rate", "Real"),
     ),
 )
 
@@ -56,7 +57,9 @@ def _updated(changes: Mapping[str, Any]) -> dict[str, Any]:
         ("500_7", "1000", 1000),
         ("500_8_1_10", "2026-02-03", "2026-02-03T00:00:00"),
         ("500_8_1_10", "2026-02-03T04:05:06Z", "2026-02-03T04:05:06"),
+        ("500_8_1_10", "2026-02-03T04:05:06+02:00", "2026-02-03T02:05:06"),
         ("500_8_1_10", "", None),
+        ("500_11", "1e3", 1000.0),
     ],
 )
 def test_a_raw_value_is_stored_in_its_type(key: str, raw: Any, stored: Any) -> None:
@@ -75,6 +78,12 @@ def test_a_raw_value_is_stored_in_its_type(key: str, raw: Any, stored: Any) -> N
         ("500_6", "c"),
         ("500_7", "1001"),
         ("500_8_4_9", "fourth of three rows"),
+        ("500_8_1", "a row is removed by nothing but nothing"),
+        ("500_11", "nan"),
+        ("500_11", "-inf"),
+        ("500_2_multilingual", "plain"),
+        ("500_2_multilingual", {"de": "x"}),
+        ("500_77_multilingual", {"en": "x"}),
         ("500_8_1_2", "attribute of no set"),
         ("500_77", "x"),
         ("501_2", "x"),
@@ -85,6 +94,17 @@ def test_a_bad_key_or_value_is_refused_as_a_400(key: str, raw: Any) -> None:
     with pytest.raises(ApiError) as refusal:
         _updated({key: raw})
     assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("raw", [{"en": "a", "de": "b"}, '{"en": "a"}'])
+def test_of_a_value_by_language_the_servers_own_is_kept(raw: Any) -> None:
+    assert _updated({"500_2_multilingual": raw})["500_2"] == "a"
+
+
+def test_rows_are_removed_after_the_others_have_been_written() -> None:
+    changes = {"500_8_1_9": "a", "500_8_2_9": "b", "500_8_3_9": "c", "500_8_2": "", "500_8_1": None}
+    updated = _updated(changes)
+    assert [value for key, value in updated.items() if key.endswith("_9")] == ["c"]
 
 
 def test_a_required_attribute_has_to_have_a_value() -> None:

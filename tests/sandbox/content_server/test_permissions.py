@@ -160,3 +160,22 @@ async def test_actions_show_what_the_caller_may_do(
     await api.body("DELETE", f"/v2/nodes/{document}/permissions/public", {})
     checked = await api.form("POST", path, **ids, right_id=server.member("ann.seller").id)
     assert checked.json()["results"]["ids"] == [2000]
+
+
+async def test_several_members_are_let_in_at_once_or_none(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    workspace_id = await _closed(server, api)
+    ann, bob = server.member("ann.seller").id, server.member("bob.broker").id
+    path = f"/v2/nodes/{workspace_id}/permissions/custom"
+    wanted = [{"right_id": who, "permissions": READ} for who in (ann, bob)]
+    bad = [[*wanted, {"right_id": 999_999}], [{"permissions": READ}], "ann", [ann]]
+    for given in bad:
+        refused = await api.body("POST", f"{path}/bulk", {"permissions_array": given})
+        assert refused.status_code == 400, given
+    assert server.store.nodes[workspace_id].acl.custom == {}
+    done = await api.body("POST", f"{path}/bulk", {"permissions_array": wanted})
+    assert done.status_code == 200
+    assert set(server.store.nodes[workspace_id].acl.custom) == {ann, bob}
+    again = await api.body("POST", f"{path}/bulk", {"permissions_array": wanted[:1]})
+    assert again.status_code == 500

@@ -161,3 +161,44 @@ async def test_types_systems_and_property_mappings_are_described(
     properties = one["results"]["data"]["properties"]
     mapped = {row["name"]: row["attributeID"] for row in properties["businessProperties"]}
     assert mapped["Name"] == f"{server.category_id('Business Record')}_4"
+
+
+async def test_what_could_be_related_is_offered(server: ContentServerSimulator, api: Api) -> None:
+    account, deal, other = (
+        server.create_workspace(kind, name).id
+        for kind, name in (("Account", "A"), ("Opportunity", "Deal"), ("Opportunity", "Other"))
+    )
+    path = f"/v2/businessworkspaces/{account}/relateditems"
+    await api.form("POST", path, rel_bw_id=deal)
+
+    async def offered(**query: str) -> list[int]:
+        answer = (await api.get(f"{path}picklist", **query)).json()
+        return [row["data"]["properties"]["id"] for row in answer["results"]]
+
+    assert await offered() == [other]
+    assert await offered(where_name="de") == []
+
+
+async def test_the_team_is_narrowed_and_looked_into(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    path = f"/v2/businessworkspaces/{server.create_workspace('Account', 'A').id}"
+    roles = {
+        role["data"]["properties"]["name"]: role["data"]["properties"]["id"]
+        for role in (await api.get(f"{path}/roles")).json()["results"]
+    }
+    ann, sales = server.member("ann.seller").id, server.member("Sales").id
+    for member in (sales, ann):
+        await api.form("POST", f"{path}/roles/{roles['Team']}/members", id=member)
+
+    async def ids(below: str, **query: object) -> list[int]:
+        answer = await api.get(f"{path}/{below}", **query)
+        return [row["data"]["properties"]["id"] for row in answer.json()["results"]]
+
+    assert await ids("members") == [sales, ann]
+    assert await ids("members", limit_members=1) == [sales]
+    assert await ids("members", include_groups="false") == [ann]
+    assert await ids(f"members/{roles['Team']}/members") == [sales, ann]
+    assert ann in await ids(f"members/{sales}/members")
+    stranger = server.member("bob.broker").id
+    assert (await api.get(f"{path}/members/{stranger}/members")).status_code == 404

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
-
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.api.call import Call, Endpoint
-from app.sandbox.content_server.render import member_properties, stamp
+from app.sandbox.content_server.render import links, member_properties, stamp
+from app.sandbox.content_server.store import ADMIN_ID
 
 
 def sign_in(call: Call) -> Any:
@@ -35,6 +34,31 @@ def sign_out(call: Call) -> Any:
         call.sessions.close(call.session)
         call.session = None
     return {}
+
+
+def my_session(call: Call) -> Any:
+    """``GET /v2/members/sessions``: how long the caller's session lasts."""
+    assert call.session is not None
+    shown = {
+        "expires": call.sessions.expires_at(call.session),
+        "session_timeout": int(call.store.behaviour.session_idle_seconds * 1000),
+        "user_id": call.session.user_id,
+    }
+    return {"links": links("/v2/members/sessions"), "results": {"data": {"session": shown}}}
+
+
+def end_sessions(call: Call) -> Any:
+    """``DELETE /v2/members/{id}/sessions``: all of a user's; others' only by Admin."""
+    user_id = call.path["id"]
+    if user_id not in call.store.members:
+        raise errors.not_accessible()
+    if call.actor.id not in (user_id, ADMIN_ID):
+        raise errors.ApiError(400, errors.INSUFFICIENT_PERMISSIONS)
+    for session in call.sessions.of(user_id):
+        call.sessions.close(session)
+    if call.actor.id == user_id:
+        call.session = None
+    return {"results": {}}
 
 
 def ping(_: Call) -> Any:
@@ -68,15 +92,12 @@ def server_info(call: Call) -> Any:
     }
 
 
-def unauthenticated() -> Response:
-    """The answer to a missing, unknown or expired ticket."""
-    return JSONResponse({"error": errors.AUTHENTICATION_REQUIRED}, 401)
-
-
 ENDPOINTS = (
     Endpoint("POST", "/v1/auth", sign_in, "F", open=True),
     Endpoint("GET", "/v1/auth", current_user),
     Endpoint("DELETE", "/v1/auth", sign_out),
+    Endpoint("GET", "/v2/members/sessions", my_session),
+    Endpoint("DELETE", "/v2/members/{id:int}/sessions", end_sessions),
     Endpoint("GET", "/v1/ping", ping, open=True),
     Endpoint("GET", "/v1/serverinfo", server_info),
 )

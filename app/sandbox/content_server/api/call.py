@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,7 +39,7 @@ class Call:
     def actor(self) -> Member:
         """The user who calls."""
         if self.session is None:
-            raise errors.ApiError(401, errors.AUTHENTICATION_REQUIRED)
+            raise errors.unauthenticated()
         return self.store.members[self.session.user_id]
 
     def node(self, node_id: int | None = None) -> Node:
@@ -111,6 +112,11 @@ class Call:
         """An integer query parameter."""
         value = to_int(self.query.get(name), name)
         return default if value is None else value
+
+
+def json_response(content: Any, status: int) -> Response:
+    """JSON as the product labels it."""
+    return Response(orjson.dumps(content), status, media_type="application/json;charset=utf-8")
 
 
 Handler = Callable[[Call], Any | Response]

@@ -6,9 +6,9 @@ import base64
 import binascii
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
-from app.sandbox.content_server.api.call import Call, Endpoint
+from app.sandbox.content_server.api.call import Call, Endpoint, json_response
 from app.sandbox.content_server.model import Member, MemberType
 
 IMPERSONATION = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -50,7 +50,7 @@ def ticket_for_resource(call: Call) -> Any:
     if session is None:
         return _refused(400, 1034, "Expired OTDS SSO ticket")
     member = call.store.members[session.user_id]
-    return {"ticket": call.sessions.issue_ticket(member), "resourceID": call.text("resourceId")}
+    return {"ticket": call.sessions.issue_ticket(member), "resourceID": call.text("resourceID")}
 
 
 def token(call: Call) -> Any:
@@ -113,12 +113,12 @@ def _client(call: Call) -> tuple[str, str]:
     return call.text("client_id"), call.text("client_secret")
 
 
-def _refused(status: int, code: int, text: str) -> JSONResponse:
-    return JSONResponse({"status": code, "error": text, "errorDetails": None}, status)
+def _refused(status: int, code: int, text: str) -> Response:
+    return json_response({"status": code, "error": text, "errorDetails": None}, status)
 
 
-def _oauth_error(status: int, code: str, text: str) -> JSONResponse:
-    return JSONResponse({"error": code, "error_description": text}, status)
+def _oauth_error(status: int, code: str, text: str) -> Response:
+    return json_response({"error": code, "error_description": text}, status)
 
 
 ENDPOINTS = (

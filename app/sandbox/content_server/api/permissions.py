@@ -76,10 +76,20 @@ def remove_standard(kind: Kind) -> Callable[[Call], Any]:
 
 def add_custom(call: Call) -> Any:
     """``POST .../permissions/custom`` with ``right_id``; 500 when the member has them already."""
-    right_id, granted, node = _member(call), _granted(call), call.node()
-    if right_id in node.acl.custom:
-        raise errors.ApiError(500, f"The member {right_id} already exists in the access list.")
+    right_id, granted = _known(call, _member(call), call.node()), _granted(call)
     return _apply(call, lambda acl: acl.custom.update({right_id: granted}), "custom")
+
+
+def add_customs(call: Call) -> Any:
+    """``POST .../permissions/custom/bulk``: ``permissions_array`` of several members, or none."""
+    given, node = call.fields.get("permissions_array"), call.node()
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise errors.invalid_datatype("permissions_array")
+    granted: dict[int, int] = {}
+    for item in given:
+        right_id = to_int(item.get("right_id"), "right_id")
+        granted[_known(call, right_id, node)] = bits(item.get("permissions") or [], 0)
+    return _apply(call, lambda acl: acl.custom.update(granted), "custom")
 
 
 def change_custom(call: Call) -> Any:
@@ -142,7 +152,17 @@ def _granted(call: Call) -> int:
 
 
 def _member(call: Call) -> int:
-    right_id = call.number("right_id")
+    return _there(call, call.number("right_id"))
+
+
+def _known(call: Call, right_id: int | None, node: Node) -> int:
+    """A member that has no custom entry yet."""
+    if _there(call, right_id) in node.acl.custom:
+        raise errors.ApiError(500, f"The member {right_id} already exists in the access list.")
+    return _there(call, right_id)
+
+
+def _there(call: Call, right_id: int | None) -> int:
     if right_id is None:
         raise errors.missing_argument("right_id")
     if right_id not in call.store.members:
@@ -167,6 +187,7 @@ ENDPOINTS = (
     *(Endpoint("PUT", f"{_ALL}/{kind}", set_standard(kind), "B") for kind in _KINDS),
     *(Endpoint("DELETE", f"{_ALL}/{kind}", remove_standard(kind), "B") for kind in _KINDS),
     Endpoint("POST", f"{_ALL}/custom", add_custom, "B"),
+    Endpoint("POST", f"{_ALL}/custom/bulk", add_customs, "B"),
     Endpoint("GET", _ONE, get_custom),
     Endpoint("PUT", _ONE, change_custom, "B"),
     Endpoint("DELETE", _ONE, remove_custom, "B"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.sandbox.content_server import errors, nodes
-from app.sandbox.content_server.api.call import Call, Endpoint, to_int
+from app.sandbox.content_server.api.call import Call, Endpoint, json_response, to_int
 
 
 def restore(call: Call) -> Any:
@@ -38,7 +38,7 @@ def _each(call: Call, action: Callable[[int], object]) -> dict[str, Any] | Respo
     if not failed:
         return {"results": {"success": {"ids": done}, "failures": {"ids": [], "errors": {}}}}
     failures = {"ids": [int(node_id) for node_id in failed], "errors": failed}
-    return JSONResponse({"results": {"success": {"ids": done}, "failures": failures}}, 400)
+    return json_response({"results": {"success": {"ids": done}, "failures": failures}}, 400)
 
 
 ENDPOINTS = (

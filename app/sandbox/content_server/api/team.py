@@ -8,7 +8,7 @@ from app.sandbox.content_server import errors, relations, roles
 from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
 from app.sandbox.content_server.api.workspace_lists import braced, list_answer, sort_key
 from app.sandbox.content_server.audit_trail import AuditEvent
-from app.sandbox.content_server.model import Node, Role
+from app.sandbox.content_server.model import MemberType, Node, Role
 from app.sandbox.content_server.permissions import bits
 from app.sandbox.content_server.render import links, member_properties, paginate, workspace_list
 
@@ -52,6 +52,19 @@ def unrelate(call: Call) -> Any:
     call.require(node, "modify")
     relations.unrelate(call.store, node, other, call.query.get("rel_type", "child"))
     return {"results": {}}
+
+
+def pick_related(call: Call) -> Any:
+    """``GET .../relateditemspicklist``: the workspaces that could be related, by their name."""
+    node = _workspace(call)
+    taken = {other.id for _, other in relations.related(call.store, node, relations.RELATION_TYPES)}
+    name = call.query.get("where_name", "").casefold()
+    found: list[tuple[Node, dict[str, Any]]] = [
+        (other, {})
+        for other in call.visible(call.store.workspaces())
+        if other is not node and other.id not in taken and other.name.casefold().startswith(name)
+    ]
+    return list_answer(call, found, f"/v2/businessworkspaces/{node.id}/relateditemspicklist")
 
 
 def list_roles(call: Call) -> Any:
@@ -140,10 +153,30 @@ def remove_role_member(call: Call) -> Any:
 
 
 def list_team(call: Call) -> Any:
-    """``GET .../members``: everybody in any role, the lead role's people first."""
-    node = _workspace(call)
+    """``GET .../members``: everybody in any role, the lead role's people first.
+
+    Groups only with ``include_groups``, at most ``limit_members`` of all.
+    """
+    node, members = _workspace(call), call.store.members
     everybody = dict.fromkeys(i for role in call.store.roles(node) for i in role.members)
-    return _members_page(call, list(everybody), f"/v2/businessworkspaces/{node.id}/members")
+    wanted = [i for i in everybody if i in members]
+    if "include_groups" in call.query and not call.flag("include_groups"):
+        wanted = [i for i in wanted if members[i].type != MemberType.GROUP]
+    most = call.query_number("limit_members", 0)
+    path = f"/v2/businessworkspaces/{node.id}/members"
+    return _members_page(call, wanted[:most] if most > 0 else wanted, path)
+
+
+def list_members_of(call: Call) -> Any:
+    """``GET .../members/{mid}/members``: who is in a role or group of the team."""
+    node, wanted = _workspace(call), call.path["member_id"]
+    team = {role.id: role.members for role in call.store.roles(node)}
+    inside = {i for members in team.values() for i in members}
+    member = call.store.members.get(wanted)
+    if member is None or (wanted not in team and wanted not in inside):
+        raise errors.ApiError(404, f"The member with the ID {wanted} is not in the team.")
+    path = f"/v2/businessworkspaces/{node.id}/members/{wanted}/members"
+    return _members_page(call, team.get(wanted, list(member.members)), path)
 
 
 def _members_page(call: Call, ids: list[int], path: str) -> Any:
@@ -213,4 +246,6 @@ ENDPOINTS = (
     Endpoint("POST", f"{_ROLE}/members", add_role_member, "F"),
     Endpoint("DELETE", f"{_ROLE}/members/{{member_id:int}}", remove_role_member),
     Endpoint("GET", f"{_WORKSPACE}/members", list_team),
+    Endpoint("GET", f"{_WORKSPACE}/members/{{member_id:int}}/members", list_members_of),
+    Endpoint("GET", f"{_WORKSPACE}/relateditemspicklist", pick_related),
 )
