@@ -9,6 +9,7 @@ from typing import Any
 
 from streams.catalogue import ColumnKind, ColumnValue, Table, lookup
 from streams.flows.shape import View
+from streams.messages.commands import AttributeValue
 from streams.rules import Expression, RecordRule
 
 #: The columns of a ``processstage`` row that ``stage.name`` and ``stage.category`` come from.
@@ -58,10 +59,25 @@ def value_of(expression: Expression, variables: Mapping[str, Any]) -> ColumnValu
     exact = _exact(expression, variables)
     if exact is not None:
         return exact
+    return _scalar(_result(expression, variables))
+
+
+def values_of(expression: Expression, variables: Mapping[str, Any]) -> AttributeValue:
+    """The expression's value, or a list of values where it gives one; None when it has none."""
+    result = _result(expression, variables)
+    if isinstance(result, list):
+        return tuple(map(_scalar, result))
+    return value_of(expression, variables)
+
+
+def _result(expression: Expression, variables: Mapping[str, Any]) -> Any:
     try:
-        result = expression.program.execute(dict(variables))
+        return expression.program.execute(dict(variables))
     except _NO_VALUE:
         return None
+
+
+def _scalar(result: Any) -> ColumnValue:
     if isinstance(result, float):
         return _number(result)
     return result if isinstance(result, str | int | bool) else None

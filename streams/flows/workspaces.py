@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.catalogue import ColumnValue, lookup
-from streams.flows.conditions import value_of
+from streams.flows.conditions import values_of
 from streams.flows.plan import Plan
 from streams.flows.shape import Reason, View
 from streams.messages.commands import (
+    AttributeValue,
     EnsureWorkspace,
     RelateWorkspaces,
     SetRoleMembers,
@@ -34,7 +35,7 @@ from tables.workspace_links import Link
 Relation = Literal["parent", "child"]
 #: One relation that is wanted: the other workspace, and what it is to this one.
 Related = tuple[Relation, int]
-Labels = dict[str, dict[str, ColumnValue]]
+Labels = dict[str, dict[str, AttributeValue]]
 
 _RELATED, _UNRELATED = "related", "unrelated"
 
@@ -54,7 +55,7 @@ def attributes_of(
     ``shown`` is keyed as rules write it, ``"Business Record/Record State"``.
     """
     labels: Labels = {
-        category: {name: value_of(expression, variables) for name, expression in fields.items()}
+        category: {name: values_of(expression, variables) for name, expression in fields.items()}
         for category, fields in rule.attributes.items()
     }
     for path, value in shown.items():

@@ -12,8 +12,10 @@ from streams.messages.base import Message
 from streams.messages.facts import BusinessObject
 from tables.keys import RecordRef
 
+#: A value; or those of a multi-value attribute, or of an attribute of a set row by row.
+AttributeValue = ColumnValue | tuple[ColumnValue, ...]
 #: Category attributes by label: ``{"Business Record": {"Record State": "Active"}}``.
-Attributes = Mapping[str, Mapping[str, str | int | bool | None]]
+Attributes = Mapping[str, Mapping[str, AttributeValue]]
 
 
 class Command(Message):

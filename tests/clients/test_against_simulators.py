@@ -463,6 +463,32 @@ async def test_labels_for_checks_are_there(ecm: Ecm) -> None:
     assert "Legal" in roles["Contract"]
 
 
+async def test_the_rows_of_a_set_follow_the_lists_of_a_rule(ecm: Ecm) -> None:
+    def held() -> Any:
+        rows = ecm.simulator.workspace(made.id).categories["Business Record"]["Milestones"]
+        return [(row["Milestone"], row["Due"]) for row in rows]
+
+    def lists(*rows: tuple[str, str | None]) -> dict[str, Any]:
+        titles, days = zip(*rows, strict=True) if rows else ((), ())
+        return {"Milestones:Milestone": titles, "Milestones:Due": days}
+
+    day = "2026-03-20"
+    three = (("Design", day), ("Build", None), ("Test", day))
+    made = await ecm.ensure(attributes=lists(*three))
+    moment = f"{day}T00:00:00"
+    assert held() == [("Design", moment), ("Build", None), ("Test", moment)]
+    for rows in (three[:1], three[::-1], three[:2], ()):
+        await ecm.gateway.update_workspace(
+            made.id, name="Contoso", attributes={"Business Record": lists(*rows)}
+        )
+        assert held() == [(title, moment if due else None) for title, due in rows]
+    before = len(ecm.simulator.requests)
+    await ecm.gateway.update_workspace(
+        made.id, name="Contoso", attributes={"Business Record": lists()}
+    )
+    assert {r.method for r in ecm.simulator.requests[before:]} == {"GET"}, "nothing differs"
+
+
 async def test_bad_days_of_content_server_are_told_apart(ecm: Ecm) -> None:
     faults = ecm.simulator.faults
     faults.add(Fault("status", path="/boids/", status=429, retry_after=3))

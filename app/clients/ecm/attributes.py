@@ -95,6 +95,16 @@ class Attribute:
     multi_value: bool = False
     max_length: int | None = None
 
+    @property
+    def group(self) -> str | None:
+        """``{category}_{set}`` of an attribute in a set, None outside."""
+        category, _, rest = self.key.partition("_")
+        return f"{category}_{rest.partition('_')[0]}" if rest.count("_") == 2 else None
+
+    def in_row(self, row: int) -> str:
+        """The key of an attribute in a set in this row of it, from 1."""
+        return f"{self.group}_{row}_{self.key.rpartition('_')[2]}"
+
     def wire(self, value: Value) -> Value:
         """The value as Content Server takes it; Refused (``attribute_invalid``) when it cannot."""
         if value is None or value == "":
@@ -102,9 +112,9 @@ class Attribute:
         try:
             converted: Value = _CONVERTERS.get(self.type, _text)(value)
         except (ValueError, TypeError, InvalidOperation) as error:
-            raise self._refused(f"cannot hold {value!r}: it is of type {self.type}") from error
+            raise self.refused(f"cannot hold {value!r}: it is of type {self.type}") from error
         if self.max_length and isinstance(converted, str) and len(converted) > self.max_length:
-            raise self._refused(f"takes {self.max_length} characters, not {len(converted)}")
+            raise self.refused(f"takes {self.max_length} characters, not {len(converted)}")
         return converted
 
     def same(self, present: Any, wanted: Value) -> bool:
@@ -124,7 +134,8 @@ class Attribute:
         except (ValueError, TypeError, InvalidOperation):
             return False
 
-    def _refused(self, reason: str) -> Refused:
+    def refused(self, reason: str) -> Refused:
+        """Why the attribute cannot hold what the rule gives."""
         return Refused(
             f"The attribute {self.label!r} {reason}.",
             code="attribute_invalid",

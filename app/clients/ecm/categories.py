@@ -3,7 +3,7 @@
 reference/extended-ecm.md 4. Rules name categories and attributes by label; Content Server wants
 ids. The node's own categories (``?metadata``) teach both; what was learned from any node or
 template serves for nodes that do not carry the category yet. An attribute in a set is named
-``Set:Attribute`` and stands for the set's first row.
+``Set:Attribute``; a list fills the set's rows, one value the first row only (see `cells`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.clients.ecm.answers import body_form, number, one
-from app.clients.ecm.attributes import Attribute, Value, attribute_named, form_text
+from app.clients.ecm.attributes import Attribute, Value, attribute_named
+from app.clients.ecm.cells import Cell, Wanted, cells, fills_rows, form_of, rows_to_remove
 from app.clients.ecm.members import Members
 from app.clients.http import Endpoint, Form
 from streams.errors import Misconfigured, Refused
-from streams.messages.commands import Attributes
+from streams.messages.commands import Attributes, AttributeValue
 
-Changes = list[tuple[Attribute, Value]]
 #: Refusals that a server gives to an encoding that it does not take.
 _NOT_TAKEN = ("value_invalid", "request_invalid", "application_error")
 
@@ -89,17 +89,22 @@ class Categories:
             found[category.name.casefold()] = Filled(category, values.get(category_id, {}))
         return found
 
-    async def for_creation(self, attributes: Attributes) -> dict[str, dict[str, Value]]:
+    async def for_creation(self, attributes: Attributes) -> dict[str, dict[str, Any]]:
         """The ``roles.categories`` of a create call: nested by category id.
 
         The template's categories have to be learned before.
         """
-        nested: dict[str, dict[str, Value]] = {}
+        nested: dict[str, dict[str, Any]] = {}
         for name, wanted in attributes.items():
             category = self.known(name) or _unknown(name, self._learned)
-            values = await self._wire_values(category, wanted)
-            nested[str(category.id)] = {attribute.key: value for attribute, value in values}
+            values = cells(await self._wanted(category, wanted))
+            nested[str(category.id)] = {cell.key: cell.value for cell in values}
         return nested
+
+    async def settle(self, node_id: int, attributes: Attributes) -> None:
+        """Remove what rows the template has beyond those that a new node was given."""
+        filling = {n: wanted for n, wanted in attributes.items() if fills_rows(wanted.values())}
+        await self.write(node_id, filling)
 
     async def write(self, node_id: int, attributes: Attributes) -> None:
         """Bring the attributes to these values; a category that is missing is applied."""
@@ -112,10 +117,12 @@ class Categories:
             else:
                 await self._change(node_id, filled, wanted)
 
-    async def _apply(self, node_id: int, category: Category, wanted: Mapping[str, Value]) -> None:
-        values = await self._wire_values(category, wanted)
-        form = {"category_id": str(category.id)}
-        form |= {a.key: form_text(value) for a, value in values if value not in (None, "")}
+    async def _apply(
+        self, node_id: int, category: Category, wanted: Mapping[str, AttributeValue]
+    ) -> None:
+        values = cells(await self._wanted(category, wanted))
+        filled = [cell for cell in values if cell.value not in (None, "", [])]
+        form = {"category_id": str(category.id), **form_of(filled, ())}
         try:
             await self._endpoint.call(
                 "apply_category", "POST", f"/v2/nodes/{node_id}/categories", form=form
@@ -124,65 +131,74 @@ class Categories:
             if refused.code != "already_there":
                 raise
             # Somebody applied it since we looked: change what differs.
-            filled = (await self.of_node(node_id)).get(category.name.casefold())
-            if filled is None:
+            present = (await self.of_node(node_id)).get(category.name.casefold())
+            if present is None:
                 raise
-            await self._change(node_id, filled, wanted)
+            await self._change(node_id, present, wanted)
 
-    async def _change(self, node_id: int, filled: Filled, wanted: Mapping[str, Value]) -> None:
-        values = await self._wire_values(filled.category, wanted)
-        changes = [
-            (attribute, value)
-            for attribute, value in values
-            if not attribute.same(filled.values.get(attribute.key), value)
-        ]
-        if not changes:
-            return
-        if any(_is_empty_number(attribute, value) for attribute, value in changes):
-            await self._empty(node_id, filled.category, changes)
-        else:
-            await self._put(node_id, filled.category, _flat(changes))
+    async def _change(
+        self, node_id: int, filled: Filled, wanted: Mapping[str, AttributeValue]
+    ) -> None:
+        values = await self._wanted(filled.category, wanted)
+        changes, removed = _differing(values, filled.values)
+        if removed or any(cell.is_empty_number for cell in changes):
+            await self._change_and_look(node_id, filled, values)
+        elif changes:
+            await self._put(node_id, filled.category, form_of(changes, ()))
 
     async def _put(self, node_id: int, category: Category, form: Form) -> None:
         path = f"/v2/nodes/{node_id}/categories/{category.id}/"
         await self._endpoint.call("write_category", "PUT", path, form=form)
 
-    async def _empty(self, node_id: int, category: Category, changes: Changes) -> None:
-        """Write changes that empty a number, in whichever encoding this server takes that.
+    async def _change_and_look(self, node_id: int, filled: Filled, values: list[Wanted]) -> None:
+        """Write changes that empty a number or remove rows, in whichever encoding serves.
 
         As null in a body (B), else as an empty field (F), and read back: no source says which,
-        servers refuse the one or the other, and may pass over what they do not know.
+        servers refuse the one or the other, and may pass over what they do not know. Rows alone
+        are removed by an empty field.
         """
         said: list[str] = []
-        wrapped = body_form({attribute.key: value for attribute, value in changes})
-        for form in (wrapped, _flat(changes)):
+        changes, removed = _differing(values, filled.values)
+        as_null = body_form({c.key: c.value for c in changes} | dict.fromkeys(removed, ""))
+        as_fields = form_of(changes, removed)
+        emptied = any(cell.is_empty_number for cell in changes)
+        for form in (as_null, as_fields) if emptied else (as_fields,):
             try:
-                await self._put(node_id, category, form)
+                await self._put(node_id, filled.category, form)
             except Refused as refused:
-                if refused.code not in _NOT_TAKEN:
+                if refused.code not in _NOT_TAKEN or not emptied:
                     raise
                 said.append(refused.message)
                 continue
-            held = (await self.of_node(node_id))[category.name.casefold()].values
-            if all(attribute.same(held.get(attribute.key), value) for attribute, value in changes):
+            held = (await self.of_node(node_id))[filled.category.name.casefold()].values
+            left, rows = _differing(values, held)
+            if not left and not rows:
                 return
             said.append("Content Server kept what was there")
-        labels = ", ".join(repr(a.label) for a, v in changes if _is_empty_number(a, v))
+        labels = ", ".join(repr(c.attribute.label) for c in changes if c.is_empty_number)
         raise Refused(
-            f"{labels} cannot be emptied: {'; '.join(said)}.",
+            f"{labels or 'Rows of a set'} cannot be emptied: {'; '.join(said)}.",
             code="value_ignored",
             advice="Empty it by hand, or give the rule's expression a value for it.",
         )
 
-    async def _wire_values(self, category: Category, wanted: Mapping[str, Value]) -> Changes:
-        """Attributes with values as Content Server takes them; users become their member id."""
-        values: Changes = []
+    async def _wanted(
+        self, category: Category, wanted: Mapping[str, AttributeValue]
+    ) -> list[Wanted]:
+        """Attributes with their values; users become their member id."""
+        found: list[Wanted] = []
         for label, value in wanted.items():
             attribute = category.attribute(label)
-            if attribute.type == "user" and isinstance(value, str) and not value.isdigit():
-                value = await self._members.id(value) if value else None
-            values.append((attribute, attribute.wire(value)))
-        return values
+            if isinstance(value, tuple):
+                found.append((attribute, tuple([await self._one(attribute, v) for v in value])))
+            else:
+                found.append((attribute, await self._one(attribute, value)))
+        return found
+
+    async def _one(self, attribute: Attribute, value: Value) -> Value:
+        if attribute.type == "user" and isinstance(value, str) and not value.isdigit():
+            return await self._members.id(value) if value else None
+        return value
 
     async def _category(self, category_id: int, entries: Mapping[str, Any]) -> Category:
         own = entries.get(str(category_id))
@@ -200,13 +216,10 @@ class Categories:
         return self._names[category_id]
 
 
-def _is_empty_number(attribute: Attribute, value: Value) -> bool:
-    """Whether this needs null: an empty form field empties texts and dates only."""
-    return value is None and attribute.type != "date"
-
-
-def _flat(changes: Changes) -> Form:
-    return {attribute.key: form_text(value) for attribute, value in changes}
+def _differing(values: list[Wanted], held: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
+    """What the node does not hold yet, and the rows that it has too many."""
+    changes = [cell for cell in cells(values) if not cell.held(held.get(cell.key))]
+    return changes, rows_to_remove(values, held)
 
 
 def _by_category(body: Any) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:

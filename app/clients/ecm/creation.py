@@ -69,7 +69,10 @@ class WorkspaceCreation:
                 return self._workspace(found, created=False)
             kind, template_id = await self._types.resolve(workspace_type, template)
             body = await self._body(business_object, kind, template_id, attributes)
-            return await self._create(business_object, kind, body, name)
+            made = await self._create(business_object, kind, body, name)
+            if made.created:
+                await self._categories.settle(made.id, attributes)
+            return made
 
     async def learn_for(self, attributes: Attributes) -> None:
         """Learn from all templates when a category is named that no node has shown yet."""

@@ -294,3 +294,70 @@ async def test_a_node_without_categories_has_none() -> None:
     talk.on("POST", "/v2/nodes/42/categories", ok({}))
     await update(talk, {"Business Record": {"Record State": "Active"}})
     assert len(talk.asked("POST")) == 1
+
+
+async def test_lists_fill_values_and_rows_at_creation() -> None:
+    talk = server()
+    talk.on("GET", "/v2/nodes/42/categories", ok(categories(a8=["x"], a9_1_2="a", a9_2_2="b")))
+    wanted = {"Business Record": {"Tags": ("x",), "Milestones:Title": ("a", "b")}}
+    body = await create(talk, wanted)
+    assert body["roles"]["categories"]["900"] == {
+        "900_8": ["x"],
+        "900_9_1_2": "a",
+        "900_9_2_2": "b",
+    }
+    assert talk.asked("PUT") == [], "the template had no further rows"
+
+
+async def test_rows_that_the_template_has_too_many_are_removed_after_the_creation() -> None:
+    talk = server()
+    talk.on(
+        "GET",
+        "/v2/nodes/42/categories",
+        ok(categories(a9_1_2="a", a9_2_2="of the template")),
+        ok(categories(a9_1_2="a")),
+    )
+    talk.on("PUT", "/v2/nodes/42/categories/900/", ok({}))
+    await create(talk, {"Business Record": {"Milestones:Title": ("a",)}})
+    (request,) = talk.asked("PUT")
+    assert form_of(request) == {"900_9_2": [""]}
+
+
+async def test_lists_are_written_only_where_they_differ_and_rows_beyond_them_removed() -> None:
+    held = {"a8": ["x", "y"], "a9_1_2": "a", "a9_2_2": "b", "a9_3_2": "c", "a9_4_2": "d"}
+    talk = holding(**held)
+    talk.on(
+        "GET",
+        "/v2/nodes/42/categories",
+        ok(categories(**held)),
+        ok(categories(a8=["x"], a9_1_2="a", a9_2_2="B")),
+    )
+    await update(talk, {"Business Record": {"Tags": ("x",), "Milestones:Title": ("a", "B")}})
+    (request,) = talk.asked("PUT")
+    assert form_of(request) == {
+        "900_8": ["x"],
+        "900_9_2_2": ["B"],
+        "900_9_4": [""],
+        "900_9_3": [""],
+    }
+
+
+async def test_an_empty_list_empties_a_multi_value_attribute() -> None:
+    talk = holding(a8=["x", "y"])
+    await update(talk, {"Business Record": {"Tags": ()}})
+    (request,) = talk.asked("PUT")
+    assert form_of(request) == {"900_8": [""]}
+
+
+async def test_rows_that_stay_whatever_is_sent_are_reported() -> None:
+    talk = holding(a9_1_2="a", a9_2_2="b")
+    with pytest.raises(Refused, match="Rows of a set cannot be emptied") as refused:
+        await update(talk, {"Business Record": {"Milestones:Title": ("a",)}})
+    assert refused.value.code == "value_ignored"
+
+
+async def test_people_in_a_list_become_their_member_ids() -> None:
+    talk = people(holding(a7=None))
+    with pytest.raises(Refused, match="'Manager' takes one value, not a list of 1"):
+        await update(talk, {"Business Record": {"Manager": ("ann",)}})
+    assert talk.asked("GET", "/v2/members") != []

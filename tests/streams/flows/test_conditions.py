@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.flows.conditions import context, holds, value_of
+from streams.flows.conditions import context, holds, value_of, values_of
 from streams.rules import Expression
 from tests.streams.flows.views import DEAL, view
 from tests.streams.rulebook import BOOK
@@ -48,3 +48,19 @@ def test_a_number_that_is_counted_with_is_a_double() -> None:
 def test_whatever_amount_comes_is_written(amount: Decimal) -> None:
     text = format(amount, "f")
     assert shown("record.estimatedvalue", text) == text
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("record.estimatedvalue", MONEY),
+        ("[record.estimatedvalue * 0.0, 'a', true, null]", ("0", "a", True, None)),
+        ("[1, [2]]", (1, None)),
+        ("record.name == null ? [] : [record.name]", ()),
+        ("record.unknown", None),
+        ("{'a': 1}", None),
+    ],
+)
+def test_a_list_is_several_values(expression: str, value: object) -> None:
+    variables = context(view(DEAL, {"estimatedvalue": MONEY, "name": None}), RULE)
+    assert values_of(Expression(expression), variables) == value

@@ -10,7 +10,7 @@ from streams.catalogue import ColumnValue
 from streams.flows import record_workspace
 from streams.flows.plan import REPAIR_LIMIT
 from streams.flows.shape import Decision, View
-from streams.messages.commands import EnsureWorkspace, SetRoleMembers
+from streams.messages.commands import AttributeValue, EnsureWorkspace, SetRoleMembers
 from streams.rules import Expression, RecordWorkspaceRule, RelationRule, RoleRule
 from tables.flow_steps import Refusal
 from tables.keys import command_id
@@ -213,11 +213,12 @@ class TestConditions:
             ("1 / record.statecode", None),
             ("record.merged", None),
             ("record.ownerid + 'x'", None),
-            ("[1, 2]", None),
+            ("[1, 2]", (1, 2)),
+            ("{'a': 1}", None),
         ],
     )
-    def test_an_attribute_is_a_plain_value_or_empty(
-        self, expression: str, value: ColumnValue
+    def test_an_attribute_is_a_plain_value_a_list_of_them_or_empty(
+        self, expression: str, value: AttributeValue
     ) -> None:
         attributes = {"C": {"A": Expression(expression)}}
         workspace = ACCOUNT_RULE.workspace.model_copy(update={"attributes": attributes})
