@@ -101,7 +101,7 @@ class DecideStage:
         self._count(absorbed)
         decided = _Decided(absorbed.memory, list(absorbed.commands), list(absorbed.facts))
         if absorbed.skip is None and absorbed.cause is not None:
-            self._run_flows(record, absorbed.cause, decided)
+            self._run_flows(record, absorbed, decided)
             decided.wake()
         told = [story.of_note(note, record, _caused_at(cause)) for note in decided.notes]
         lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause), *told]
@@ -110,10 +110,15 @@ class DecideStage:
         decided.memory.save(rows, record, before)
         return sent
 
-    def _run_flows(self, record: RecordRef, cause: Cause, decided: _Decided) -> None:
+    def _run_flows(self, record: RecordRef, absorbed: Absorbed, decided: _Decided) -> None:
         """Let each rule of the record's table decide, one after the other."""
+        cause = absorbed.cause
+        assert cause is not None
+        # A change that our own write brought about would be answered by a refusal for ever.
+        retries = isinstance(cause, RecordChange) and not absorbed.near_miss
         for flow, rule in self._flows.get(record.table, ()):
-            decision = flow.decide(cause, self._view(record, cause, flow, decided.memory), rule)
+            view = self._view(record, cause, flow, decided.memory, retries=retries)
+            decision = flow.decide(cause, view, rule)
             decided.add(flow, decision)
             for reason in decision.reasons:
                 self.metrics.decisions.labels(flow.name, reason.value).inc()
@@ -122,7 +127,9 @@ class DecideStage:
             for note in decision.notes:
                 self._noted[note.kind].labels(note.rule).inc()
 
-    def _view(self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory) -> View:
+    def _view(
+        self, record: RecordRef, cause: Cause, flow: Flow, memory: Memory, *, retries: bool
+    ) -> View:
         return memory.view(
             record,
             flow,
@@ -130,6 +137,7 @@ class DecideStage:
             at_ms=_caused_at(cause),
             now_ms=self.now_ms(),
             repeats=isinstance(cause, RecordChange | WorkspaceEvent | TimeReached),
+            retries=retries,
         )
 
     def _asked(self, decided: _Decided, cause: Cause) -> list[AuditLine]:
@@ -138,7 +146,8 @@ class DecideStage:
         at_ms = _caused_at(cause)
         steps, echoes = decided.memory.steps, decided.memory.echoes
         for command in decided.commands:
-            if steps.get(command.rule, command.step).asked != command.desired:
+            step = steps.get(command.rule, command.step)
+            if step.asked != command.desired or step.is_refused(command.desired):
                 lines.append(story.of_command(command, at_ms))
             steps = steps.asked(command.rule, command.step, command.desired, at_ms)
             if isinstance(command, SetRecordColumns):

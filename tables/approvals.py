@@ -19,8 +19,10 @@ Value = str | int | bool | None
 
 #: The events of a workflow in the order of its life; the later one wins within one moment.
 KINDS = ("started", "step", "stopped", "rejected", "approved")
+#: What people decide; a workflow that is stopped or put away afterwards was decided all the same.
+DECIDED = ("rejected", "approved")
 #: These end a workflow.
-ENDS = ("stopped", "rejected", "approved")
+ENDS = ("stopped", *DECIDED)
 
 
 class WorkflowEvent(Row):
@@ -54,9 +56,10 @@ class Workflow(Row):
 
     @property
     def state(self) -> str:
-        """The kind of the newest event; one that ended stays ended. ``started`` without any."""
+        """The newest decision, else the end, else the newest event; ``started`` without any."""
+        decided = [kind for kind in self.events if kind in DECIDED]
         ended = [kind for kind in self.events if kind in ENDS]
-        return max(ended or self.events, key=self._order, default="started")
+        return max(decided or ended or self.events, key=self._order, default="started")
 
     @property
     def newest(self) -> WorkflowEvent | None:

@@ -7,7 +7,7 @@ expiry are derived when they are needed. Each document is a part of its own (``t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
@@ -122,7 +122,16 @@ class Item(Row):
 
     @property
     def status(self) -> ItemStatus:
-        newest = max((kind for kind in self.events if kind in _STATUS), key=self._order, default="")
+        return self._status(self.events)
+
+    def status_at(self, at_ms: int) -> ItemStatus:
+        """The status as far as it is known, but for an expiry that came after this moment."""
+        return self._status(
+            kind for kind, told in self.events.items() if kind != "expired" or told.at_ms <= at_ms
+        )
+
+    def _status(self, kinds: Iterable[str]) -> ItemStatus:
+        newest = max((kind for kind in kinds if kind in _STATUS), key=self._order, default="")
         return _STATUS.get(newest, ItemStatus.ADDED)
 
     @property

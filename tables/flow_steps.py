@@ -35,11 +35,13 @@ class Step(Row):
     repairs: int = 0
     refusal: Refusal | None = None
 
+    def is_refused(self, desired: str) -> bool:
+        """True when the other system said no to this desired value."""
+        return self.refusal is not None and self.refusal.desired == desired
+
     def is_closed(self, desired: str) -> bool:
-        """True when this desired value needs no command: it is true, or was refused for good."""
-        if self.refusal is not None and self.refusal.desired == desired:
-            return True
-        return self.confirmed == desired
+        """True when this desired value needs no command: it is true, or was refused."""
+        return self.confirmed == desired or self.is_refused(desired)
 
 
 class StepsRow(Row):
@@ -62,11 +64,16 @@ class StepsRow(Row):
         return self._with(rule, step, before.model_copy(update=update))
 
     def asked(self, rule: str, step: str, desired: str, at_ms: int) -> StepsRow:
-        """Return the row after a command was sent; asking again keeps the first time."""
+        """Return the row after a command was sent; asking again keeps the first time.
+
+        What was refused and is asked again has no outcome yet.
+        """
         before = self.get(rule, step)
-        if before.asked == desired:
+        refused = before.is_refused(desired)
+        if before.asked == desired and not refused:
             return self
-        update = {"asked": desired, "asked_ms": at_ms}
+        refusal = None if refused else before.refusal
+        update = {"asked": desired, "asked_ms": at_ms, "refusal": refusal}
         return self._with(rule, step, before.model_copy(update=update))
 
     def with_prefix(self, rule: str, prefix: str) -> dict[str, Step]:

@@ -28,6 +28,14 @@ class LedgerRow(Row):
         entry = self.entries.get(f"{rule}/{step}")
         return entry.outcome if entry and entry.command_id == command_id else None
 
+    def forgotten(self, rule: str, step: str) -> LedgerRow:
+        """Return the row after a refusal: what was true of the step may be so no longer."""
+        name = f"{rule}/{step}"
+        if name not in self.entries:
+            return self
+        entries = {other: entry for other, entry in self.entries.items() if other != name}
+        return self.model_copy(update={"entries": entries})
+
     def done(self, rule: str, step: str, command_id: str, outcome: str) -> LedgerRow:
         entry = Entry(command_id=command_id, outcome=outcome)
         return self.model_copy(update={"entries": {**self.entries, f"{rule}/{step}": entry}})

@@ -133,6 +133,7 @@ class Memory:
         at_ms: int,
         now_ms: int,
         repeats: bool,
+        retries: bool = False,
     ) -> View:
         """What a flow sees of the record (``streams.flows.shape.View``)."""
         return View(
@@ -151,6 +152,7 @@ class Memory:
             at_ms=at_ms,
             now_ms=now_ms,
             repeats=repeats,
+            retries=retries,
         )
 
     def own_row(self, flow: Flow) -> AnyRow:

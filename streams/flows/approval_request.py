@@ -191,7 +191,10 @@ def _outcome(view: View, rule: ApprovalRequestRule, request: Request) -> Outcome
     """What became of the request so far."""
     outcome = approving.outcome_of(view, rule.name, request.round)
     if request.until is not None:
-        in_time = outcome.at_ms is not None and outcome.at_ms <= request.until.at_ms
+        # Dataverse keeps the time of a change in whole seconds: within that one nobody knows which
+        # came first, and a decision that people have made is not theirs to lose.
+        second = request.until.at_ms // 1000
+        in_time = outcome.at_ms is not None and outcome.at_ms // 1000 <= second
         return outcome if outcome.decision in _DECIDED and in_time else Outcome("withdrawn")
     due_ms = request.overdue_ms(rule)
     if outcome == PENDING and due_ms is not None and view.now_ms >= due_ms:

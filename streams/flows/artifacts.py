@@ -160,13 +160,14 @@ def _item(rule: ArtifactRule, item: Item, at_ms: int) -> tuple[ArtifactState, fl
         until = inf if dated is None else dated
     if rule.expires_after is not None:
         until = min(until, _filed_ms(item) + rule.expires_after)
-    if item.status is ItemStatus.REJECTED:
+    status = item.status_at(at_ms)
+    if status is ItemStatus.REJECTED:
         return ArtifactState.REJECTED, until
-    if item.status is ItemStatus.EXPIRED or until <= at_ms:
+    if status is ItemStatus.EXPIRED or until <= at_ms:
         return ArtifactState.EXPIRED, until
     if rule.expires_on is not None and end_ms(item.attribute(rule.expires_on)) is None:
         return ArtifactState.UNDATED, until
-    if rule.approval and item.status is not ItemStatus.APPROVED:
+    if rule.approval and status is not ItemStatus.APPROVED:
         return ArtifactState.NOT_APPROVED, until
     return ArtifactState.PRESENT, until
 

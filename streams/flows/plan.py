@@ -4,7 +4,8 @@ Level-triggered (DESIGN, promise 2): each difference becomes a command, again at
 a change or event until an outcome closes it. The same difference always becomes the same command
 under the same id. Outcomes and answers of other records ask only for what was not asked for yet: a
 command that was sent is in its topic, and repeating all that is open at each outcome would square
-the traffic (app/decisions/0003).
+the traffic (app/decisions/0003). What was refused is asked for again when the record changes, as
+people may have put the cause right.
 """
 
 from __future__ import annotations
@@ -80,15 +81,29 @@ class Plan:
         """Why a record that is not alive is not: never heard of, or deleted."""
         return Reason.RECORD_DELETED if self.view.row.known else Reason.RECORD_UNKNOWN
 
-    def want(self, step: str, desired: Any, command: Callable[..., AnyCommand]) -> None:
-        """Want ``desired`` (JSON-like) to be true; ``command`` makes it so."""
-        self._want(step, digest(desired), command)
+    def want(
+        self, step: str, desired: Any, command: Callable[..., AnyCommand], *, in_parts: bool = False
+    ) -> None:
+        """Want ``desired`` (JSON-like) to be true; ``command`` makes it so.
 
-    def _want(self, step: str, desired: str, command: Callable[..., AnyCommand]) -> None:
+        ``in_parts``: it takes several calls, so one that was refused may have undone what was true.
+        """
+        self._want(step, digest(desired), command, in_parts=in_parts)
+
+    def _want(
+        self,
+        step: str,
+        desired: str,
+        command: Callable[..., AnyCommand],
+        *,
+        in_parts: bool = False,
+    ) -> None:
         state = self._step(step)
-        if state.is_closed(desired):
-            if state.confirmed != desired:
-                self.because(Reason.STEP_REFUSED)
+        undone = in_parts and state.refusal is not None
+        if state.confirmed == desired and not undone:
+            return
+        if state.is_refused(desired) and not self.view.retries:
+            self.because(Reason.STEP_REFUSED)
             return
         if state.asked == desired and not self.view.repeats:
             self.because(Reason.WAITING_FOR_OUTCOME)
@@ -141,10 +156,10 @@ class Plan:
         wanted = read(view.record, [view.row.newest, "incomplete"], view.at_ms)
         if open_reading(view.steps) is not None:
             self.because(Reason.WAITING_FOR_OUTCOME)
-        elif not step.is_closed(wanted.desired):
-            self._commands += [] if wanted in self._commands else [wanted]
-        elif step.confirmed != wanted.desired:
+        elif step.is_refused(wanted.desired) and not view.retries:
             self.because(Reason.STEP_REFUSED)
+        elif step.confirmed != wanted.desired and wanted not in self._commands:
+            self._commands.append(wanted)
 
     def columns_of(
         self, about: RecordRef, columns: tuple[str, ...]

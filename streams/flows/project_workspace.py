@@ -207,6 +207,7 @@ def _want_folder(
             attributes=attributes,
             **common,
         ),
+        in_parts=True,
     )
 
 

@@ -25,6 +25,7 @@ def want_kept(plan: Plan, retention: RetentionPart, link: Link, starts_on: str |
             starts_on=starts_on,
             **common,
         ),
+        in_parts=True,
     )
 
 

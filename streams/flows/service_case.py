@@ -157,6 +157,7 @@ def _want_restricted(plan: Plan, rule: ServiceCaseRule, link: Link) -> None:
         "access",
         roles,
         lambda **common: RestrictAccess(workspace_id=link.workspace_id, roles=roles, **common),
+        in_parts=True,
     )
 
 

@@ -71,7 +71,8 @@ class View:
     ``own`` is the flow's own row. ``at_ms`` is the time of the cause, ``now_ms`` the time of the
     decision (both Unix milliseconds): nothing here reads a clock. ``repeats``: what was asked for
     already is asked for again. That is so for what comes from outside, which may be a replay; an
-    outcome or an answer only adds what is new.
+    outcome or an answer only adds what is new. ``retries``: what was refused is asked for again, as
+    after a change that is not our own.
     """
 
     record: RecordRef
@@ -89,6 +90,7 @@ class View:
     at_ms: int
     now_ms: int
     repeats: bool = True
+    retries: bool = False
 
     @property
     def table(self) -> Table:

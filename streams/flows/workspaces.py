@@ -100,6 +100,7 @@ def want_properties(plan: Plan, rule: WorkspaceRule, link: Link, attributes: Lab
         lambda **common: UpdateWorkspace(
             workspace_id=link.workspace_id, name=name, attributes=attributes, **common
         ),
+        in_parts=True,
     )
 
 
@@ -129,6 +130,7 @@ def _want_role(plan: Plan, role: str, members: tuple[str, ...], link: Link) -> N
         lambda **common: SetRoleMembers(
             workspace_id=link.workspace_id, role=role, members=members, **common
         ),
+        in_parts=True,
     )
 
 

@@ -107,9 +107,12 @@ class Writer(ABC):
             return [_outgoing(command, known.encode())]
         letters, outcome = await self._outcome(record, command)
         text = outcome.to_json()
-        if not isinstance(outcome, WriteRefused):
-            done = ledger.done(command.rule, command.step, command.id, text.decode())
-            rows.put(self.ledger, command.key, done.to_bytes())
+        if isinstance(outcome, WriteRefused):
+            after = ledger.forgotten(command.rule, command.step)
+        else:
+            after = ledger.done(command.rule, command.step, command.id, text.decode())
+        if after is not ledger:
+            rows.put(self.ledger, command.key, after.to_bytes())
         return [_outgoing(command, text), *letters]
 
     async def _outcome(

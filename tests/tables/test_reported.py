@@ -161,6 +161,12 @@ class TestApprovals:
             # An end is an end, also when a step's event carries a later time.
             ([("approved", 3), ("step", 4)], "approved"),
             ([("stopped", 3), ("approved", 3)], "approved"),
+            # What was decided stays so, though somebody puts the workflow away afterwards.
+            ([("approved", 3), ("stopped", 4)], "approved"),
+            ([("rejected", 3), ("stopped", 4)], "rejected"),
+            ([("stopped", 3), ("approved", 4)], "approved"),
+            # A map may send it back and ask once more: the last word counts.
+            ([("rejected", 3), ("approved", 4)], "approved"),
         ],
     )
     def test_the_state_of_a_workflow(self, told: list[tuple[str, int]], state: str) -> None:

@@ -165,6 +165,12 @@ class TestLedger:
         assert row.outcome_of("r", "role", "X") == "9"
         assert row.outcome_of("r2", "name", "B") is None
 
+    def test_after_a_refusal_nothing_is_remembered_of_its_step(self) -> None:
+        row = LedgerRow().done("r", "name", "A", "1").done("r", "role", "X", "9")
+        assert row.forgotten("r", "name").outcome_of("r", "name", "A") is None
+        assert row.forgotten("r", "name").outcome_of("r", "role", "X") == "9"
+        assert row.forgotten("r", "other") is row
+
 
 class TestLinks:
     def test_being_told_the_same_workspace_again_keeps_the_first_word(self) -> None:

@@ -230,6 +230,16 @@ class TestTheStateTable:
         late = heard(then(before, 90, new_submitted=False), 801, "approved", 95)
         assert shown(decided(late))["status"] == 6
 
+    @pytest.mark.parametrize(("ms", "status"), [(90_000, 2), (90_999, 2), (91_000, 6)])
+    def test_within_the_second_of_its_withdrawal_a_decision_counts(
+        self, ms: int, status: int
+    ) -> None:
+        before, _ = running(seen(ASKED), 801)
+        approved = WorkflowEvent(at_ms=START_MS + ms, event_id="approved", actor="hal.head")
+        withdrawn = then(before, 90, new_submitted=False)
+        told = withdrawn.approvals.reported(REQUEST_RULE.name, 801, "approved", approved)
+        assert shown(decided(replace(withdrawn, approvals=told)))["status"] == status
+
     def test_asked_for_once_more(self) -> None:
         before, first = running(seen(ASKED), 801)
         before = heard(before, 801, "rejected")

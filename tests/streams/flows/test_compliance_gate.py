@@ -13,7 +13,7 @@ from streams.flows.compliance_gate import REVERT_LIMIT
 from streams.flows.shape import Decision, View
 from streams.messages.commands import SetRecordColumns, UpdateWorkspace
 from streams.rules import ComplianceGateRule, Expression
-from tables.evidence import EvidenceRow
+from tables.evidence import EvidenceRow, ItemEvent
 from tables.gates import Gate, GatesRow, GateStatus
 from tests.streams.flows.test_artifacts import CLAIM, filed
 from tests.streams.flows.views import (
@@ -236,6 +236,14 @@ class TestAFinalisation:
         judged = decided(on(at, decided(at), 30 * 86_400))
         assert judged.notes == ()
         assert shown(judged)[0] == "expired"
+
+    def test_what_people_let_expire_after_it_is_no_violation_either(self) -> None:
+        at = seen(FINALISED, evidence=GOOD)
+        late = GOOD.reported(
+            GATE_RULE.name, 2, "expired", ItemEvent(at_ms=START_MS + 20_000, event_id="late")
+        )
+        judged = decided(replace(on(at, decided(at), 60), evidence=late))
+        assert (judged.notes, shown(judged)[0]) == ((), "expired")
 
     def test_what_had_expired_before_it_is_one(self) -> None:
         assert decided(seen(FINALISED, evidence=evidence(expires_on="2023-01-01")), AT_ONCE).notes
