@@ -16,8 +16,12 @@ from tables.rows import Row
 
 Value = str | int | bool | None
 
-#: So many events are kept whole; of more only those that changed something, the newest of them.
-LIMIT = 60
+#: So many events are kept whole; of more only those that changed something.
+WHOLE = 60
+#: So many of those are kept, and so many characters of what they say, which is below what Kafka
+#: takes; then the oldest are forgotten.
+LIMIT = 2000
+LENGTH = 400_000
 
 
 class Moment(NamedTuple):
@@ -37,9 +41,10 @@ class State(NamedTuple):
 
 
 class PastRow(Row):
-    """The events of a record in the order of their stamps."""
+    """The events of a record by their stamps, and how many older ones are forgotten."""
 
     moments: tuple[Moment, ...] = ()
+    forgotten: int = 0
 
     def seen(self, stamp: Stamp, columns: Mapping[str, Value]) -> PastRow:
         """Return the row after an event; one that says nothing of these columns changes nothing."""
@@ -67,12 +72,16 @@ class PastRow(Row):
             return self
         kept[moment.stamp] = moment
         moments = tuple(kept[stamp] for stamp in sorted(kept))
-        return self.model_copy(update={"moments": _shortened(moments)})
+        if len(moments) <= WHOLE:
+            return self.model_copy(update={"moments": moments})
+        telling = _telling(moments)
+        newest = _newest(telling)
+        forgotten = self.forgotten + len(telling) - len(newest)
+        return self.model_copy(update={"moments": newest, "forgotten": forgotten})
 
 
-def _shortened(moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
-    if len(moments) <= LIMIT:
-        return moments
+def _telling(moments: tuple[Moment, ...]) -> list[Moment]:
+    """The events that changed something, and the newest."""
     telling: list[Moment] = []
     columns: Mapping[str, Value] = {}
     for moment in moments:
@@ -82,7 +91,18 @@ def _shortened(moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
         columns = after
     if telling[-1] is not moments[-1]:
         telling.append(moments[-1])
-    while len(telling) > LIMIT:
-        oldest, second, *rest = telling
-        telling = [second._replace(columns={**oldest.columns, **second.columns}), *rest]
-    return tuple(telling)
+    return telling
+
+
+def _newest(telling: list[Moment]) -> tuple[Moment, ...]:
+    """As many as may be kept; the oldest of them knows what the columns were by then."""
+    length, first = 0, len(telling)
+    while first > max(0, len(telling) - LIMIT):
+        length += sum(len(str(value)) for value in telling[first - 1].columns.values())
+        if length > LENGTH and first < len(telling):
+            break
+        first -= 1
+    columns: dict[str, Value] = {}
+    for moment in telling[: first + 1]:
+        columns.update(moment.columns)
+    return (telling[first]._replace(columns=columns), *telling[first + 1 :])

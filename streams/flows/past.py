@@ -20,6 +20,9 @@ Key = str | bool | None
 class Run:
     """A time over which the key stayed the same; ``number`` counts those of this key, from 1.
 
+    Where the oldest events are forgotten nobody knows how many there were: the count begins behind
+    all of them, so that no time ever bears the number of an earlier one.
+
     All of it follows from the record's events, so any order of them ends in the same run. A late
     event may move the beginning; it changes the number only if it parts two times of one key.
     """
@@ -35,7 +38,7 @@ def runs(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Iterato
     counted: Counter[Key] = Counter()
     for value, states in groupby(keyed, key=lambda pair: pair[1]):
         counted[value] += 1
-        yield Run(value, next(states)[0], counted[value])
+        yield Run(value, next(states)[0], view.past.forgotten + counted[value])
 
 
 def newest_run(view: View, key: Callable[[Mapping[str, ColumnValue]], Key]) -> Run:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.pasts import LIMIT, PastRow
+from tables.pasts import LENGTH, LIMIT, WHOLE, Moment, PastRow
 from tables.records import RecordRow, Stamp
 
 _COLUMNS = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from([None, 1, 2]), max_size=2)
@@ -74,17 +74,33 @@ def test_of_one_moment_the_first_told_counts() -> None:
 
 
 def test_repetitions_of_a_long_story_go_and_its_turns_stay() -> None:
-    events: list[Event] = [(n, {"a": 0 if n < 40 else 1}, False) for n in range(LIMIT + 30)]
-    found = states(told(*events))
-    assert len(found) <= LIMIT
+    events: list[Event] = [(n, {"a": 0 if n < 40 else 1}, False) for n in range(WHOLE + 30)]
+    row = told(*events)
+    found = states(row)
+    assert (len(found) <= WHOLE, row.forgotten) == (True, 0)
     assert (0, {"a": 0}, True) in found
     assert (40, {"a": 1}, True) in found
-    assert found[-1] == (LIMIT + 29, {"a": 1}, True)
+    assert found[-1] == (WHOLE + 29, {"a": 1}, True)
+
+
+def long(turns: int, words: str = "") -> PastRow:
+    """A past of so many turns, each of which says something else."""
+    moments = tuple(Moment(Stamp(n), {"a": f"{n}{words}"}) for n in range(1, turns))
+    return PastRow(moments=(Moment(Stamp(0), {"a": "0", "b": 7}), *moments))
 
 
 def test_of_too_many_turns_the_oldest_go_and_their_columns_stay() -> None:
-    events: list[Event] = [(n, {"a": n} | ({"b": 7} if n == 0 else {}), False) for n in range(200)]
-    found = states(told(*events))
-    assert len(found) == LIMIT
-    assert found[0] == (200 - LIMIT, {"a": 200 - LIMIT, "b": 7}, True)
-    assert found[-1] == (199, {"a": 199, "b": 7}, True)
+    row = long(LIMIT + 140).seen(Stamp(LIMIT + 140), {"a": "new"})
+    found = states(row)
+    assert (len(found), row.forgotten) == (LIMIT, 141)
+    assert found[0] == (141, {"a": "141", "b": 7}, True)
+    assert found[-1] == (LIMIT + 140, {"a": "new", "b": 7}, True)
+
+
+def test_of_long_turns_fewer_are_kept_and_the_newest_always() -> None:
+    row = long(200, "x" * 10_000).seen(Stamp(900), {"a": "new"})
+    assert len(row.to_bytes()) < 1.1 * LENGTH
+    assert len(row.moments) + row.forgotten == 201
+    assert [state.columns["b"] for state in row.states()] == [7] * len(row.moments)
+    huge = long(100).seen(Stamp(900), {"a": "x" * 2 * LENGTH})
+    assert [state.columns["a"][-1:] for state in huge.states()] == ["x"]  # type: ignore[index]

@@ -11,6 +11,7 @@ import pytest
 
 from streams.catalogue import ColumnValue
 from streams.flows import approval_request
+from streams.flows.conditions import context
 from streams.flows.shape import Decision, NoteKind, View
 from streams.messages.commands import StartWorkflow
 from streams.rules import ApprovalRequestRule, Expression
@@ -94,6 +95,14 @@ def running(before: View, workflow_id: int) -> tuple[View, StartWorkflow]:
     approvals = before.approvals.started(REQUEST_RULE.name, start.round, workflow_id)
     after = listening(replace(before, approvals=approvals))
     return confirmed(after, decision.commands), start
+
+
+def newest(before: View) -> str:
+    """The round of the newest request."""
+    variables = context(before, REQUEST_RULE)
+    request = approval_request.newest_request(before, REQUEST_RULE, variables)
+    assert request is not None
+    return request.round
 
 
 def heard(
@@ -239,6 +248,15 @@ class TestTheStateTable:
         withdrawn = then(before, 90, new_submitted=False)
         told = withdrawn.approvals.reported(REQUEST_RULE.name, 801, "approved", approved)
         assert shown(decided(replace(withdrawn, approvals=told)))["status"] == status
+
+    def test_asked_for_a_hundred_times_each_is_a_request_of_its_own(self) -> None:
+        """Were one taken for another, what was decided about that would be its answer."""
+        seen_, rounds = seen(ASKED), []
+        for second in range(90, 90 + 2 * 100, 2):
+            rounds.append(newest(seen_))
+            seen_ = then(seen_, second, new_submitted=False)
+            seen_ = then(seen_, second + 1, new_submitted=True)
+        assert len(set(rounds)) == 100
 
     def test_asked_for_once_more(self) -> None:
         before, first = running(seen(ASKED), 801)
