@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -111,100 +113,71 @@ def run_all(
     _run(choice, pages_port=pages_port, env_file=env_file, pages_host=pages_host)
 
 
-@sandbox.command("kafka")
-def run_kafka(
-    port: Port = None, data: Data = None, env_file: EnvFile = None, pages_port: PagesPort = None
-) -> None:
-    """Start the embedded Kafka broker alone.
+@dataclass(frozen=True)
+class _Alone:
+    """The command that starts one system: what it says, and the options that it takes."""
 
-    \b
-    Example:
-      dovetail sandbox kafka --port 9192 --data ./kafka
-    """
-    _one(System.KAFKA, port, Choice(data=data), pages_port, env_file)
+    says: str
+    examples: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
 
-@sandbox.command("entra")
-def run_entra(
-    port: Port = None, data: Data = None, env_file: EnvFile = None, pages_port: PagesPort = None
-) -> None:
-    """Start the simulated Entra ID alone.
-
-    \b
-    Example:
-      dovetail sandbox entra --port 8444
-    """
-    _one(System.ENTRA, port, Choice(data=data), pages_port, env_file)
-
-
-@sandbox.command("dataverse")
-def run_dataverse(
-    port: Port = None,
-    data: Data = None,
-    env_file: EnvFile = None,
-    kafka: Kafka = None,
-    entra: Entra = None,
-    entra_ca: EntraCa = None,
-    pages_port: PagesPort = None,
-    users: Users = 8,
-) -> None:
-    """Start the simulated Dataverse, with the Entra ID that it needs.
-
-    \b
-    Example:
-      dovetail sandbox dataverse --port 8181 --kafka localhost:9092
-      dovetail sandbox dataverse --entra https://localhost:8443
-    """
-    choice = Choice(data=data, kafka=kafka, users=users, entra=entra, entra_ca=entra_ca)
-    _one(System.DATAVERSE, port, choice, pages_port, env_file)
+#: Every one of them takes these.
+_OF_ALL = {"port": Port, "data": Data, "env_file": EnvFile, "pages_port": PagesPort}
+#: What a system may take besides; each is a field of `Choice`.
+_OF_SOME = {"kafka": Kafka, "entra": Entra, "entra_ca": EntraCa, "seed": Seed, "users": Users}
+_ALONE = {
+    System.KAFKA: _Alone(
+        "Start the embedded Kafka broker alone.",
+        ("kafka --port 9192 --data ./kafka",),
+    ),
+    System.ENTRA: _Alone("Start the simulated Entra ID alone.", ("entra --port 8444",)),
+    System.DATAVERSE: _Alone(
+        "Start the simulated Dataverse, with the Entra ID that it needs.",
+        (
+            "dataverse --port 8181 --kafka localhost:9092",
+            "dataverse --entra https://localhost:8443",
+        ),
+        ("kafka", "entra", "entra_ca", "users"),
+    ),
+    System.FINANCE: _Alone(
+        "Start simulated finance and operations, with the Entra ID that they need.",
+        ("finance --kafka localhost:9092",),
+        ("kafka", "entra", "entra_ca"),
+    ),
+    System.CONTENT_SERVER: _Alone(
+        "Start the simulated Content Server alone, with its directory service.",
+        ("content-server --data ./content-server",),
+        ("kafka", "seed", "users"),
+    ),
+}
 
 
-@sandbox.command("finance")
-def run_finance(
-    port: Port = None,
-    data: Data = None,
-    env_file: EnvFile = None,
-    kafka: Kafka = None,
-    entra: Entra = None,
-    entra_ca: EntraCa = None,
-    pages_port: PagesPort = None,
-) -> None:
-    """Start simulated finance and operations, with the Entra ID that they need.
+def _command(system: System, alone: _Alone) -> Callable[..., None]:
+    """The command of a system: its options are the signature, which Typer reads."""
 
-    \b
-    Example:
-      dovetail sandbox finance --kafka localhost:9092
-    """
-    choice = Choice(data=data, kafka=kafka, entra=entra, entra_ca=entra_ca)
-    _one(System.FINANCE, port, choice, pages_port, env_file)
+    def run(port: int | None, env_file: Path | None, pages_port: int | None, **chosen: Any) -> None:
+        ports = {} if port is None else {system: port}
+        choice = replace(Choice(**chosen), systems=frozenset({system}), ports=ports)
+        _run(choice, pages_port=pages_port, env_file=env_file)
 
-
-@sandbox.command("content-server")
-def run_content_server(
-    port: Port = None,
-    data: Data = None,
-    env_file: EnvFile = None,
-    kafka: Kafka = None,
-    pages_port: PagesPort = None,
-    seed: Seed = 0,
-    users: Users = 8,
-) -> None:
-    """Start the simulated Content Server alone, with its directory service.
-
-    \b
-    Example:
-      dovetail sandbox content-server --data ./content-server
-    """
-    choice = Choice(data=data, kafka=kafka, seed=seed, users=users)
-    _one(System.CONTENT_SERVER, port, choice, pages_port, env_file)
+    kinds = _OF_ALL | {name: _OF_SOME[name] for name in alone.options}
+    defaults = {field.name: field.default for field in fields(Choice)}
+    described: Any = run
+    described.__annotations__ = dict(kinds)
+    described.__signature__ = Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=kind)
+            for name, kind in kinds.items()
+        ]
+    )
+    examples = "".join(f"\n  dovetail sandbox {example}" for example in alone.examples)
+    run.__doc__ = f"{alone.says}\n\n\b\nExample:{examples}\n"
+    return run
 
 
-def _one(
-    system: System, port: int | None, choice: Choice, pages_port: int | None, env_file: Path | None
-) -> None:
-    ports = {} if port is None else {system: port}
-    chosen = replace(choice, systems=frozenset({system}), ports=ports)
-    _run(chosen, pages_port=pages_port, env_file=env_file)
+for _system, _alone in _ALONE.items():
+    sandbox.command(_system.value)(_command(_system, _alone))
 
 
 def _run(
