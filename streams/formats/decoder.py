@@ -108,7 +108,8 @@ def _inner(body: Json, source: Source) -> tuple[Any, Source]:
     raise unreadable(
         UnreadableReason.UNKNOWN_FORMAT,
         f"no known format has these keys: {shown(keys)}",
-        "send one of the formats that the README lists",
+        'send one of the formats of "What to send us" in the README; a plain row needs the name of '
+        "its table in a field _table",
     )
 
 
@@ -116,6 +117,11 @@ def _is_flat_row(body: Json, source: Source) -> bool:
     """Connect's schema beside an object that is nothing else: a flattened row without marks."""
     bare = source.schema is not None and not wrappers.is_wrapper(body)
     return debezium.is_flat(body) or (bare and not wrappers.is_connect(body))
+
+
+def _names_its_table(body: Json) -> bool:
+    """A row of a producer of one's own, with no mark of a format but the table's name."""
+    return isinstance(body.get("_table"), str)
 
 
 _FORMATS: tuple[tuple[Callable[[Json, Source], bool], Callable[[Json, Source], Decoded]], ...] = (
@@ -127,4 +133,5 @@ _FORMATS: tuple[tuple[Callable[[Json, Source], bool], Callable[[Json, Source], D
     (lambda body, _: airbyte.is_airbyte(body), airbyte.decode),
     (ecm_events.is_ecm_event, ecm_events.decode),
     (_is_flat_row, debezium.decode_flat),
+    (lambda body, _: _names_its_table(body), web_api.decode),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.catalogue import ColumnKind, Table
 from streams.formats.naming import table_of
 from streams.formats.rows import Happening, RawRow, change, time_of, wrong_type
 from streams.formats.shape import Decoded, Json, Skipped, Source
@@ -20,6 +21,7 @@ _NAMES = ("_table", "entityname", "entity")
 _FINANCE_MARKS = ("recid", "sysrowversion")
 #: What finance and operations write for "no date".
 _NO_DATE = "1900-01-01"
+_DATES = (ColumnKind.DATE, ColumnKind.DATETIME)
 _TYPE_SUFFIX = "_entitytype"
 #: The lake's times are cut to the second, and a delete comes after the last change of its second.
 _REST_OF_SECOND_MS = 999
@@ -48,7 +50,7 @@ def decode(body: Json, source: Source) -> Decoded:
         time_ms=source.time_ms if written_ms is None else written_ms,
     )
     row_id = row.get("id") or row.get(table.primary_id)
-    return (change(source, table, row_id, _raw_row(row), happening),)
+    return (change(source, table, row_id, _raw_row(row, table), happening),)
 
 
 def _is_deleted(row: dict[str, Any], table: str) -> bool:
@@ -61,9 +63,11 @@ def _is_deleted(row: dict[str, Any], table: str) -> bool:
     return known
 
 
-def _raw_row(row: dict[str, Any]) -> RawRow:
+def _raw_row(row: dict[str, Any], table: Table) -> RawRow:
     if any(mark in row for mark in _FINANCE_MARKS):
-        row = {name: None if _is_no_date(value) else value for name, value in row.items()}
+        dates = {name for name, column in table.columns.items() if column.kind in _DATES}
+        empty = {name: None for name in dates & row.keys() if _is_no_date(row[name])}
+        row = row | empty
     tables = {
         name.removesuffix(_TYPE_SUFFIX): value
         for name, value in row.items()

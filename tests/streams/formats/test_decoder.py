@@ -12,7 +12,7 @@ from app.sandbox.events import cloudevents, rec
 from streams.formats import UnreadableReason
 from streams.formats.json_text import MAX_BYTES
 from tests.streams.formats.events import row_event
-from tests.streams.formats.sample import ID, change, refusal, sent, skip_reason, source
+from tests.streams.formats.sample import ID, KAFKA_MS, change, refusal, sent, skip_reason, source
 
 BUSINESS_EVENT = {
     "BusinessEventId": "SalesInvoicePostedBusinessEvent",
@@ -165,3 +165,9 @@ def test_an_events_subject_type_and_time_help_a_row_that_says_nothing() -> None:
 def test_an_event_with_wrong_attributes_is_refused(fields: dict[str, Any]) -> None:
     event = {"specversion": "1.0", "type": "t", "source": "s", "id": "1", "data": ROW}
     assert refusal(source(event | fields)).code == "wrong_type"
+
+
+def test_a_row_that_says_no_more_than_its_table_is_a_row() -> None:
+    found = change(source({"_table": "account", "accountid": ID, "name": "Contoso"}))
+    assert (found.record.key, found.columns) == (f"account:{ID}", {"name": "Contoso"})
+    assert found.at_ms == KAFKA_MS // 1000 * 1000

@@ -164,6 +164,12 @@ def test_a_row_of_finance_and_operations_has_its_own_stamp_and_no_date() -> None
     assert (found.at_ms, found.version, found.actor) == (SINK_MS - 62_000, 77, "jdoe")
 
 
+def test_a_text_that_looks_like_no_date_stays_a_text() -> None:
+    body = {"Id": ID, "AccountNum": "1900-01-01", "recid": "1", "IsDelete": None}
+    found = change(source(body, topic="fno.vendtable"))
+    assert found.columns == {"accountnum": "1900-01-01"}
+
+
 def test_the_first_of_january_1900_is_a_date_in_dataverse() -> None:
     found = change(source(row(estimatedclosedate="1900-01-01"), topic=TOPIC))
     assert found.columns["estimatedclosedate"] == "1900-01-01"
