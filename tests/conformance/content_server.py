@@ -17,7 +17,16 @@ import pyxecm
 from app.sandbox.content_server import ContentServerSimulator
 from tests.conformance.operations import recorded
 
-OTCS = recorded(pyxecm.OTCS, "pyxecm OTCS", at_least=60)
+OTCS = recorded(
+    pyxecm.OTCS,
+    "pyxecm OTCS",
+    at_least=60,
+    left_out={
+        "get_node_audit_iterator": "reads a list where the library's own get_node_audit shows "
+        "an object in its captured answer, and fails on that answer",
+        "upload_file_to_volume": "sends transport packages to a volume by its type alone",
+    },
+)
 OTDS = recorded(pyxecm.OTDS, "pyxecm OTDS", at_least=1)
 GUID = "6f8e3a1c-5b7d-4c29-9d0a-2f1b3c4d5e6f"
 OBJECT = ("D365", "account", GUID)

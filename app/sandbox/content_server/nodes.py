@@ -9,9 +9,10 @@ from typing import Any
 from app.sandbox.content_server import access, categories, errors, records, versions
 from app.sandbox.content_server.audit_trail import AuditEvent
 from app.sandbox.content_server.bodies import UploadedFile
+from app.sandbox.content_server.copying import copy_tree
 from app.sandbox.content_server.model import Member, Node, NodeType
 from app.sandbox.content_server.store import Store
-from app.sandbox.content_server.workspaces import check_name, copy_tree
+from app.sandbox.content_server.workspaces import check_name
 
 CREATABLE = (
     NodeType.FOLDER,

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.sandbox.content_server import access, categories, errors, relations, roles
 from app.sandbox.content_server.audit_trail import AuditEvent
+from app.sandbox.content_server.copying import copy_template
 from app.sandbox.content_server.happenings import happened
 from app.sandbox.content_server.model import (
     BusinessObjectType,
@@ -128,43 +129,6 @@ def complete(store: Store, node: Node, reference: BusinessReference, actor: Memb
     happened(store, "workspace.connected", node, actor.id, {})
 
 
-def copy_template(store: Store, source: Node, target: Node, actor: Member) -> None:
-    """Copy roles with members, folders and documents of a template into a new workspace."""
-    for role in store.roles(source):
-        roles.add(
-            store,
-            target,
-            role.name,
-            role.description,
-            leader=role.leader,
-            perms=role.perms,
-            members=list(role.members),
-        )
-    for child in store.children(source.id):
-        copy_tree(store, child, target.id, child.name, actor)
-
-
-def copy_tree(store: Store, source: Node, parent_id: int, name: str, actor: Member) -> Node:
-    """Copy a node with its categories, bytes and subtree beneath ``parent_id``."""
-    copied = store.new_node(
-        parent_id,
-        name,
-        source.type,
-        actor.id,
-        description=source.description,
-        original_id=source.original_id,
-        url=source.url,
-        categories={key: values.copy() for key, values in source.categories.items()},
-    )
-    if source.versions:
-        store.add_version(copied, source.versions[-1], actor.id, first=True)
-    store.record(copied, AuditEvent.CREATE_FROM_COPY, actor.id)
-    for child in store.children(source.id):
-        if access.visible(store, child, actor):
-            copy_tree(store, child, copied.id, child.name, actor)
-    return copied
-
-
 def _workspace(node: Node) -> Workspace:
     assert node.workspace is not None
     return node.workspace
@@ -243,12 +207,17 @@ def _values(store: Store, source: Node, request: WorkspaceRequest, actor: Member
     categories.put_on_new(store, draft, request.categories, actor)
     if request.reference is not None and (request.properties or request.groups):
         bo_type = store.bo_type(request.reference.external_system, request.reference.bo_type)
-        categories.put_on_new(store, draft, _mapped(bo_type, request), actor)
+        categories.put_on_new(store, draft, _mapped(bo_type, request, draft), actor)
     return draft.categories
 
 
-def _mapped(bo_type: BusinessObjectType, request: WorkspaceRequest) -> dict[int, dict[str, Any]]:
-    """Business properties and groups as category keys, by the mapping of the type."""
+def _mapped(
+    bo_type: BusinessObjectType, request: WorkspaceRequest, held: Node
+) -> dict[int, dict[str, Any]]:
+    """Business properties and groups as category keys, by the mapping of the type.
+
+    A group brings all of its rows: those that the node has beyond them are removed.
+    """
     keys: dict[int, dict[str, Any]] = {}
     for name, value in request.properties.items():
         if name in bo_type.properties:
@@ -263,6 +232,9 @@ def _mapped(bo_type: BusinessObjectType, request: WorkspaceRequest) -> dict[int,
                 if column in columns:
                     key = f"{category_id}_{set_id}_{number}_{columns[column]}"
                     keys.setdefault(category_id, {})[key] = value
+        present = held.categories[category_id].rows if category_id in held.categories else {}
+        for number in range(len(rows) + 1, len(present.get(set_id, [])) + 1):
+            keys.setdefault(category_id, {})[f"{category_id}_{set_id}_{number}"] = ""
     return keys
 
 

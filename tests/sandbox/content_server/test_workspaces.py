@@ -295,6 +295,13 @@ async def test_the_bulk_call_creates_and_updates_by_business_object(
     assert (made.name, made.roles["Owner"]) == ("After", ("ann.seller",))
     assert made.categories["Business Record"]["Record Number"] == "A-1"
     assert made.categories["Business Record"]["Milestones"][0]["Milestone"] == "Kick-off"
+    fewer = {**change, "bo_property_groups": [{**milestones, "rows": milestones["rows"][:1]}]}
+    more = {**change, "bo_property_groups": [{**milestones, "rows": milestones["rows"] * 3}]}
+    none = {**change, "bo_property_groups": [{**milestones, "rows": []}]}
+    for item, count in ((more, 3), (fewer, 1), (none, 0), (base, 0)):
+        await api.http.put("/v2/businessworkspaces", json={"bws_infos": [item]})
+        shown = server.workspace(made.id).categories["Business Record"]["Milestones"]
+        assert len(shown) == count, "a group is refreshed with all of its rows"
     server.behaviour.bulk_upsert = False
     unknown = await api.http.put("/v2/businessworkspaces", json={"bws_infos": [change]})
     assert unknown.status_code == 400

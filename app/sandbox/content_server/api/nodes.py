@@ -73,7 +73,7 @@ def get_node(call: Call) -> Any:
 
 def node_answer(call: Call, node: Node, path: str, method: str) -> dict[str, Any]:
     """One node in the v2 envelope."""
-    results: dict[str, Any] = {"data": node_data(call, node)}
+    results: dict[str, Any] = _row(call, node)
     if call.flag("state"):
         results["state"] = {
             "properties": {"metadata_token": nodes.metadata_token(node)},
@@ -125,6 +125,10 @@ def list_children(call: Call) -> Any:
 
 
 def _row(call: Call, node: Node) -> dict[str, Any]:
+    """A node's data and, with ``metadata``, its categories described one by one.
+
+    A list, as OpenText's own client reads it; the calls for categories have one flat object.
+    """
     row: dict[str, Any] = {"data": node_data(call, node)}
     if call.flag("metadata"):
         kinds = [call.store.categories[i] for i in node.categories]
