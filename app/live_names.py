@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from app.connections import Connections
 from app.rule_files.live import LiveNames
 from streams.catalogue import Catalogue
 from streams.errors import Misconfigured
+from streams.rules import FlowRule, RetentionPart, RuleBook, TableRule
+from streams.rules.approval import WorkflowPart
 
 T = TypeVar("T")
 
@@ -34,6 +37,55 @@ async def live_names(systems: Connections, catalogue: Catalogue, ask: Ask) -> Li
         columns=await _columns(systems, catalogue, ask),
         unasked=frozenset(t for t in catalogue.tables if not systems.dynamics.knows(t)),
     )
+
+
+async def all_live_names(systems: Connections, book: RuleBook, ask: Ask) -> LiveNames:
+    """Ask also for what Content Server does not list: whatever the rules name is looked for.
+
+    Too much for each start of a worker: a place may offer a map to some users only, and what is
+    not there is told with the first command that needs it.
+    """
+    names = await live_names(systems, book.catalogue, ask)
+    types = {kind.name: kind for kind in await ask("Content Server", systems.ecm.workspace_types)}
+    maps: dict[str, tuple[str, ...] | None] = {}
+    for name, kinds in _maps_named(book).items():
+        places = [
+            i for kind in sorted(kinds & types.keys()) for i in types[kind].templates.values()
+        ]
+        question = functools.partial(systems.ecm.map_attributes, name, places)
+        if places:
+            maps[name] = await ask("Content Server", question)
+    classifications = {
+        name: await ask("Content Server", functools.partial(systems.ecm.has_classification, name))
+        for name in sorted(_classifications_named(book))
+    }
+    return replace(names, maps=maps, classifications=classifications)
+
+
+def _maps_named(book: RuleBook) -> dict[str, set[str]]:
+    """The workflow maps that rules name, and the types of the workspaces to start them in."""
+    named: dict[str, set[str]] = {}
+    for rule in book.rules:
+        for _, part in rule.within(WorkflowPart):
+            named.setdefault(part.workflow_map, set()).update(_types_of(book, rule))
+    return named
+
+
+def _types_of(book: RuleBook, rule: TableRule) -> Iterator[str]:
+    """The types of the workspaces that a rule starts workflows in: its own, or another record's."""
+    if isinstance(rule, FlowRule):
+        yield rule.workspace.type
+        return
+    for _, column, name in rule.homes_used():
+        tables = book.catalogue.tables[rule.table].columns[column].targets
+        homes = (name,) if name else (home for table in tables for home in book.homes(table))
+        kept = (book.rule(home) for home in homes)
+        yield from (home.workspace.type for home in kept if isinstance(home, FlowRule))
+
+
+def _classifications_named(book: RuleBook) -> set[str]:
+    found = (part for rule in book.rules for _, part in rule.within(RetentionPart))
+    return {part.classification for part in found}
 
 
 async def _columns(

@@ -58,7 +58,8 @@ def check(
     """Check rule files and list the rules; every fault is told with file, line and fix.
 
     With --live also against the systems of the settings: do the workspace types, templates,
-    categories, roles, tables and columns exist there?
+    categories, roles, workflow maps with their attributes, records management classifications,
+    tables and columns exist there?
 
     \b
     Example:
@@ -163,7 +164,7 @@ async def _check_live(files: RuleFiles) -> None:
     """Ask each system once; one that does not answer is told, not waited for."""
     from app.clients.http import NoObserver
     from app.connections import connections, require_finance
-    from app.live_names import live_names
+    from app.live_names import all_live_names
     from app.rule_files.live import check_live
     from streams.errors import Retryable
 
@@ -179,7 +180,7 @@ async def _check_live(files: RuleFiles) -> None:
     settings = load_settings(Need.WORKER)
     require_finance(settings, files.book)
     async with connections(settings, files.book.catalogue, NoObserver()) as systems:
-        check_live(files, await live_names(systems, files.book.catalogue, ask))
+        check_live(files, await all_live_names(systems, files.book, ask))
 
 
 def _show_faults(wrong: RulesWrong) -> None:

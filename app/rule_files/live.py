@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from app.rule_files.faults import Fault, RulesWrong
 from app.rule_files.loading import RuleFiles
 from app.rule_files.placed import PlacedPart, PlacedRule
-from streams.rules import FlowRule
+from streams.rules import FlowRule, RetentionPart
+from streams.rules.approval import WorkflowPart
 from streams.rules.hints import nearest
 
 
@@ -23,6 +24,9 @@ class LiveNames:
     ``templates``: the names of the templates by workspace type. ``attributes``: the labels of the
     attributes by category. ``roles``: the roles by workspace type. ``columns``: the logical names
     of the columns by Dynamics table, without those of ``unasked``: tables whose system is not set.
+    ``maps``: the labels of the attributes by the name of a workflow map, as rules write it, None
+    where there is no such map. ``classifications``: those of records management that rules name,
+    and whether each is there.
     """
 
     templates: Mapping[str, Collection[str]]
@@ -30,6 +34,8 @@ class LiveNames:
     roles: Mapping[str, Collection[str]] | None = None
     columns: Mapping[str, Collection[str]] | None = None
     unasked: frozenset[str] = frozenset()
+    maps: Mapping[str, Collection[str] | None] | None = None
+    classifications: Mapping[str, bool] | None = None
 
 
 def check_live(files: RuleFiles, live: LiveNames) -> None:
@@ -43,6 +49,8 @@ def check_live(files: RuleFiles, live: LiveNames) -> None:
 
 def _faults(one: PlacedRule, live: LiveNames) -> Iterator[Fault]:
     workspace = one.workspace
+    yield from _maps(one, live.maps or {})
+    yield from _classifications(one, live.classifications or {})
     if live.attributes is not None:
         for part in one.parts():
             yield from _attributes(part, live.attributes)
@@ -71,6 +79,31 @@ def _attributes(one: PlacedPart, known: Mapping[str, Collection[str]]) -> Iterat
         elif name not in known[category]:
             what = f"the category {category!r} has no attribute {name!r}"
             yield Fault(one.at(*trail), what, nearest(name, known[category]))
+
+
+def _maps(one: PlacedRule, known: Mapping[str, Collection[str] | None]) -> Iterator[Fault]:
+    for trail, part in one.rule.within(WorkflowPart):
+        labels = known.get(part.workflow_map, part.attributes)
+        if labels is None:
+            what = f"Content Server offers no workflow map {part.workflow_map!r} for its workspaces"
+            fix = "correct the name, or give the map that nickname and let our user start it"
+            yield Fault(one.at(*trail, "workflow_map"), what, fix)
+            continue
+        plain = {label.casefold() for label in labels}
+        for label in part.attributes:
+            if label.casefold() not in plain:
+                what = f"the workflow map {part.workflow_map!r} has no attribute {label!r}"
+                yield Fault(one.at(*trail, "attributes", label), what, nearest(label, labels))
+
+
+def _classifications(one: PlacedRule, known: Mapping[str, bool]) -> Iterator[Fault]:
+    for trail, part in one.rule.within(RetentionPart):
+        if not known.get(part.classification, True):
+            what = (
+                f"Content Server has no records management classification {part.classification!r}"
+            )
+            fix = "write its path in the file plan (Top/Below), or give it that nickname"
+            yield Fault(one.at(*trail, "classification"), what, fix)
 
 
 def _roles(one: PlacedRule, kind: str, known: Collection[str]) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import cel
 from pydantic import (
@@ -126,6 +126,9 @@ class RuleModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+M = TypeVar("M", bound=RuleModel)
+
+
 class RoleRule(RuleModel):
     """Who gets the role: lookup columns of the record, and what names the member per table."""
 
@@ -216,6 +219,10 @@ class RecordRule(RuleModel):
         for trail, _ in self.value_expressions():
             if trail[-3:-2] == ("attributes",):
                 yield trail, f"{trail[-2]}/{trail[-1]}"
+
+    def within(self, kind: type[M]) -> Iterator[tuple[Trail, M]]:
+        """The parts of a kind, and where each stands."""
+        yield from _within(self, (), kind)
 
     @cached_property
     def shown(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from app.settings.fields import RULES_DIRECTORY
 from streams.catalogue import Column, ColumnKind
 from streams.errors import Misconfigured
 from streams.flows.registry import FLOWS
-from streams.rules import RecordWorkspaceRule
+from streams.rules import RecordWorkspaceRule, ServiceCaseRule
+from streams.rules.approval import WorkflowPart
 
 TABLES = """\
 version: 1
@@ -581,6 +583,37 @@ class TestAgainstTheSystems:
         assert "workspaces of type 'Account' have no role 'Owner' (known: Team)" in found
         assert any("the category 'Business Record' has no attribute 'Value'" in f for f in found)
         assert sum("no category 'Contract'" in fault for fault in found) == 3
+
+    def test_workflow_maps_and_classifications_that_do_not_exist_are_refused(
+        self, files: RuleFiles
+    ) -> None:
+        rule = files.book.rule("service-case")
+        assert isinstance(rule, ServiceCaseRule) and rule.approval and rule.retention
+        name, kept = rule.approval.workflow_map, rule.retention.classification
+        live = replace(sandbox_names(), maps={name: None}, classifications={kept: False})
+        told = self.told(files, live)
+        place = files.where(rule.name, "approval", "workflow_map")
+        assert any(t.startswith(f"{place}: Content Server offers no workflow map") for t in told)
+        place = files.where(rule.name, "retention", "classification")
+        what = f"{place}: Content Server has no records management classification {kept!r}"
+        assert any(fault.startswith(what) for fault in told)
+
+    def test_an_attribute_that_the_workflow_map_does_not_have_is_refused(
+        self, files: RuleFiles
+    ) -> None:
+        part = next(
+            part
+            for rule in files.book.rules
+            for _, part in rule.within(WorkflowPart)
+            if part.attributes
+        )
+        label = next(iter(part.attributes))
+        others = {other.upper() for other in part.attributes} - {label.upper()}
+        told = self.told(files, replace(sandbox_names(), maps={part.workflow_map: others}))
+        what = f"the workflow map {part.workflow_map!r} has no attribute {label!r}"
+        assert [what in fault for fault in told] == [True]
+        fine = {other.upper() for other in part.attributes}
+        check_live(files, replace(sandbox_names(), maps={part.workflow_map: fine}))
 
     def test_a_type_without_any_template_is_refused_when_the_rule_names_none(
         self, tmp_path: Path

@@ -88,6 +88,10 @@ async def test_rules_are_checked_against_what_both_systems_have(
         .replace("type: Account", "type: Acount", 1)
         .replace("role: Owner", "role: Owners", 1)
     )
+    requests = rules / "approval_request.yaml"
+    requests.write_text(requests.read_text().replace("workflow_map: Terms", "workflow_map: Old"))
+    cases = rules / "service_case.yaml"
+    cases.write_text(cases.read_text().replace("classification: Customer", "classification: Old"))
     tables = rules / "tables.yaml"
     tables.write_text(
         tables.read_text().replace("      name: text\n", "      name: text\n      nam: text\n", 1)
@@ -97,6 +101,10 @@ async def test_rules_are_checked_against_what_both_systems_have(
     assert "has no workspace type 'Acount' (did you mean Account?)" in err
     assert "tables.yaml:" in err
     assert "'nam'" in err
+    assert "approval_request.yaml:" in err
+    assert "offers no workflow map 'Old Approval'" in err
+    assert "service_case.yaml:" in err
+    assert "has no records management classification 'Old Service/Cases'" in err
 
 
 async def test_a_system_that_is_away_is_told_and_not_waited_for(scene: Scene) -> None:

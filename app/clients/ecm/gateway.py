@@ -29,7 +29,7 @@ from app.clients.ecm.types import WorkspaceType, WorkspaceTypes
 from app.clients.ecm.workflows import Workflows
 from app.clients.http import Endpoint, Observer, Timeouts
 from app.clients.sign_in import SignIn
-from streams.errors import Refused
+from streams.errors import Misconfigured, Refused
 from streams.messages.commands import Attributes
 from streams.messages.facts import BusinessObject
 from streams.ports import Folder, Workspace
@@ -222,6 +222,32 @@ class ContentServerGateway:
         templates = kind.templates.values()
         found = [role for template in templates for role in await self._roles.names(template)]
         return tuple(dict.fromkeys(found))
+
+    async def map_attributes(self, name: str, places: Sequence[int]) -> tuple[str, ...] | None:
+        """The attributes of a workflow map, for checks; None when it is offered at no place.
+
+        ``places``: templates of the workspaces in which it is to be started; Content Server lists
+        maps for a place. One that has the name for its nickname is found whatever the place.
+        """
+        for place in places:
+            try:
+                found = await self._workflows.maps.named(name, place, ())
+            except Misconfigured as fault:
+                if fault.code != "workflow_map_unknown":
+                    raise
+            else:
+                return tuple(attribute.label for attribute in found.attributes.values())
+        return None
+
+    async def has_classification(self, name: str) -> bool:
+        """Whether there is this records management classification, for checks."""
+        try:
+            await self._records.classification(name)
+        except Misconfigured as fault:
+            if fault.code != "classification_unknown":
+                raise
+            return False
+        return True
 
     def _url_of(self, node_id: int) -> str:
         return self._url_pattern.format(cs=self._cs, id=node_id)

@@ -56,7 +56,7 @@ class Records:
         ``value_ignored``) or Misconfigured (``classification_unknown``).
         """
         wanted = {} if starts_on is None else _dates(starts_on)
-        class_id = await self._classification(classification)
+        class_id = await self.classification(classification)
         body = await self._read(workspace_id)
         row = _row(body, class_id)
         if row is None:
@@ -134,8 +134,11 @@ class Records:
         if missed:
             raise _ignored(", ".join(missed), workspace_id)
 
-    async def _classification(self, name: str) -> int:
-        """The node id of a classification: given by id, by path in the file plan, by nickname."""
+    async def classification(self, name: str) -> int:
+        """The node id of a classification: given by id, by path in the file plan, by nickname.
+
+        Misconfigured (``classification_unknown``) when there is none.
+        """
         if name.isascii() and name.isdigit():
             return int(name)
         kept = self._known.get(name.casefold())

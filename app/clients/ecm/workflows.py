@@ -46,7 +46,7 @@ class Workflows:
         self._endpoint = endpoint
         self._members = members
         self._today = today
-        self._maps = WorkflowMaps(endpoint)
+        self.maps = WorkflowMaps(endpoint)
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def start(
@@ -68,7 +68,7 @@ class Workflows:
         lock = self._busy.setdefault(key, asyncio.Lock())
         async with lock:
             await self._check(workspace_id)
-            kind = await self._maps.named(workflow_map, workspace_id, documents)
+            kind = await self.maps.named(workflow_map, workspace_id, documents)
             mark = f"[{key[:_KEY_CHARACTERS]}]"
             found = await self._find(kind.id, workspace_id, mark)
             if found:
