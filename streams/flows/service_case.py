@@ -26,7 +26,8 @@ Each time that a case is resolved is a round of its own, with a workflow of its 
 | the workflow of this resolution | the case shows                                       |
 |---------------------------------|------------------------------------------------------|
 | is not needed                   | nothing                                              |
-| runs, or is about to            | pending                                              |
+| waits for the case's workspace  | nothing                                              |
+| runs, or was asked for          | pending                                              |
 | was approved, rejected          | approved or rejected, by whom, when, with what words |
 | was stopped by somebody         | stopped, by whom, when                               |
 | could not be started            | failed, and why                                      |
@@ -80,7 +81,7 @@ def decide(cause: Cause, view: View, rule: ServiceCaseRule) -> Decision:
     variables = context(view, rule)
     state = case_state(view, rule, variables)
     round_ = _round(view, rule, variables, state)
-    outcome = approving.outcome_of(view, rule.name, round_) if round_ else None
+    outcome = _outcome(view, rule, round_, known=known)
     related, complete = _survivor(plan, rule, state)
     wanted = Wanted(
         state.value,
@@ -185,6 +186,19 @@ def _round(view: View, rule: ServiceCaseRule, variables: Variables, state: CaseS
         return None
     resolution = newest_run(view, lambda columns: _ended(rule, as_of(view, variables, columns)))
     return digest(["resolution", resolution.number])
+
+
+def _outcome(
+    view: View, rule: ServiceCaseRule, round_: str | None, *, known: bool
+) -> Outcome | None:
+    """What became of this resolution; nothing is shown before it was asked, or is asked now.
+
+    What nobody has asked leaves no trace by which it would be emptied when the case is reopened.
+    """
+    asks = known and view.links.get(rule.name) is not None
+    if round_ is None or not (asks or approving.has_asked(view, rule.name)):
+        return None
+    return approving.outcome_of(view, rule.name, round_)
 
 
 def _want_approval(

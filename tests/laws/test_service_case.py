@@ -142,6 +142,7 @@ def assert_same_end(history: History, one: World, other: World) -> None:
         assert _told(_running(one, a)) == _told(_running(other, b))
         key = f"incident:{case}"
         assert _resolution(one, key) == _resolution(other, key)
+        assert _approval(a) == _approval(b)
 
 
 def _is_worth_one(history: History, case: str) -> bool:
@@ -156,6 +157,11 @@ def _is_worth_one(history: History, case: str) -> bool:
 def _resolution(world: World, key: str) -> dict[str, ColumnValue]:
     row = world.dynamics.rows[key]
     return {c: v for c, v in row.items() if c.startswith("new_resolution") and v is not None}
+
+
+def _approval(workspace: FakeWorkspace) -> dict[str, ColumnValue]:
+    shown = workspace.attributes.get("Approval", {})
+    return {label: value for label, value in shown.items() if value is not None}
 
 
 def assert_allowed(world: World, history: History) -> None:

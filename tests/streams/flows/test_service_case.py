@@ -11,7 +11,7 @@ import pytest
 from streams.catalogue import ColumnValue
 from streams.flows import service_case
 from streams.flows.shape import Decision, View
-from streams.messages.commands import SetRetention, StartWorkflow
+from streams.messages.commands import EnsureWorkspace, SetRetention, StartWorkflow
 from streams.rules import Expression, ServiceCaseRule
 from streams.rules.service_case import RetentionPart
 from tables.approvals import WorkflowEvent
@@ -269,6 +269,12 @@ class TestTheApproval:
         assert (start.title, start.comment) == ("Resolution of Fire", "Fire")
         assert (start.workspace_id, start.attributes) == (70, {"Amount": "5000"})
         assert decision_columns(decision)["decision"] == "Waiting"
+
+    def test_nothing_is_shown_before_it_is_asked_for_as_nothing_would_take_it_back(self) -> None:
+        decision = decided(seen(RESOLVED))
+        ensure: EnsureWorkspace = only(decision, "workspace")
+        assert ensure.attributes == {"Business Record": {"Record State": "Resolved"}}
+        assert START not in asked(decision)
 
     @pytest.mark.parametrize(
         ("kind", "word"),
