@@ -49,7 +49,9 @@ from streams.formats.values import Unknown, WrongType, canonical
 from streams.messages.commands import AnyCommand
 from streams.messages.facts import Document as FiledDocument
 from streams.rules import RuleBook, RuleModel
-from streams.rules.base import Span
+from streams.rules.expressions import (
+    Span,
+)
 from streams.rules.hints import nearest
 from tables.keys import RecordRef, natural_id, natural_parts
 

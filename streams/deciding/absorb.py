@@ -13,7 +13,13 @@ from streams.deciding.aliases import introduced
 from streams.deciding.happenings import remembered, with_past
 from streams.deciding.memory import Memory
 from streams.deciding.processes import is_partial, moves
-from streams.deciding.reading import done_before, reads_open, under_way, was_absent
+from streams.deciding.reading import (
+    done_before,
+    reads_open,
+    reads_unknown,
+    under_way,
+    was_absent,
+)
 from streams.deciding.skips import Ourselves, Skip, left_aside
 from streams.deciding.telling import (
     answers_with_columns,
@@ -27,7 +33,7 @@ from streams.deciding.telling import (
 )
 from streams.flows.shape import Cause
 from streams.flows.upkeep import read
-from streams.messages.commands import AnyCommand, ReadRecord
+from streams.messages.commands import AnyCommand
 from streams.messages.facts import (
     ColumnsKnown,
     ColumnsWanted,
@@ -179,17 +185,7 @@ class Absorber:
         # What another record tells comes again as often as something happens there.
         elif after is memory:
             return Absorbed(memory)
-        return Absorbed(after, facts, self._reads_unknown(event, memory, at_ms), cause=event)
-
-    def _reads_unknown(
-        self,
-        cause: WorkspaceEvent | DocumentTold | EventsKnown | StageChanged,
-        memory: Memory,
-        at_ms: int,
-    ) -> tuple[ReadRecord, ...]:
-        """A record that nothing was heard of is read; many events may come before the answer."""
-        reading = read(cause.record, "unknown", at_ms)
-        return () if memory.row.known or under_way(memory, reading) else (reading,)
+        return Absorbed(after, facts, reads_unknown(event.record, memory, at_ms), cause=event)
 
     def _listened(self, cause: EventsWanted, memory: Memory) -> Absorbed:
         """Remember who listens, and answer at once; no flow decides, as with any question."""
@@ -221,7 +217,7 @@ class Absorber:
         stage = cause.stage.key if cause.stage else None
         move = Move(stage, Stamp(cause.at_ms, cause.version, cause.sequence))
         stages = memory.stages.moved(cause.process.key, move)
-        reads = self._reads_unknown(cause, memory, cause.at_ms)
+        reads = reads_unknown(cause.record, memory, cause.at_ms)
         return Absorbed(memory.with_(stages=stages), commands=reads, cause=cause)
 
     def _outcome(self, outcome: Any, memory: Memory) -> Absorbed:

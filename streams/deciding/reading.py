@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from streams.deciding.memory import Memory
-from streams.flows.upkeep import open_reading, read_again, reading
+from streams.flows.upkeep import open_reading, read, read_again, reading
 from streams.messages.commands import ReadRecord
 from streams.messages.facts import RecordChange, TimeReached
+from tables.keys import RecordRef
 
 
 def under_way(memory: Memory, read: ReadRecord) -> bool:
     """True while this very reading was sent and has no outcome; the sweep repeats a lost one."""
     return open_reading(memory.steps) == read.desired
+
+
+def reads_unknown(record: RecordRef, memory: Memory, at_ms: int) -> tuple[ReadRecord, ...]:
+    """A record that nothing was heard of is read; many events may come before the answer."""
+    wanted = read(record, "unknown", at_ms)
+    return () if memory.row.known or under_way(memory, wanted) else (wanted,)
 
 
 def was_absent(memory: Memory) -> bool:

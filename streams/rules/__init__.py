@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from streams.rules.approval_request import ApprovalRequestRule
 from streams.rules.artifacts import ArtifactRule
 from streams.rules.base import (
-    Cel,
-    Expression,
     FlowRule,
     LinkColumns,
     RecordRule,
     RelationRule,
     RoleRule,
     RuleModel,
-    Span,
     TableRule,
     Trail,
     WorkspaceRule,
@@ -30,6 +27,11 @@ from streams.rules.erp_documents import (
     DocumentColumns,
     ReturnedDocuments,
     TransactionRule,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+    Span,
 )
 from streams.rules.project import (
     DeliverableColumns,

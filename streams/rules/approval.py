@@ -8,7 +8,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from streams.catalogue import ColumnKind
-from streams.rules.base import Cel, RuleModel, Trail, WrittenColumns
+from streams.rules.base import (
+    RuleModel,
+    Trail,
+    WrittenColumns,
+)
+from streams.rules.expressions import (
+    Cel,
+)
 from streams.rules.hints import nearest
 
 #: What becomes of a request: nobody decided yet, somebody did, somebody ended the workflow, or

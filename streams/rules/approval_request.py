@@ -10,7 +10,15 @@ from pydantic import Field
 from streams.catalogue import ColumnKind
 from streams.naming import PatternFault, columns_of
 from streams.rules.approval import DECISIONS, DecisionColumns, WorkflowPart
-from streams.rules.base import Cel, RuleModel, Span, TableRule, Trail
+from streams.rules.base import (
+    RuleModel,
+    TableRule,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Span,
+)
 
 
 class RequestColumns(DecisionColumns):

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
-from streams.rules.base import Cel, Expression, RuleModel, Span, Trail
+from streams.rules.base import (
+    RuleModel,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+    Span,
+)
 
 
 class ArtifactRule(RuleModel):

@@ -9,7 +9,16 @@ from pydantic import Field
 
 from streams.catalogue import ColumnKind, ColumnValue
 from streams.rules.artifacts import ArtifactRule, artifact_faults
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, Span, Trail
+from streams.rules.base import (
+    FlowRule,
+    LinkColumns,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+    Span,
+)
 from streams.rules.hints import nearest
 from tables.gates import GateStatus
 

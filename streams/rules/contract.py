@@ -8,7 +8,15 @@ from typing import ClassVar
 from pydantic import Field
 
 from streams.catalogue import ColumnKind
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, Trail
+from streams.rules.base import (
+    FlowRule,
+    LinkColumns,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+)
 from streams.rules.hints import nearest
 from tables.contracts import STATUSES
 

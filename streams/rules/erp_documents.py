@@ -8,7 +8,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from streams.catalogue import ColumnKind
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, RuleModel, Trail
+from streams.rules.base import (
+    FlowRule,
+    LinkColumns,
+    RuleModel,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+)
 from streams.rules.retention import RetentionPart
 
 

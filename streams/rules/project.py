@@ -9,13 +9,15 @@ from pydantic import Field
 
 from streams.catalogue import ColumnKind
 from streams.rules.base import (
-    Cel,
-    Expression,
     FlowRule,
     RecordRule,
     RuleModel,
     Trail,
     WrittenColumns,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
 )
 from streams.rules.hints import nearest
 

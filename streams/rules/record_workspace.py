@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from streams.catalogue import ColumnKind
-from streams.rules.base import Cel, Expression, FlowRule, Trail
+from streams.rules.base import (
+    FlowRule,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+)
 
 
 class RecordWorkspaceRule(FlowRule):

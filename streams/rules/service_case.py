@@ -7,7 +7,15 @@ from typing import ClassVar
 
 from streams.catalogue import ColumnKind
 from streams.rules.approval import DecisionColumns, WorkflowPart
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, Trail
+from streams.rules.base import (
+    FlowRule,
+    LinkColumns,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+)
 from streams.rules.retention import RetentionPart
 
 

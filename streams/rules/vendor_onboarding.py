@@ -11,7 +11,16 @@ from pydantic import Field
 from streams.catalogue import ColumnKind, ColumnValue
 from streams.rules.approval import DecisionColumns, WorkflowPart
 from streams.rules.artifacts import ArtifactRule, artifact_faults
-from streams.rules.base import Cel, Expression, FlowRule, LinkColumns, RuleModel, Trail
+from streams.rules.base import (
+    FlowRule,
+    LinkColumns,
+    RuleModel,
+    Trail,
+)
+from streams.rules.expressions import (
+    Cel,
+    Expression,
+)
 from streams.rules.hints import nearest
 
 

@@ -1,0 +1,141 @@
+"""What records ask of each other, and what they answer (app/decisions/0004)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from streams.catalogue import ColumnValue
+from streams.messages.base import Message
+from tables.approvals import Workflow
+from tables.evidence import Item
+from tables.keys import RecordRef
+from tables.neighbours import Interest
+
+
+class WorkspaceWanted(Message):
+    """``wanted_by`` asks ``record`` for its workspace: of this rule, or the one it is known by."""
+
+    kind: Literal["workspace_wanted"] = "workspace_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+    rule: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class WorkspaceKnown(Message):
+    """The answer: ``about`` has this workspace. ``rule`` repeats the question's.
+
+    ``workspace_id``: None when the record is gone and left none.
+    """
+
+    kind: Literal["workspace_known"] = "workspace_known"
+    record: RecordRef
+    about: RecordRef
+    workspace_id: int | None
+    rule: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class FolderOwned(Message):
+    """``owner`` has a folder in the workspace that ``record`` keeps under this rule.
+
+    What happens in the folder concerns the owner too, and it is told.
+    """
+
+    kind: Literal["folder_owned"] = "folder_owned"
+    record: RecordRef
+    rule: str
+    folder_id: int
+    owner: RecordRef
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class DocumentTold(Message):
+    """A document in another record's workspace concerns ``record`` too: all that is known of it."""
+
+    kind: Literal["document_told"] = "document_told"
+    record: RecordRef
+    rule: str
+    document_id: int
+    item: Item
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class EventsWanted(Message):
+    """``wanted_by`` asks ``record`` what happened, and happens from now on, in its workspace.
+
+    ``rule``: the rule of the one that asks.
+    """
+
+    kind: Literal["events_wanted"] = "events_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+    rule: str
+    interest: Interest
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class EventsKnown(Message):
+    """The answer, or news: documents and workflows in the workspace of ``about``, by id.
+
+    ``rule`` repeats the question's; ``interest`` does in an answer and is None in news, of which
+    ``at_ms`` says when they happened (Unix ms).
+    """
+
+    kind: Literal["events_known"] = "events_known"
+    record: RecordRef
+    about: RecordRef
+    rule: str
+    interest: Interest | None = None
+    at_ms: int = 0
+    documents: Mapping[int, Item] = Field(default_factory=dict)
+    workflows: Mapping[int, Workflow] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class ColumnsWanted(Message):
+    """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
+
+    kind: Literal["columns_wanted"] = "columns_wanted"
+    record: RecordRef
+    wanted_by: RecordRef
+    columns: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+class ColumnsKnown(Message):
+    """The answer: these columns of ``about`` as of ``at_ms``."""
+
+    kind: Literal["columns_known"] = "columns_known"
+    record: RecordRef
+    about: RecordRef
+    columns: Mapping[str, ColumnValue]
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return self.record.key
