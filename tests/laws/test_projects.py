@@ -3,24 +3,18 @@ ever written."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.catalogue import ColumnValue
-from streams.messages.commands import DYNAMICS_COMMANDS, ECM_COMMANDS, SetRecordColumns
-from streams.messages.facts import BusinessObject, Document, EcmEvent, Fact, Operation
-from streams.topics import DEAD_LETTERS
-from streams.topics import DYNAMICS_COMMANDS as TO_DYNAMICS
-from streams.topics import ECM_COMMANDS as TO_ECM
+from streams.messages.facts import BusinessObject, Document, EcmEvent
 from tables.keys import RecordRef
 from tests.fakes.gateways import FakeEcm, FakeFolder
+from tests.laws.histories import History, assert_nothing_forbidden
 from tests.streams.project_rules import PROJECT_RULE
-from tests.streams.samples import ORIGIN, START_MS, change, deleted, ref
+from tests.streams.samples import ORIGIN, START_MS, ref
 from tests.streams.world import World
 
 LAW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,14 +27,6 @@ ITS_COLUMNS = {
     *PROJECT_RULE.write_back.columns(),
     *(PROJECT_RULE.milestones.write_back.columns() if PROJECT_RULE.milestones else ()),
 }
-
-
-@dataclass
-class History:
-    """Facts, and the rows that Dataverse holds after the last of them."""
-
-    facts: list[Fact] = field(default_factory=list)
-    rows: dict[str, dict[str, ColumnValue]] = field(default_factory=dict)
 
 
 def workspace_of(project: RecordRef) -> int:
@@ -80,7 +66,7 @@ def histories(draw: st.DrawFn) -> History:
     history = History()
     for project in PROJECTS:
         first: dict[str, Any] = {"msdyn_subject": "Plant", "statecode": 0, "msdyn_customer": None}
-        _lived(draw, history, project, first, _project_columns(), deletable=False)
+        history.lived(draw, project, first, _project_columns(), deletable=False)
     for milestone in MILESTONES:
         first = {
             "msdyn_subject": "Design",
@@ -88,7 +74,7 @@ def histories(draw: st.DrawFn) -> History:
             "msdyn_ismilestone": True,
             "msdyn_progress": "10",
         }
-        _lived(draw, history, milestone, first, _milestone_columns(), deletable=True)
+        history.lived(draw, milestone, first, _milestone_columns(), deletable=True)
     for document in DOCUMENTS:
         project = draw(st.sampled_from(PROJECTS))
         for number, kind in enumerate(draw(st.lists(st.sampled_from(KINDS), max_size=4))):
@@ -105,27 +91,6 @@ def _places(project: RecordRef) -> list[dict[str, Any]]:
     return [*inside, *named, {"folder_id": 5}, {}]
 
 
-def _lived(
-    draw: st.DrawFn,
-    history: History,
-    record: RecordRef,
-    row: dict[str, Any],
-    columns: st.SearchStrategy[dict[str, Any]],
-    *,
-    deletable: bool,
-) -> None:
-    history.facts.append(change(record, 0, operation=Operation.CREATE, version=1, **row))
-    second = 10
-    for update in draw(st.lists(columns, max_size=3)):
-        second += 1
-        row.update(update)
-        history.facts.append(change(record, second, version=second, **update))
-    if deletable and draw(st.integers(0, 4)) == 0:
-        history.facts.append(deleted(record, second + 5))
-    else:
-        history.rows[record.key] = row
-
-
 def _event(
     project: RecordRef, document: int, kind: str, second: int, told: dict[str, Any]
 ) -> EcmEvent:
@@ -140,18 +105,6 @@ def _event(
         attributes=told,
         origin=ORIGIN,
     )
-
-
-async def play(history: History, facts: Sequence[Fact], seed: int | None) -> World:
-    world = World()
-    world.dynamics.rows = {key: dict(row) for key, row in history.rows.items()}
-    chance = random.Random(seed)
-    for fact in facts:
-        world.tell(fact)
-        if seed is not None and chance.random() < 0.3:
-            await world.run(chance.choice)
-    await world.run(chance.choice if seed is not None else min)
-    return world
 
 
 def folders(world: World, key: str) -> dict[int, FakeFolder]:
@@ -186,35 +139,20 @@ def assert_same_end(history: History, one: World, other: World) -> None:
             assert one.dynamics.rows[milestone.key] == other.dynamics.rows[milestone.key]
 
 
-def assert_nothing_forbidden(world: World) -> None:
-    """Every command is one that a writer knows; nothing of Dynamics' own is ever written."""
-    for message in world.sent:
-        assert message.topic != DEAD_LETTERS.name
-        if message.topic == TO_ECM.name:
-            ECM_COMMANDS.validate_json(message.value or b"")
-        if message.topic == TO_DYNAMICS.name:
-            command = DYNAMICS_COMMANDS.validate_json(message.value or b"")
-            if isinstance(command, SetRecordColumns):
-                assert command.columns.keys() <= ITS_COLUMNS
-
-
 @LAW
 @given(history=histories(), seed=st.integers(0, 2**32))
 async def test_any_order_and_repetition_ends_alike(history: History, seed: int) -> None:
-    chance = random.Random(seed)
-    shuffled = [*history.facts, *chance.choices(history.facts, k=4)]
-    chance.shuffle(shuffled)
-    in_order = await play(history, history.facts, None)
-    other = await play(history, shuffled, seed)
+    in_order = await history.play(history.facts, None)
+    other = await history.play(history.shuffled(seed), seed)
     assert_same_end(history, in_order, other)
     for world in (in_order, other):
-        assert_nothing_forbidden(world)
+        assert_nothing_forbidden(world, ITS_COLUMNS)
 
 
 @LAW
 @given(history=histories())
 async def test_a_replay_changes_nothing(history: History) -> None:
-    world = await play(history, history.facts, None)
+    world = await history.play(history.facts, None)
     rows = {key: dict(row) for key, row in world.dynamics.rows.items()}
     calls = len(world.ecm.calls)
     world.tell(*history.facts)
@@ -228,14 +166,14 @@ async def test_a_replay_changes_nothing(history: History) -> None:
 async def test_after_all_was_forgotten_a_replay_makes_nothing_twice(
     history: History, seed: int
 ) -> None:
-    world = await play(history, history.facts, seed)
+    world = await history.play(history.facts, seed)
     before = {number: {*space.folders} for number, space in world.ecm.workspaces.items()}
     world.rows.tables.clear()
     world.tell(*history.facts)
     await world.run()
     after = {number: {*space.folders} for number, space in world.ecm.workspaces.items()}
     assert before.keys() == after.keys()
-    other = await play(history, history.facts, None)
+    other = await history.play(history.facts, None)
     assert_same_end(history, other, world)
 
 
@@ -243,7 +181,7 @@ async def test_after_all_was_forgotten_a_replay_makes_nothing_twice(
 @given(history=histories(), seed=st.integers(0, 2**32))
 async def test_a_milestone_shows_what_its_documents_come_to(history: History, seed: int) -> None:
     """Computed a second time, from the events alone."""
-    world = await play(history, history.facts, seed)
+    world = await history.play(history.facts, seed)
     for milestone in MILESTONES:
         if milestone.key not in history.rows:
             continue

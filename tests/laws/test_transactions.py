@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.catalogue import ColumnValue
-from streams.messages.commands import DYNAMICS_COMMANDS, ECM_COMMANDS, SetRecordColumns
-from streams.messages.facts import BusinessObject, Document, EcmEvent, Fact, Operation
-from streams.topics import DEAD_LETTERS
-from streams.topics import DYNAMICS_COMMANDS as TO_DYNAMICS
-from streams.topics import ECM_COMMANDS as TO_ECM
+from streams.messages.facts import BusinessObject, Document, EcmEvent
 from tables.keys import RecordRef
 from tests.fakes.gateways import FakeEcm, FakeWorkspace
-from tests.streams.samples import ORIGIN, START_MS, change, deleted, ref
+from tests.laws.histories import History, assert_nothing_forbidden
+from tests.streams.samples import ORIGIN, START_MS, ref
 from tests.streams.transaction_rules import INVOICE_RULE, MEMO_RULE, ORDER_RULE
 from tests.streams.world import World
 
@@ -30,14 +23,6 @@ RULES = {"salesorder": ORDER_RULE, "invoice": INVOICE_RULE, "new_creditmemo": ME
 LOOKUPS = {"salesorder": "customerid", "invoice": "salesorderid", "new_creditmemo": "new_invoiceid"}
 KINDS = ("added", "renamed", "version_added", "deleted")
 ITS_COLUMNS = {column for rule in RULES.values() for column in rule.write_back.columns()}
-
-
-@dataclass
-class History:
-    """Facts, and the rows that Dataverse holds after the last of them."""
-
-    facts: list[Fact] = field(default_factory=list)
-    rows: dict[str, dict[str, ColumnValue]] = field(default_factory=dict)
 
 
 def object_of(record: RecordRef) -> BusinessObject:
@@ -75,16 +60,7 @@ def _updates(record: RecordRef) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _lived(draw: st.DrawFn, history: History, record: RecordRef, row: dict[str, Any]) -> None:
-    history.facts.append(change(record, 0, operation=Operation.CREATE, version=1, **row))
-    second = 10
-    for update in draw(st.lists(_updates(record), max_size=3)):
-        second += 1
-        row.update(update)
-        history.facts.append(change(record, second, version=second, **update))
-    if record in INVOICES and draw(st.integers(0, 4)) == 0:
-        history.facts.append(deleted(record, second + 5))
-    else:
-        history.rows[record.key] = row
+    history.lived(draw, record, row, _updates(record), deletable=record in INVOICES)
     documents = draw(st.lists(st.sampled_from([50, 51]), max_size=4))
     for number, document in enumerate(documents):
         kind = draw(st.sampled_from(KINDS))
@@ -104,18 +80,6 @@ def _event(record: RecordRef, number: int, kind: str, second: int) -> EcmEvent:
         attributes={"document_type": "Dispute Evidence"} if kind == "added" else {},
         origin=ORIGIN,
     )
-
-
-async def play(history: History, facts: Sequence[Fact], seed: int | None) -> World:
-    world = World()
-    world.dynamics.rows = {key: dict(row) for key, row in history.rows.items()}
-    chance = random.Random(seed)
-    for fact in facts:
-        world.tell(fact)
-        if seed is not None and chance.random() < 0.3:
-            await world.run(chance.choice)
-    await world.run(chance.choice if seed is not None else min)
-    return world
 
 
 def workspace_of(world: World, record: RecordRef) -> FakeWorkspace | None:
@@ -155,26 +119,16 @@ def assert_same_end(history: History, one: World, other: World) -> None:
 @LAW
 @given(history=histories(), seed=st.integers(0, 2**32))
 async def test_any_order_and_repetition_ends_alike(history: History, seed: int) -> None:
-    chance = random.Random(seed)
-    shuffled = [*history.facts, *chance.choices(history.facts, k=4)]
-    chance.shuffle(shuffled)
-    in_order = await play(history, history.facts, None)
-    other = await play(history, shuffled, seed)
+    in_order = await history.play(history.facts, None)
+    other = await history.play(history.shuffled(seed), seed)
     assert_same_end(history, in_order, other)
 
 
 @LAW
 @given(history=histories(), seed=st.integers(0, 2**32))
 async def test_nothing_of_dynamics_own_is_ever_written(history: History, seed: int) -> None:
-    world = await play(history, history.facts, seed)
-    for message in world.sent:
-        assert message.topic != DEAD_LETTERS.name
-        if message.topic == TO_ECM.name:
-            ECM_COMMANDS.validate_json(message.value or b"")
-        if message.topic == TO_DYNAMICS.name:
-            command = DYNAMICS_COMMANDS.validate_json(message.value or b"")
-            if isinstance(command, SetRecordColumns):
-                assert command.columns.keys() <= ITS_COLUMNS
+    world = await history.play(history.facts, seed)
+    assert_nothing_forbidden(world, ITS_COLUMNS)
 
 
 @LAW
@@ -182,7 +136,7 @@ async def test_nothing_of_dynamics_own_is_ever_written(history: History, seed: i
 async def test_a_replay_changes_nothing_and_after_a_loss_makes_nothing_twice(
     history: History, seed: int
 ) -> None:
-    world = await play(history, history.facts, seed)
+    world = await history.play(history.facts, seed)
     rows = {key: dict(row) for key, row in world.dynamics.rows.items()}
     calls, made = len(world.ecm.calls), set(world.ecm.workspaces)
     world.tell(*history.facts)
@@ -201,7 +155,7 @@ async def test_related_are_those_that_the_last_rows_point_to_and_no_others(
     history: History, seed: int
 ) -> None:
     """Computed a second time, from the rows alone."""
-    world = await play(history, history.facts, seed)
+    world = await history.play(history.facts, seed)
     for record in (*INVOICES, MEMO):
         workspace = workspace_of(world, record)
         if record.key not in history.rows or workspace is None:
@@ -217,7 +171,7 @@ async def test_related_are_those_that_the_last_rows_point_to_and_no_others(
 @LAW
 @given(history=histories(), seed=st.integers(0, 2**32))
 async def test_a_record_shows_the_documents_that_are_there(history: History, seed: int) -> None:
-    world = await play(history, history.facts, seed)
+    world = await history.play(history.facts, seed)
     for record in (*ORDERS, *INVOICES, MEMO):
         if record.key not in history.rows:
             continue
