@@ -1,4 +1,4 @@
-"""Histories for laws: facts in order, the rows that Dataverse holds in the end, and how they play."""
+"""Histories for laws: facts in order, the rows that Dataverse holds at last, how both play."""
 
 from __future__ import annotations
 
