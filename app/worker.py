@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from app import version
 from app.connections import Connections, connections, require_finance
@@ -54,6 +54,8 @@ _LANES_PER_CALL = 4
 
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; raises Misconfigured when it halts itself."""
+    # Else a second series for each counter, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     asyncio.run(_until_signalled(settings))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import tempfile
 import time
@@ -36,6 +37,7 @@ RULES = (RULES_DIRECTORY, FINANCE_RULES_DIRECTORY)
 _LIMIT_SECONDS = 240.0
 _LIVE_CHANGES = 40
 _HOURS_AGO = 3
+_PIPED_COLUMNS = 130
 #: As long as the rules let evidence be on its way (app/rules/compliance_gate.yaml), and a little.
 GRACE_SECONDS = 7.0
 
@@ -60,7 +62,7 @@ def run(
     seed: int = 7,
 ) -> int:
     """Run the demo; 0 when every record ended as the oracle says, else 1."""
-    console = Console()
+    console = _console()
     try:
         with tempfile.TemporaryDirectory(prefix="dovetail-demo-") as folder:
             plan = Plan(keep, chaos, faults, everything, seed)
@@ -68,6 +70,13 @@ def run(
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped: nothing is left running")
         return 130
+
+
+def _console() -> Console:
+    """The terminal; in a pipe or a build's log wide enough for the tables."""
+    console = Console()
+    piped = not console.is_terminal and "COLUMNS" not in os.environ
+    return Console(width=_PIPED_COLUMNS) if piped else console
 
 
 async def _run(console: Console, folder: Path, plan: Plan) -> int:

@@ -67,6 +67,7 @@ def pages_app(sandbox: Sandbox) -> Starlette:
         Route("/dataverse/tables/{table}/{row}", pages.row),
         Route("/finance/entities/{entity}", pages.entity),
         Route("/content-server/workspaces/{workspace:int}", pages.workspace),
+        Route("/content-server/nodes/{node:int}", pages.node),
         Route("/content-server/decide", pages.decide, methods=["POST"]),
         Route("/kafka/topics/{topic}", pages.topic),
         Route("/{system}", pages.system),
@@ -75,7 +76,9 @@ def pages_app(sandbox: Sandbox) -> Starlette:
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(
-        routes=routes, middleware=[hosts], exception_handlers={NotHere: pages.not_here}
+        routes=routes,
+        middleware=[hosts],
+        exception_handlers={NotHere: pages.not_here, 404: pages.no_page},
     )
 
 
@@ -136,6 +139,10 @@ class Pages:
         server = _there(self._sandbox.content_server)
         title, body = content_server.workspace_page(server, request.path_params["workspace"])
         return self._page(title, [_back(System.CONTENT_SERVER), body])
+
+    async def node(self, request: Request) -> Response:
+        server = _there(self._sandbox.content_server)
+        return RedirectResponse(content_server.workspace_of(server, request.path_params["node"]))
 
     async def decide(self, request: Request) -> Response:
         """End the open step of a workflow, as the person whose turn it is."""
@@ -203,6 +210,9 @@ class Pages:
         if _wants_json(request):
             return JSONResponse({"error": str(error)}, 404)
         return self._page("Not here", element("p", str(error)), status=404)
+
+    async def no_page(self, request: Request, _error: Exception) -> Response:
+        return await self.not_here(request, NotHere(f"There is no page {request.url.path}."))
 
     def _system(self, request: Request) -> System:
         name = request.path_params["system"]

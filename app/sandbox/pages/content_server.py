@@ -65,6 +65,15 @@ def workspace_page(server: ContentServerSimulator, workspace_id: int) -> tuple[s
     )
 
 
+def workspace_of(server: ContentServerSimulator, node_id: int) -> str:
+    """The page of the workspace that a node is, or is in."""
+    node = server.store.nodes.get(node_id)
+    found = server.store.enclosing_workspace(node) if node is not None else None
+    if found is None:
+        raise NotHere(f"There is no workspace around {node_id}.")
+    return _href(found.id)
+
+
 def _business_objects(found: WorkspaceView) -> str:
     return ", ".join(" / ".join(reference.key()) for reference in found.business_objects)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from app.sandbox.choice import System
@@ -13,6 +14,7 @@ from app.sandbox.pages.parts import address
 
 SHOWN_ROWS = 200
 SHOWN_COMMITS = 50
+_NODE = re.compile(r"/app/nodes/(\d+)$")
 _STAMPS = frozenset(
     {"exchangerate", "ownerid", "owningbusinessunit", "statuscode", "transactioncurrencyid"}
     | {f"{verb}{word}" for verb in ("created", "modified") for word in ("by", "on", "onbehalfby")}
@@ -131,7 +133,11 @@ def _value(value: object) -> Child:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
-    return link(text, text) if text.startswith(("http://", "https://")) else text
+    if not text.startswith(("http://", "https://")):
+        return text
+    # Content Server shows people its Smart View there; the simulated one has a page here.
+    node = _NODE.search(text)
+    return link(f"{address(System.CONTENT_SERVER)}/nodes/{node[1]}" if node else text, text)
 
 
 def _href(table_name: str, row_id: str = "") -> str:

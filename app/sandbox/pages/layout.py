@@ -38,13 +38,14 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .7rem;
   border-top: 1px solid var(--line); }
 thead th { background: var(--raised); white-space: nowrap; }
 tbody th { font-weight: 500; min-width: 9rem; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
 time { white-space: nowrap; }
-td { max-width: 32rem; overflow-wrap: anywhere; min-width: 4rem; }
+td { max-width: 32rem; overflow-wrap: break-word; min-width: 4rem; }
 code, pre { font: .9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { background: var(--raised); padding: .75rem; border-radius: .4rem; overflow-x: auto; }
 .cards { display: grid; gap: 1rem; list-style: none; padding: 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 28rem), 1fr)); }
 .cards > li { border: 1px solid var(--line); border-radius: .5rem; padding: .25rem 1rem 1rem; }
 .cards h2 { margin-top: .75rem; }
 dl { margin: 0; display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; }

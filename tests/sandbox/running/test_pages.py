@@ -171,6 +171,22 @@ async def test_a_table_shows_its_rows_and_a_row_its_story(
     )
 
 
+async def test_the_link_that_dovetail_writes_on_a_record_leads_to_the_workspace(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    workspace = fill(sandbox)
+    assert sandbox.dataverse and sandbox.content_server
+    url = f"http://127.0.0.1:8082/cs/cs/app/nodes/{workspace}"
+    account = sandbox.dataverse.seed("account", {"name": "A", "new_xecmworkspaceurl": url})
+    page = await read(client, f"/dataverse/tables/account/{account.id}")
+    (href,) = [str(link["href"]) for link in page.of("a") if "/nodes/" in str(link["href"])]
+    assert url in page.text
+    folder = sandbox.content_server.store.children(workspace)[0]
+    for path in (href, f"/content-server/nodes/{folder.id}"):
+        answer = await client.get(path)
+        assert answer.headers["location"] == f"/content-server/workspaces/{workspace}"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -179,6 +195,8 @@ async def test_a_table_shows_its_rows_and_a_row_its_story(
         "/dataverse/tables/account/11111111-2222-4333-8444-555555555555",
         "/content-server/workspaces/1",
         "/kafka/topics/nothing",
+        "/content-server/nodes/1",
+        "/kafka/dynamics.changes",
         "/nothing/faults",
     ],
 )
