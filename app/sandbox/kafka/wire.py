@@ -141,14 +141,18 @@ def _reader(schema: Any) -> Any:
 
 
 def write_response(correlation: int, response: Any) -> list[Buffer]:
-    """The answer with its length in front, as buffers to be written one after the other."""
+    """The answer with its length in front, as buffers to be written one after the other.
+
+    None is empty: from Python 3.12 on asyncio never gets rid of an empty one that is the last. It
+    tries without end to write it, and a connection that is closed meanwhile stays open.
+    """
     out = _Outgoing()
     if response.__header_schema__ is ResponseHeaderV1:
         _write(out, ResponseHeaderV1(correlation_id=_as_i32(correlation)))
     else:
         _write(out, ResponseHeaderV0(correlation_id=_as_i32(correlation)))
     _write(out, response)
-    return [_LENGTH.pack(out.size), *out.parts]
+    return [_LENGTH.pack(out.size), *filter(len, out.parts)]
 
 
 def _as_i32(value: int) -> Any:

@@ -14,10 +14,10 @@ from kio.index import load_request_schema, load_response_schema
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader
 
-from app.sandbox.kafka import BrokerSettings, EmbeddedBroker
+from app.sandbox.kafka import BrokerSettings, EmbeddedBroker, server
 from app.sandbox.kafka.apis import API_VERSIONS, API_VERSIONS_RANGE, APIS
 from app.sandbox.kafka.batches import HEADER_BYTES
-from app.sandbox.kafka.wire import answers
+from app.sandbox.kafka.wire import answers, write_response
 from tests.sandbox.kafka.raw import (
     fetch_request,
     fetched,
@@ -114,6 +114,25 @@ async def test_a_connection_is_closed_when_it_is_idle_and_not_while_it_waits_for
                 assert part.records == b""
             with pytest.raises(asyncio.IncompleteReadError):
                 await idle.frame()
+
+
+async def test_no_answer_has_an_empty_part_that_asyncio_would_write_for_ever(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[Any] = []
+
+    def kept(correlation: int, response: Any) -> list[Any]:
+        written = write_response(correlation, response)
+        parts.extend(written)
+        return written
+
+    monkeypatch.setattr(server, "write_response", kept)
+    embedded.state.create_topic("t", 1, {})
+    async with raw_client(embedded.bootstrap) as raw:
+        await raw.ask(list_offsets_request("t", -1))
+        await raw.ask(fetch_request("t", 0, wait=0.1))
+    assert parts
+    assert all(map(len, parts))
 
 
 async def test_idle_consumers_are_there_when_a_record_comes() -> None:
