@@ -277,7 +277,9 @@ class DataverseSimulator:
 
     def _found(self) -> None:
         """The rows that every organisation has."""
-        self.seed("systemuser", {"fullname": "SYSTEM"}, row_id=SYSTEM_USER_ID)
+        self.seed("businessunit", {"name": NAME}, row_id=BUSINESS_UNIT_ID)
+        system = {"fullname": "SYSTEM", "businessunitid": BUSINESS_UNIT_ID}
+        self.seed("systemuser", system, row_id=SYSTEM_USER_ID)
         own = {"name": NAME, "expirechangetrackingindays": EXPIRE_DAYS}
         self.seed(OWN_TABLE, own, row_id=ORGANIZATION_ID)
         euro = {"currencyname": "Euro", "isocurrencycode": "EUR", "exchangerate": 1.0}

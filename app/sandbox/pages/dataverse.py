@@ -16,7 +16,15 @@ SHOWN_ROWS = 200
 SHOWN_COMMITS = 50
 _NODE = re.compile(r"/app/nodes/(\d+)$")
 _STAMPS = frozenset(
-    {"exchangerate", "ownerid", "owningbusinessunit", "statuscode", "transactioncurrencyid"}
+    {
+        "exchangerate",
+        "ownerid",
+        "owningbusinessunit",
+        "owningteam",
+        "owninguser",
+        "statuscode",
+        "transactioncurrencyid",
+    }
     | {f"{verb}{word}" for verb in ("created", "modified") for word in ("by", "on", "onbehalfby")}
 )
 """Columns of every row that only the page of one row shows."""

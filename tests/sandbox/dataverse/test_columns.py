@@ -91,6 +91,26 @@ async def test_a_value_that_does_not_fit_is_a_bad_request(
     assert dataverse.version == before
 
 
+async def test_what_follows_from_the_owner_is_the_users_or_the_teams(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    """And names the business unit, which is a row as well."""
+    team = dataverse.seed("team", {"name": "Sales"})
+    created = await client.post("/accounts", json={"name": "A"})
+    path = created.headers["OData-EntityId"]
+    whole = {"$expand": "owninguser($select=fullname),owningteam,owningbusinessunit($select=name)"}
+    row = (await client.get(path, params=whole)).json()
+    assert row["owninguser"]["fullname"] == "Dovetail" and row["owningteam"] is None
+    assert row["_owninguser_value"] == row["_ownerid_value"]
+    assert row["owningbusinessunit"]["name"] == "org1"
+    moved = await client.patch(path, json={"ownerid@odata.bind": f"/teams({team.id})"})
+    assert moved.status_code == 204
+    row = (await client.get(path, params=whole)).json()
+    assert (row["owninguser"], row["owningteam"]["name"]) == (None, "Sales")
+    who = (await client.get("/WhoAmI")).json()
+    assert row["_owningbusinessunit_value"] == who["BusinessUnitId"]
+
+
 async def test_state_and_owner_cannot_be_cleared(
     client: httpx.AsyncClient, dataverse: DataverseSimulator
 ) -> None:

@@ -127,7 +127,7 @@ class Writer:
         values: Values = {}
         if table.user_owned:
             values["ownerid"] = Reference("systemuser", author.user_id)
-            values["owningbusinessunit"] = self._business_unit_id
+            values["owningbusinessunit"] = Reference("businessunit", self._business_unit_id)
         if table.has_money:
             values["transactioncurrencyid"] = Reference("transactioncurrency", self._currency_id)
             values["exchangerate"] = 1.0
@@ -192,8 +192,12 @@ def _check_required(table: Table, submitted: Mapping[str, Value]) -> None:
 
 
 def _derived(table: Table, values: Mapping[str, Value]) -> Values:
-    """Columns that follow from others: amounts in the base currency, a person's full name."""
+    """Columns that follow from others: base amounts, a person's full name, the kind of owner."""
     derived: Values = {}
+    if table.user_owned:
+        owner = values.get("ownerid")
+        for name, kind in (("owninguser", "systemuser"), ("owningteam", "team")):
+            derived[name] = owner if isinstance(owner, Reference) and owner.table == kind else None
     rate = values.get("exchangerate")
     for column in table.columns.values():
         amount = values.get(column.name.removesuffix("_base"))

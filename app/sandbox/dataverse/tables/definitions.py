@@ -88,7 +88,9 @@ COMMON = {
 }
 OWNED = {
     "ownerid": "lookup systemuser as ownerid, team as ownerid",
-    "owningbusinessunit": "guid",
+    "owningbusinessunit": "lookup businessunit",
+    "owninguser": "lookup systemuser",
+    "owningteam": "lookup team",
 }
 IMPORTED = {"overriddencreatedon": "datetime", "importsequencenumber": "int"}
 WITH_MONEY = {"transactioncurrencyid": "lookup transactioncurrency", "exchangerate": "decimal"}
@@ -100,7 +102,9 @@ MANY_TO_MANY = {
     "opportunitycompetitors_association": ("opportunity", "competitor", "opportunitycompetitors"),
 }
 """Relationships of standard tables, where both are there: the two tables, the intersect table."""
-PLATFORM_ONLY = {*COMMON, "owningbusinessunit", "exchangerate"}
+OWNERS = ("owningbusinessunit", "owninguser", "owningteam")
+"""What follows from ``ownerid``."""
+PLATFORM_ONLY = {*COMMON, *OWNERS, "exchangerate"}
 
 
 CASCADES = {
@@ -186,7 +190,7 @@ def _relationship(table: Table, column: Column, target: str, navigation: str) ->
 
 
 def _relationship_name(table: Table, column: Column, target: str) -> str:
-    if column.name in COMMON:
+    if column.name in COMMON or column.name in OWNERS:
         return f"lk_{table.name}{'' if table.custom else 'base'}_{column.name}"
     if column.name == "ownerid":
         return f"{'user' if target == 'systemuser' else target}_{table.entity_set}"
