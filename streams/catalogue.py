@@ -39,6 +39,8 @@ class Column:
 
     kind: ColumnKind
     targets: tuple[str, ...] = ()
+    #: A text: how many characters it may have, where the rules say so.
+    length: int | None = None
     #: A choice of finance and operations: the symbol of each number (``(("No", 0), ("All", 2))``).
     symbols: tuple[tuple[str, int], ...] = ()
     #: A lookup of finance and operations whose target belongs to no company.

@@ -50,11 +50,14 @@ _SHAPES = {
 
 
 def _column(value: Any) -> Column:
-    """``text``, ``choice`` and so on, ``{lookup: [tables]}`` or ``{choice: [symbols]}``."""
+    """``text``, ``choice`` and so on; ``{lookup: [tables]}``, ``{choice: [symbols]}``,
+    ``{text: characters}``."""
     if isinstance(value, dict) and set(value) == {"lookup"}:
         return Column(ColumnKind.LOOKUP, _targets(value["lookup"]))
     if isinstance(value, dict) and set(value) == {"choice"}:
         return Column(ColumnKind.CHOICE, symbols=_symbols(value["choice"]))
+    if isinstance(value, dict) and set(value) == {"text"}:
+        return Column(ColumnKind.TEXT, length=_length(value["text"]))
     if not isinstance(value, str) or value not in set(ColumnKind):
         fix = nearest(str(value), [*ColumnKind]) or f"known: {', '.join(ColumnKind)}"
         raise ValueError(f"{value!r} is no kind of column; {fix}")
@@ -71,6 +74,12 @@ def _targets(value: Any) -> tuple[str, ...]:
         if not isinstance(name, str) or name != name.lower() or not name.isidentifier():
             raise ValueError(f"{name!r} is not a table's logical name")
     return tuple(names)
+
+
+def _length(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a text has a number of characters; write {text: 2000}")
+    return value
 
 
 def _symbols(value: Any) -> tuple[tuple[str, int], ...]:
@@ -105,6 +114,13 @@ ColumnEntry = Annotated[
                         }
                     },
                     "required": ["lookup"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "description": "A text of so many characters at most; a longer one is cut.",
+                    "properties": {"text": {"type": "integer", "minimum": 1}},
+                    "required": ["text"],
                     "additionalProperties": False,
                 },
                 {

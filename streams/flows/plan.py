@@ -15,6 +15,7 @@ from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import columns_wanted, holds
+from streams.flows.fitting import fitted
 from streams.flows.shape import AnyRow, Decision, Note, NoteKind, Reason, View
 from streams.flows.upkeep import open_reading, read, reading
 from streams.messages.commands import AnyCommand, SetRecordColumns
@@ -123,6 +124,7 @@ class Plan:
         """Want these values in the record's columns, and again when somebody overwrites them."""
         if not columns:
             return
+        columns = fitted(self.view.table, columns)
         desired = digest(columns)
         state = self._step(step)
         if (state.confirmed or "").partition("@")[0] == desired:

@@ -348,6 +348,8 @@ BROKEN_TABLES: list[tuple[str, str, str]] = [
     ("name: text", "name: txt", "7: name: 'txt' is no kind of column; did you mean text?"),
     ("name: text", "name: lookup", "7: name: a lookup needs its tables; write {lookup: [account]}"),
     ("{lookup: [systemuser]}", "{lookup: []}", "11: ownerid: a lookup needs its tables"),
+    ("name: text", "name: {text: 0}", "7: name: a text has a number of characters"),
+    ("name: text", "name: {text: long}", "7: name: a text has a number of characters"),
     ("{lookup: [systemuser]}", "{lookup: [systemusr]}", "11: tables.yaml declares no table 'syst"),
     (
         "{lookup: account}",
