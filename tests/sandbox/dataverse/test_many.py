@@ -173,4 +173,50 @@ async def test_one_bad_row_undoes_the_whole_bulk(
 
 
 async def test_deleting_in_bulk_is_not_there(client: httpx.AsyncClient) -> None:
-    assert (await client.post(f"{BULK}DeleteMultiple", json={})).status_code == 501
+    answer = await client.post(f"{BULK}DeleteMultiple", json={})
+    assert answer.status_code == 501
+    assert answer.json()["error"]["message"] == "DeleteMultiple has not yet been implemented."
+
+
+async def test_a_row_that_is_missing_from_an_update_in_bulk_is_named(
+    client: httpx.AsyncClient,
+) -> None:
+    row_id = str(uuid.uuid4())
+    target = {"@odata.type": ACCOUNT, "accountid": row_id, "name": "A"}
+    answer = await client.post(f"{BULK}UpdateMultiple", json={"Targets": [target]})
+    assert error(answer) == (404, "0x80040217")
+    assert answer.json()["error"]["message"] == f"account With Ids = {row_id} Do Not Exist"
+
+
+@pytest.mark.parametrize(
+    ("message", "table", "found"),
+    [
+        ("CreateMultiple", "account", 1),
+        ("UpsertMultiple", "account", 1),
+        ("DeleteMultiple", "account", 0),
+        ("CreateMultiple", "new_nothing", 0),
+    ],
+)
+async def test_whether_a_table_has_a_bulk_action_can_be_asked(
+    message: str, table: str, found: int, client: httpx.AsyncClient
+) -> None:
+    """In the words of Microsoft's page on bulk operations."""
+    query = {
+        "$select": "sdkmessagefilterid",
+        "$filter": "sdkmessageid/name eq @message and primaryobjecttypecode eq @table",
+        "@message": f"'{message}'",
+        "@table": f"'{table}'",
+    }
+    answer = await client.get("/sdkmessagefilters", params=query)
+    assert len(answer.json()["value"]) == found
+    for one in answer.json()["value"]:
+        assert one.keys() == {"@odata.etag", "sdkmessagefilterid"}
+        path = f"/sdkmessagefilters({one['sdkmessagefilterid']})"
+        whole = await client.get(path, params={"$expand": "sdkmessageid($select=name)"})
+        assert whole.json()["sdkmessageid"]["name"] == message
+        for refused in (
+            await client.patch(path, json={"name": "mine"}),
+            await client.delete(path),
+            await client.post("/sdkmessagefilters", json={"name": "mine"}),
+        ):
+            assert error(refused) == (400, "0x80040800")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.operations.bodies import Bodies, missing, row_address
+from app.sandbox.dataverse.operations.bodies import Bodies, row_address
 from app.sandbox.dataverse.operations.writes import Writes
 from app.sandbox.dataverse.store.commits import Author, Row
 from app.sandbox.dataverse.store.store import Store
@@ -27,6 +27,8 @@ class Bulk:
     def answer(self, request: ApiRequest, table: Table, action: str) -> Answer:
         """Raises the `Refusal` of the first row that fails; then no row is written."""
         name = action.removeprefix(PREFIX)
+        if name == "DeleteMultiple":  # elastic tables alone have it
+            raise Refusal(501, "0x80060888", "DeleteMultiple has not yet been implemented.")
         if name not in ("CreateMultiple", "UpdateMultiple", "UpsertMultiple"):
             raise Refusal.not_implemented(name)
         if request.method != "POST":
@@ -54,11 +56,17 @@ class Bulk:
         if row is not None:
             return self._writes.update(table, row, self._bodies.columns(table, target), author)
         if not upsert:
-            raise missing(table, segment)
+            raise _lacking(table, segment)
         given = self._bodies.read(table, target)
         if segment.guid is None:
             given.values |= self._bodies.key_values(table, segment)[1]
         return self._writes.create(table, given, author, row_id=segment.guid)
+
+
+def _lacking(table: Table, segment: Segment) -> Refusal:
+    if segment.guid is None:
+        return Refusal.missing_key(table.name)
+    return Refusal(404, "0x80040217", f"{table.name} With Ids = {segment.guid} Do Not Exist")
 
 
 def _targets(body: dict[str, Any], table: Table) -> list[dict[str, Any]]:

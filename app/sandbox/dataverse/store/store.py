@@ -14,6 +14,7 @@ from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
 from app.sandbox.dataverse.store.commits import Author, Callback, Commit, Row
+from app.sandbox.dataverse.store.messages import Messages
 from app.sandbox.dataverse.store.state import State
 from app.sandbox.dataverse.tables.schema import Table
 from app.sandbox.dataverse.tables.values import Reference, Value, Values, comparable
@@ -27,6 +28,7 @@ class Store:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._messages = Messages(state)
         self._keys: dict[tuple[str, str], dict[tuple[object, ...], str]] = {}
         self._callbacks: list[Callback] = []
         self._undo: list[Callable[[], None]] | None = None
@@ -50,10 +52,10 @@ class Store:
         return lambda: self._callbacks.remove(callback)
 
     def get(self, table: str, row_id: str) -> Row | None:
-        return self.state.rows.get(table, {}).get(row_id)
+        return self._rows(table).get(row_id)
 
     def rows(self, table: str) -> list[Row]:
-        return list(self.state.rows.get(table, {}).values())
+        return list(self._rows(table).values())
 
     def deletions(self, table: str) -> Mapping[str, int]:
         """The version at which each row of a table that is gone went, by id."""
@@ -124,9 +126,10 @@ class Store:
     ) -> Row:
         """Write a whole row; ``silent`` makes a new version of which no event tells.
 
-        Raises `Refusal` 412 when another row has the same key values.
+        Raises `Refusal` 412 when another row has the same key values, 400 where none can be.
         """
         with self.transaction():
+            self._check_kept(table)
             before = self.get(table.name, row_id)
             self._check_keys(table, row_id, values)
             row = Row(table.name, row_id, self.next_version(), dict(values))
@@ -138,6 +141,7 @@ class Store:
 
     def delete(self, table: Table, row: Row, *, author: Author, at: dt.datetime) -> None:
         with self.transaction():
+            self._check_kept(table)
             version = self.next_version()
             self._replace(table, row, None)
             self.state.deletions.setdefault(table.name, {})[row.id] = version
@@ -187,6 +191,16 @@ class Store:
                 if entries.setdefault(_entry(row, columns), row.id) != row.id:
                     raise Refusal.duplicate(table.name, columns)
             self._keys[table.name, key] = entries
+
+    def _rows(self, table: str) -> Mapping[str, Row]:
+        derived = self._messages.rows(table)
+        return self.state.rows.get(table, {}) if derived is None else derived
+
+    def _check_kept(self, table: Table) -> None:
+        """Raises `Refusal` 400 for a table whose rows only the platform makes."""
+        if self._messages.rows(table.name) is not None:
+            text = f"The method does not support entities of type '{table.name}'."
+            raise Refusal(400, "0x80040800", text)
 
     def _commit(
         self,
