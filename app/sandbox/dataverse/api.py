@@ -48,8 +48,7 @@ class WebApi:
         try:
             return self._dispatch(request)
         except Refusal as refusal:
-            details = bool(request.prefer.annotations)
-            return Answer(refusal.status, refusal.body(details=details))
+            return Answer(refusal.status, refusal.body(request.prefer.wants))
 
     def _dispatch(self, request: ApiRequest) -> Answer:
         root, *rest = request.segments

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
-ANNOTATION = "@Microsoft.PowerApps.CDS"
+ANNOTATION = "Microsoft.PowerApps.CDS"
 
 
 class Refusal(Exception):
@@ -16,17 +17,19 @@ class Refusal(Exception):
         self.code = code
         self.message = message
 
-    def body(self, *, details: bool = False) -> dict[str, Any]:
-        """The JSON of the answer; ``details`` when the client asked for annotations."""
+    def body(self, wants: Callable[[str], bool] = lambda _: False) -> dict[str, Any]:
+        """The JSON of the answer; ``wants`` tells which annotations the client asked for."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
-        if details:
-            error[f"{ANNOTATION}.ErrorDetails.OperationStatus"] = "0"
-            error[f"{ANNOTATION}.ErrorDetails.SubErrorCode"] = "2147746359"
-            error[f"{ANNOTATION}.HelpLink"] = (
-                f"http://go.microsoft.com/fwlink/?LinkID=398563&error={self.code}"
-            )
-            error[f"{ANNOTATION}.TraceText"] = ""
-            error[f"{ANNOTATION}.InnerError.Message"] = self.message
+        more = {
+            "ErrorDetails.OperationStatus": "0",
+            "ErrorDetails.SubErrorCode": "2147746359",
+            "HelpLink": f"http://go.microsoft.com/fwlink/?LinkID=398563&error={self.code}",
+            "TraceText": "",
+            "InnerError.Message": self.message,
+        }
+        for name, value in more.items():
+            if wants(f"{ANNOTATION}.{name}"):
+                error[f"@{ANNOTATION}.{name}"] = value
         return {"error": error}
 
     @classmethod

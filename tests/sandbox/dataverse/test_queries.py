@@ -207,6 +207,17 @@ async def test_top_count_and_the_bare_count(client: httpx.AsyncClient) -> None:
     assert bare.content == b"\xef\xbb\xbf4"
 
 
+async def test_an_option_is_given_once(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/accounts?$select=name&$select=accountnumber")
+    assert error(answer) == (400, "0x80060888")
+    assert "'$select' was specified more than once" in answer.json()["error"]["message"]
+
+
+async def test_a_page_is_never_larger_than_the_service_allows(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/accounts", headers={"Prefer": "odata.maxpagesize=99999"})
+    assert answer.headers["Preference-Applied"] == "odata.maxpagesize=5000"
+
+
 @pytest.mark.usefixtures("people")
 async def test_preferences_that_were_heeded_are_told(client: httpx.AsyncClient) -> None:
     total = "Microsoft.Dynamics.CRM.totalrecordcount"

@@ -89,6 +89,37 @@ async def test_a_secured_column_cannot_be_written(
     assert (await client.post("/accounts", json={"name": "A"})).status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (
+            "*",
+            {
+                "ErrorDetails.OperationStatus",
+                "ErrorDetails.SubErrorCode",
+                "HelpLink",
+                "TraceText",
+                "InnerError.Message",
+            },
+        ),
+        (
+            "OData.Community.Display.V1.FormattedValue,Microsoft.PowerApps.CDS.ErrorDetails*",
+            {"ErrorDetails.OperationStatus", "ErrorDetails.SubErrorCode"},
+        ),
+        ("OData.Community.Display.V1.FormattedValue", set()),
+        ("", set()),
+    ],
+)
+async def test_an_error_tells_the_details_that_were_asked_for(
+    wanted: str, told: set[str], client: httpx.AsyncClient
+) -> None:
+    prefer = {"Prefer": f'odata.include-annotations="{wanted}"'} if wanted else {}
+    answer = await client.get("/accounts(0a000000-0000-4000-8000-00000000000a)", headers=prefer)
+    assert error(answer) == (404, "0x80040217")
+    annotations = {f"@Microsoft.PowerApps.CDS.{name}" for name in told}
+    assert answer.json()["error"].keys() == {"code", "message", *annotations}
+
+
 async def test_duplicates_are_found_only_by_requests_that_ask_for_it(
     dataverse: DataverseSimulator, client: httpx.AsyncClient
 ) -> None:

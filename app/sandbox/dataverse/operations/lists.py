@@ -13,6 +13,7 @@ from app.sandbox.dataverse.operations.rows import RowsApi
 from app.sandbox.dataverse.queries.apply import apply
 from app.sandbox.dataverse.queries.fetchxml import FetchXml
 from app.sandbox.dataverse.queries.options import check_options, select_page
+from app.sandbox.dataverse.queries.paging import MAX_PAGE
 from app.sandbox.dataverse.queries.rendering import Renderer
 from app.sandbox.dataverse.queries.selection import Selection, parse_selection
 from app.sandbox.dataverse.queries.sql import SqlEndpoint
@@ -135,6 +136,6 @@ def _applied(request: ApiRequest) -> dict[str, str]:
     if prefer.track_changes:
         heeded.append("odata.track-changes")
     if prefer.page_size is not None:
-        heeded.append(f"odata.maxpagesize={prefer.page_size}")
+        heeded.append(f"odata.maxpagesize={min(prefer.page_size, MAX_PAGE)}")
     heeded += annotations_applied(prefer)
     return {"Preference-Applied": ",".join(heeded)} if heeded else {}

@@ -148,7 +148,16 @@ def literal(text: str) -> Any:
 
 
 def parse_query(query: str) -> dict[str, str]:
-    return dict(parse_qsl(query, keep_blank_values=True))
+    """Options by name. Raises `Refusal` 400 for one of OData's that comes twice."""
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name.startswith("$") and name in options:
+            raise Refusal.bad_query(
+                f"Query option '{name}' was specified more than once, but it must be specified at "
+                "most once."
+            )
+        options[name] = value
+    return options
 
 
 def parse_prefer(header: str) -> Prefer:
