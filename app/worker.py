@@ -35,7 +35,7 @@ from app.worker_metrics import EngineMetrics, HttpMetrics
 from streams import decide, decode, topics
 from streams.deciding import memory
 from streams.deciding.absorb import Absorber
-from streams.engine import Engine, EngineStatus, TopicSpec
+from streams.engine import Engine, EngineStatus, Halted, TopicSpec
 from streams.errors import Misconfigured, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
@@ -104,6 +104,11 @@ class Worker:
             )
             try:
                 await engine.run()
+            except Halted as halted:
+                raise Misconfigured(
+                    f"the worker halted: {halted}",
+                    advice="put that right and start it again: nothing unfinished was committed",
+                ) from None
             finally:
                 for task in beside:
                     task.cancel()

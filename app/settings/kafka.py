@@ -10,6 +10,9 @@ from streams.errors import Misconfigured
 from streams.topics import MAX_MESSAGE_BYTES
 from tables.store import StoreSettings
 
+_REACH_ADVICE = (
+    "if they stay away, check DOVETAIL_KAFKA_BOOTSTRAP and DOVETAIL_KAFKA_SECURITY_PROTOCOL"
+)
 _LOGIN_ADVICE = (
     "check DOVETAIL_KAFKA_SASL_USERNAME, DOVETAIL_KAFKA_SASL_PASSWORD (or its _FILE) and "
     "DOVETAIL_KAFKA_SASL_MECHANISM"
@@ -34,6 +37,7 @@ def kafka_security(settings: Settings) -> Security:
         username=settings.kafka_sasl_username,
         password=password.read() if password else "",
         ssl_context=_ssl_context(settings) if "SSL" in settings.kafka_security_protocol else None,
+        reach_advice=_REACH_ADVICE,
         login_advice=_LOGIN_ADVICE,
         trust_advice=_TRUST_ADVICE,
     )

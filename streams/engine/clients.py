@@ -57,7 +57,7 @@ async def patiently(
         except (KafkaError, OSError, TimeoutError) as error:
             if isinstance(error, KafkaError) and not passes(error):
                 raise
-            text = f"{what} at {', '.join(settings.bootstrap)}: {error!r}"
+            text = f"{what} at {', '.join(settings.bootstrap)}: {_why(error, settings)}"
             if isinstance(error, KafkaConnectionError) and (why := await refusal(settings)):
                 refusals += 1
                 text = str(why)
@@ -70,6 +70,13 @@ async def patiently(
         else:
             say("")
             return result
+
+
+def _why(error: Exception, settings: EngineSettings) -> str:
+    """What is wrong, for people: aiokafka's own text of a broker that is away is its arguments."""
+    if isinstance(error, KafkaConnectionError):
+        return f"no answer ({settings.security.reach_advice})"
+    return repr(error)
 
 
 def passes(error: KafkaError) -> bool:

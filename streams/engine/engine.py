@@ -24,6 +24,7 @@ from streams.engine.stages import BatchStage, LaneStage, StageEntry, help_of
 from streams.engine.status import EngineStatus, Observer, SilentObserver, StatusBoard
 from streams.engine.topics import changelog_specs, check_changelogs, create_missing
 from streams.engine.units import Inbox
+from streams.errors import DovetailError
 from tables.registry import TableRegistry, changelog_topic
 
 log = logging.getLogger(__name__)
@@ -220,7 +221,9 @@ class Engine:
             return
         self.board.halted = reason
         self.board.phase = "halted"
-        log.critical("Halted. %s", reason, exc_info=error)
+        # What a person can put right needs no trace.
+        trace = None if isinstance(error, DovetailError) else error
+        log.critical("Halted. %s", reason, exc_info=trace)
         self.partitions.abandon()
         self.observer.halted(reason)
         self.ready.set()

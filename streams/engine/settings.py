@@ -20,7 +20,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 class Security:
     """How to sign in to the brokers; the default is an open, unencrypted listener.
 
-    The advices tell people what to check when the brokers refuse us, or we them.
+    The advices tell people what to check when the brokers are away or refuse us, or we them.
     """
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -28,6 +28,7 @@ class Security:
     username: str = ""
     password: str = field(default="", repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    reach_advice: str = "check the addresses and the protocol, if they stay away"
     login_advice: str = "check the mechanism, username and password"
     trust_advice: str = "check the certificate authorities of the ssl_context"
 

@@ -56,6 +56,7 @@ async def test_a_broker_that_is_not_there_is_waited_for(scene: Scene) -> None:
     told = await _unready(scene, scene.here.bootstrap)
     assert told["ready"] is False
     assert scene.here.bootstrap in told["waiting_for"]
+    assert "check DOVETAIL_KAFKA_BOOTSTRAP" in told["waiting_for"]
     assert await _lives(scene)
     assert scene.here.bootstrap in scene.log
 
@@ -144,6 +145,16 @@ async def test_a_topic_that_is_not_there_is_told_and_taken_up_when_it_comes(scen
     await scene.until_linked(account)
     await scene.until(lambda: f"topic {late} is there now" in scene.log, "that it is there is told")
     assert await scene.metric("dovetail_source_topics_missing") == 0
+
+
+async def test_more_copies_than_brokers_are_refused_with_the_setting(scene: Scene) -> None:
+    scene.set(REPLICATION_FACTOR=15, APPLICATION_ID=f"{scene.here.names.application}-copies")
+    await scene.worker.start()
+    assert await scene.ended() == 1
+    assert "dovetail: the worker halted: Topics cannot be prepared: " in scene.log
+    assert "set DOVETAIL_REPLICATION_FACTOR to at most the number of brokers" in scene.log
+    assert "Traceback" not in scene.log
+    assert "unexpected" not in scene.log
 
 
 async def test_a_folder_that_cannot_hold_the_tables_is_refused(
