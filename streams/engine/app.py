@@ -72,6 +72,8 @@ class EngineTableManager(TableManager):
         generation_id: int = 0,
     ) -> None:
         """Begin with the assigned partitions, in the background: the group must not wait."""
+        if self.app.should_stop:
+            return
         places = frozenset(TopicPartition(*place) for place in assigned)
         self.app.engine.partitions.begin(places, generation_id)
         self.app.flow_control.resume()
@@ -126,6 +128,13 @@ class EngineApp(HostedApp):
         """Begin to show signs of life at once: brokers may be down, recovery may take long."""
         await super().on_start()
         self.add_future(self.engine.keep_status())
+
+    async def on_stop(self) -> None:
+        """Stop in order. What goes wrong on the way must not leave the consumer thread behind."""
+        try:
+            await super().on_stop()
+        except Exception as error:
+            self.engine.halt(f"Stopping failed: {error!r}", error)
 
     def _new_transport(self) -> EngineTransport:
         return EngineTransport(self.conf.broker_consumer, self)

@@ -13,7 +13,8 @@ from streams.engine.errors import Fenced
 from streams.engine.overlay import Overlay
 from streams.engine.records import Outgoing, Record, TopicPartition
 from streams.engine.stages import BatchStage
-from streams.engine.units import UnitContext, new_records, settle
+from streams.engine.units import UnitContext, new_records
+from streams.engine.waiting import settle
 
 
 class BatchUnit:
@@ -123,6 +124,10 @@ class BatchUnit:
         except Fenced:
             self.abandon()
             return
+        except asyncio.CancelledError as error:
+            if not self._closing:  # from inside: nobody would try again, or notice
+                self._failed("cannot be checkpointed", [last], error)
+            raise
         except Exception as error:
             self._failed("cannot be checkpointed", [last], error)
             return
@@ -140,7 +145,7 @@ class BatchUnit:
         if self._buffer and self._checkpoint is None and not self._closing:
             self._context.inbox.put(self)
 
-    def _failed(self, what: str, records: Sequence[Record], error: Exception) -> None:
+    def _failed(self, what: str, records: Sequence[Record], error: BaseException) -> None:
         first, last = records[0], records[-1]
         self.abandon()
         self._context.fail(

@@ -24,6 +24,7 @@ from streams.engine.stages import BatchStage, LaneStage, StageEntry, help_of
 from streams.engine.status import EngineStatus, Observer, SilentObserver, StatusBoard
 from streams.engine.topics import changelog_specs, check_changelogs, create_missing
 from streams.engine.units import Inbox
+from streams.engine.waiting import whole
 from streams.errors import DovetailError
 from tables.registry import TableRegistry, changelog_topic
 
@@ -173,27 +174,28 @@ class Engine:
         await self.app.producer.publish(records)
 
     async def run(self) -> None:
-        """Run until ``stop`` is called; raises Halted when the worker halts.
+        """Run until ``stop`` is called; raises Halted, or what else brings Faust's services down.
 
-        Whatever else brings Faust's services down is raised as it is.
-        """
+        However often it is cancelled, it ends what it began."""
         starting = asyncio.create_task(self.app.start())
-        finished = asyncio.create_task(self._finished.wait())
+        over = asyncio.create_task(self.app.wait_for_stopped(self._finished.wait()))
         try:
-            # brokers may be down and tables long: a stop must not wait for the start
-            await asyncio.wait({starting, finished}, return_when=asyncio.FIRST_COMPLETED)
-            if not finished.done():
+            await asyncio.wait({starting, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not over.done():  # a stop does not wait for the start: brokers may be down
                 starting.result()
-                await self.app.wait_for_stopped(finished)
+                await over
         finally:
-            starting.cancel()
-            finished.cancel()
-            await asyncio.gather(starting, finished, return_exceptions=True)
-            await self.app.stop()
+            await whole(self._end(starting, over))
         if self.board.halted is not None:
             raise Halted(self.board.halted)
         if self.app.crash_reason is not None:
             raise self.app.crash_reason
+
+    async def _end(self, *tasks: asyncio.Task[Any]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.app.stop()
 
     def stop(self) -> None:
         """Let ``run`` return: work at hand is finished or abandoned, the group is left."""
@@ -289,13 +291,13 @@ class Engine:
 
         agent.__name__ = agent.__qualname__ = entry.name.replace("-", "_")
         agent.__doc__ = entry.help
-        topic = self.app.topic(*entry.topics, key_type=bytes, value_type=bytes)
-        self.app.agent(topic, name=entry.name)(agent)
+        topics = self.app.topic(*entry.topics, key_type=bytes, value_type=bytes)
+        self.app.agent(topics, name=entry.name)(agent)
 
     async def keep_status(self) -> None:
         """Note every quarter of a second that the event loop turns, and the lag."""
         while True:
             self.board.loop_turn_at = time.monotonic()
-            end_of = self.app.consumer.highwater_or_none
-            self.board.lag = self._progress.look(self.partitions.units, end_of)
+            end = self.app.consumer.highwater_or_none
+            self.board.lag = self._progress.look(self.partitions.units, end)
             await asyncio.sleep(_TICK_SECONDS)

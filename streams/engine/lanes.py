@@ -14,7 +14,8 @@ from streams.engine.offsets import ContiguousEnd, OffsetTracker
 from streams.engine.overlay import Overlay
 from streams.engine.records import Outgoing, Record, TopicPartition
 from streams.engine.stages import LaneStage
-from streams.engine.units import UnitContext, new_records, settle
+from streams.engine.units import UnitContext, new_records
+from streams.engine.waiting import settle
 
 
 class LaneUnit:

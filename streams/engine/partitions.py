@@ -40,6 +40,8 @@ class Partitions:
         self._units: dict[TopicPartition, Unit] = {}
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._bringing_up: asyncio.Task[None] | None = None
+        self._winding_down = asyncio.Lock()
+        self._closed = False
 
     @property
     def units(self) -> list[Unit]:
@@ -74,8 +76,8 @@ class Partitions:
                 unit.offer(place, records)
 
     def begin(self, assigned: frozenset[TopicPartition], generation: int) -> None:
-        """Start on the partitions of a new generation, in the background."""
-        if self._engine.board.halted is not None:
+        """Start on the partitions of a new generation, in the background; not after ``close``."""
+        if self._engine.board.halted is not None or self._closed:
             return
         self.epoch += 1
         self._reading = True
@@ -92,20 +94,25 @@ class Partitions:
         self.epoch += 1
 
     async def wind_down(self) -> None:
-        """Finish or abandon all work within the budget. Nothing runs afterwards."""
+        """Finish or abandon all work within the budget. Nothing runs afterwards.
+
+        A stop may come in the middle of a revoke: then it waits for what the revoke does.
+        """
         self.stop_reading()
-        await self._engine.app.member.interrupt()
-        self._assigned = frozenset()
-        self._engine.board.assigned = frozenset()
-        await self._cancel_bring_up()
-        deadline = asyncio.get_running_loop().time() + self._engine.settings.revoke_budget_seconds
-        units = self.units
-        await asyncio.gather(*(unit.wind_down(deadline) for unit in units))
-        self._units.clear()
-        for entry in self._engine.stages:
-            self._engine.inbox(entry.name).clear()
-        for unit in units:
-            forget(unit.entry.stage, unit.partition)
+        async with self._winding_down:
+            await self._engine.app.member.interrupt()
+            self._assigned = frozenset()
+            self._engine.board.assigned = frozenset()
+            await self._cancel_bring_up()
+            budget = self._engine.settings.revoke_budget_seconds
+            deadline = asyncio.get_running_loop().time() + budget
+            units = self.units
+            await asyncio.gather(*(unit.wind_down(deadline) for unit in units))
+            self._units.clear()
+            for entry in self._engine.stages:
+                self._engine.inbox(entry.name).clear()
+            for unit in units:
+                forget(unit.entry.stage, unit.partition)
 
     def abandon(self) -> None:
         """Drop all work at once."""
@@ -116,9 +123,12 @@ class Partitions:
             unit.abandon()
 
     async def close(self) -> None:
-        """Wind down and close the stores."""
-        await self.wind_down()
-        await self._stores.keep(frozenset())
+        """Wind down and close the stores, for good."""
+        self._closed = True
+        try:
+            await self.wind_down()
+        finally:
+            await self._stores.keep(frozenset())
 
     async def _cancel_bring_up(self) -> None:
         task, self._bringing_up = self._bringing_up, None

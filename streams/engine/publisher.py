@@ -30,14 +30,15 @@ from streams.engine.clients import connection_options, patiently
 from streams.engine.errors import Fenced, Undeliverable
 from streams.engine.host import HostedApp
 from streams.engine.partitioning import check_size, partition_of
+from streams.engine.producers import discard, heed
 from streams.engine.records import Outgoing, TopicPartition
+from streams.engine.waiting import take_exception
 
 log = logging.getLogger(__name__)
 
 #: Up to so many records of a topic partition are sent one by one, so that they share a batch with
 #: other partitions' records; more are packed here, which costs a third per record.
 _FEW = 8
-_STOP_SECONDS = 2.0
 
 _FOR_GOOD = (
     ClusterAuthorizationFailedError,
@@ -66,6 +67,7 @@ class EngineProducer(driver.Producer):
         self._turn = 0
         self._keyless = 0
         self._replacing = asyncio.Lock()
+        self._closed = False
 
     def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         settings = self.app.engine.settings
@@ -87,9 +89,10 @@ class EngineProducer(driver.Producer):
 
     async def on_stop(self) -> None:
         """Close; what is not delivered by now was never committed."""
+        self._closed = True
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _discard(producer)
+            await discard(producer)
 
     async def flush(self) -> None:
         """Do nothing: whoever publishes waits for the delivery itself."""
@@ -187,37 +190,43 @@ class EngineProducer(driver.Producer):
         confirmed: list[tuple[int, int]],
     ) -> None:
         producer = await self._current()
+        await heed(producer, place.topic)
         send = self._send_few if len(records) <= _FEW else self._send_packed
-        futures = await send(producer, place, records)
+        futures: list[tuple[asyncio.Future[Any], int]] = []
         try:
+            await send(producer, place, records, futures)
             for future, count in futures:
-                metadata = await future
+                # shielded: aiokafka's own is a shield too, which once cancelled hides a failure
+                metadata = await asyncio.shield(future)
                 confirmed.append((metadata.offset, count))
         finally:
             for future, _ in futures:
-                future.add_done_callback(_take_exception)
+                future.add_done_callback(take_exception)
 
     async def _send_few(
-        self, producer: AIOKafkaProducer, place: TopicPartition, records: Sequence[Outgoing]
-    ) -> list[tuple[asyncio.Future[Any], int]]:
-        return [
-            (
-                await producer.send(
-                    place.topic,
-                    record.value,
-                    key=record.key,
-                    partition=place.partition,
-                    headers=list(record.headers),
-                ),
-                1,
+        self,
+        producer: AIOKafkaProducer,
+        place: TopicPartition,
+        records: Sequence[Outgoing],
+        futures: list[tuple[asyncio.Future[Any], int]],
+    ) -> None:
+        for record in records:
+            future = await producer.send(
+                place.topic,
+                record.value,
+                key=record.key,
+                partition=place.partition,
+                headers=list(record.headers),
             )
-            for record in records
-        ]
+            futures.append((future, 1))
 
     async def _send_packed(
-        self, producer: AIOKafkaProducer, place: TopicPartition, records: Sequence[Outgoing]
-    ) -> list[tuple[asyncio.Future[Any], int]]:
-        futures: list[tuple[asyncio.Future[Any], int]] = []
+        self,
+        producer: AIOKafkaProducer,
+        place: TopicPartition,
+        records: Sequence[Outgoing],
+        futures: list[tuple[asyncio.Future[Any], int]],
+    ) -> None:
         batch = producer.create_batch()
         for record in records:
             fields = {"key": record.key, "value": record.value, "headers": list(record.headers)}
@@ -226,7 +235,6 @@ class EngineProducer(driver.Producer):
                 batch = producer.create_batch()
                 batch.append(timestamp=None, **fields)
         futures.append(await self._send_batch(producer, batch, place))
-        return futures
 
     async def _send_batch(
         self, producer: AIOKafkaProducer, batch: Any, place: TopicPartition
@@ -245,12 +253,16 @@ class EngineProducer(driver.Producer):
     async def _replace(self, turn: int) -> None:
         """Put a new producer in place of the one of ``turn``, unless somebody did already."""
         async with self._replacing:
-            if self._turn != turn:
+            if self._turn != turn or self._closed:
                 return
             old, self._producer = self._producer, None
             if old is not None:
-                await _discard(old)
-            self._producer = await self._connected()
+                await discard(old)
+            fresh = await self._connected()
+            if self._closed:  # meanwhile
+                await discard(fresh)
+                return
+            self._producer = fresh
             self._turn += 1
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -259,24 +271,9 @@ class EngineProducer(driver.Producer):
             try:
                 await producer.start()
             except BaseException:
-                await _discard(producer)
+                await discard(producer)
                 raise
             return producer
 
         engine = self.app.engine
         return await patiently(attempt, engine.settings, what="the brokers", say=engine.waiting_for)
-
-
-async def _discard(producer: AIOKafkaProducer) -> None:
-    """Close a producer, without waiting for records that the broker does not take."""
-    try:
-        await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
-    except (TimeoutError, KafkaError, OSError):
-        await producer.client.close()
-        await asyncio.wait_for(producer._sender.close(), _STOP_SECONDS)
-
-
-def _take_exception(future: asyncio.Future[Any]) -> None:
-    """Look at a result that nobody waits for any more, so that asyncio does not complain."""
-    if not future.cancelled():
-        future.exception()

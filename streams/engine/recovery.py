@@ -21,6 +21,7 @@ from streams.engine.clients import connection_options, patiently
 from streams.engine.overlay import Change
 from streams.engine.records import TopicPartition
 from streams.engine.settings import EngineSettings
+from streams.engine.waiting import let_go
 from streams.errors import Misconfigured
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class ChangelogConsumer:
         try:
             return (await self._bounds(consumer, [place]))[place][1]
         finally:
-            await consumer.stop()
+            await let_go(consumer.stop(), consumer._client)
 
     async def last_values(
         self, place: TopicPartition, start: int, stop: int
@@ -140,7 +141,7 @@ class ChangelogConsumer:
                         key = row_key(*place, record.offset, record.key, record.headers)
                         found[key] = record.value
         finally:
-            await consumer.stop()
+            await let_go(consumer.stop(), consumer._client)
         return found
 
     async def recover(
@@ -168,7 +169,7 @@ class ChangelogConsumer:
                 self._close_finished(consumer, open_tasks, done)
                 progress()
         finally:
-            await consumer.stop()
+            await let_go(consumer.stop(), consumer._client)
 
     async def _read(
         self, consumer: AIOKafkaConsumer, tasks: Mapping[TopicPartition, TableTask]
@@ -218,7 +219,7 @@ class ChangelogConsumer:
                 await consumer.start()
                 consumer.assign([KafkaPartition(*place) for place in places])
             except BaseException:
-                await consumer.stop()
+                await let_go(consumer.stop(), consumer._client)
                 raise
             return consumer
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from streams.engine.settings import EngineSettings
+from streams.engine.waiting import whole
 from tables.store import PartitionStore, StoreCorrupted, StoreLocked, set_aside
 
 log = logging.getLogger(__name__)
@@ -32,26 +33,38 @@ class Stores:
         """
         store = self._open.get(partition)
         if store is None:
-            path = self._settings.data_directory / self._settings.app_id / str(partition)
-            store = await self._open_when_free(path)
-            self._open[partition] = store
+            await self._open_when_free(partition)
+            store = self._open[partition]
         return store
 
     async def keep(self, partitions: Collection[int]) -> None:
-        """Close all stores but these."""
+        """Close all stores but these; raises what the first said that could not be closed."""
+        failures: list[Exception] = []
         for partition in [number for number in self._open if number not in partitions]:
-            await asyncio.to_thread(self._open.pop(partition).close)
+            try:
+                await whole(asyncio.to_thread(self._open.pop(partition).close))
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
-    async def _open_when_free(self, path: Path) -> PartitionStore:
+    async def _open_when_free(self, partition: int) -> None:
+        path = self._settings.data_directory / self._settings.app_id / str(partition)
         deadline = time.monotonic() + self._settings.store_lock_wait_seconds
         while True:
             try:
-                return await asyncio.to_thread(self._open_fresh, path)
+                await whole(self._open_now(partition, path))
+                return
             except StoreLocked as error:
                 if time.monotonic() > deadline:
                     raise
                 log.warning("%s; trying again", error)
                 await asyncio.sleep(0.2)
+
+    async def _open_now(self, partition: int, path: Path) -> None:
+        """Open a store and know it as open. Not to be cancelled between the two: nobody would
+        close it."""
+        self._open[partition] = await asyncio.to_thread(self._open_fresh, path)
 
     def _open_fresh(self, path: Path) -> PartitionStore:
         try:

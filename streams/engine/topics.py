@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from streams.engine.clients import connection_options, patiently
 from streams.engine.settings import EngineSettings, TopicSpec
 from streams.engine.stages import StageEntry
+from streams.engine.waiting import let_go
 from streams.errors import Misconfigured
 from tables.registry import changelog_topic
 
@@ -36,7 +37,7 @@ async def create_missing(
                 await _create(admin, missing, settings)
             return existing | {spec.name: spec.partitions for spec in missing}
         finally:
-            await admin.close()
+            await let_go(admin.close(), admin._client)
 
     return await patiently(attempt, settings, what="the brokers, to create topics", say=say)
 
@@ -51,7 +52,7 @@ async def absent_topics(names: Iterable[str], settings: EngineSettings) -> froze
         await admin.start()
         return frozenset(names) - (await _partition_counts(admin)).keys()
     finally:
-        await admin.close()
+        await let_go(admin.close(), admin._client)
 
 
 def changelog_specs(

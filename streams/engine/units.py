@@ -123,15 +123,3 @@ def new_records(
     """Convert the records that were not seen before (``offsets``: next expected per place)."""
     expected = offsets[place]
     return [to_record(raw) for raw in raws if raw.offset >= expected]
-
-
-async def settle(tasks: Iterable[asyncio.Task[Any]], deadline: float) -> None:
-    """Wait for tasks until the loop's time is ``deadline``, then cancel them; awaits every one."""
-    waiting = [task for task in tasks if not task.done()]
-    if not waiting:
-        return
-    left = max(0.0, deadline - asyncio.get_running_loop().time())
-    _, late = await asyncio.wait(waiting, timeout=left)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)

@@ -67,14 +67,14 @@ class WorkerProcess:
         self._process.send_signal(number)
 
 
-async def make_topics(lab: Lab, partitions: int) -> None:
-    """Make the topics that workers read and write."""
+async def make_topics(lab: Lab, partitions: int, *names: str) -> None:
+    """Make topics, those that workers read and write when none is named."""
     admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
     await admin.start()
     try:
-        names = [lab.topic("in"), lab.topic("out")]
+        topics = [lab.topic(name) for name in names or ("in", "out")]
         await admin.create_topics(
-            [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+            [NewTopic(topic, num_partitions=partitions, replication_factor=1) for topic in topics]
         )
     finally:
         await admin.close()

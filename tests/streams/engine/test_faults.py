@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.sandbox.kafka import BrokerFault, EmbeddedBroker
-from streams.engine import Engine, Outgoing, Record, Rows
+from streams.engine import Engine, Outgoing, Record, Rows, TopicPartition
 from tests.streams.engine.lab import Lab, numbered, running, until
+from tests.streams.engine.processes import make_topics
 from tests.streams.engine.stages import Calls, Count
 
 
@@ -147,6 +148,24 @@ async def test_dropped_connections_stop_nothing(broker: EmbeddedBroker, weak_lab
         await until(lambda: weak_lab.all_committed("in"))
         assert engine.status().halted is None
     assert await weak_lab.table("counts") == {"a": "50", "b": "50"}
+
+
+async def test_a_producer_that_looks_for_a_new_topic_does_not_forget_the_others(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    async with running(engine := counting(weak_lab)):
+        producer = engine.app.producer._producer
+        assert producer is not None
+        client = producer.client
+        await client.force_metadata_update()  # as when its connection broke: it asks for all topics
+        await weak_lab.produce("in", numbered("a", 5))
+        await until(lambda: weak_lab.all_committed("in"))
+        await make_topics(weak_lab, 1, "late")
+        await client.add_topic(weak_lab.topic("late"))
+        await client.force_metadata_update()
+        for name in (weak_lab.topic("out"), weak_lab.changelog("counts")):
+            # a record that waits for its second attempt would wait for its leader, and time out
+            assert client.cluster.leader_for_partition(TopicPartition(name, 0)) is not None
 
 
 async def test_a_broker_that_is_down_at_the_start_is_waited_for(

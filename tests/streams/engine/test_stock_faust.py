@@ -38,6 +38,8 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
         test_batches.py::test_a_record_that_is_too_large_halts_and_is_named
     Without idempotence a repeated batch is doubled
         test_faults.py::test_lost_answers_double_nothing
+    A producer forgets the leaders of topics that it never had to ask for, and stalls for a minute
+        test_faults.py::test_a_producer_that_looks_for_a_new_topic_does_not_forget_the_others
     Outputs attached to a commit go out for an event that is still being handled
         test_lanes.py::test_a_cancelled_record_leaves_neither_row_nor_output
         test_batches.py::test_an_exception_acknowledges_nothing_and_a_restart_handles_the_record
@@ -110,6 +112,20 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
     A fetcher that is cancelled in a rebalance crashes the app, and the stop hangs
         test_edges.py::test_a_worker_that_stops_before_its_tables_recovered_leaves_the_group_in_order
         test_edges.py::test_a_consumer_thread_that_ends_halts_the_worker
+1.10 Shutdown
+    A stop waits a minute for brokers that are away, and leaves a thread that holds the process
+        test_stopping.py::test_a_stop_ends_in_time_while_the_brokers_are_down
+        test_stopping.py::test_a_stop_ends_in_time_while_the_consumer_waits_for_a_broker
+        test_stopping.py::test_a_client_is_let_go_whether_its_end_hangs_or_fails
+    A stop that is cancelled, or fails on its way, leaves the rest running
+        test_stopping.py::test_a_stop_that_is_cancelled_again_ends_whole
+        test_stopping.py::test_a_hook_that_fails_at_the_stop_halts_and_leaves_no_thread
+    A call into the consumer thread waits for ever when that ended
+        test_stopping.py::test_a_thread_that_ended_by_itself_is_stopped_in_peace
+    A consumer that cannot go on says so to whoever reads next, and to nobody when nobody reads
+        test_stopping.py::test_what_the_coordinator_holds_against_a_member_halts_it_also_when_nothing_is_read
+    A rebalance during the stop closes the consumer in the event loop of another thread
+        test_stopping.py::test_a_stop_at_any_moment_ends_in_time_and_leaves_nothing_behind
 """
 
 from __future__ import annotations
