@@ -12,10 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.sandbox.events import finance
-from app.sandbox.events.change import Encoded, made_guid
-from app.sandbox.events.finance_entities import COMPANY
+from app.sandbox.events.change import Encoded, made_guid, since_1970_ms
+from app.sandbox.events.finance_entities import COMPANY, NO_DATE
 from app.sandbox.finance.state import State
 from app.sandbox.finance.store import Change
+
+
+def json_date(text: str) -> str:
+    """A day as contracts write it: its midnight."""
+    return f"/Date({since_1970_ms(text[:10])})/"
+
 
 Send = Callable[[Encoded], None]
 
@@ -30,6 +36,7 @@ _EVENTS: tuple[tuple[str, str, str | None, str, Mapping[str, str]], ...] = (
             "InvoiceAccount": "InvoiceCustomerAccountNumber",
             "InvoiceId": "InvoiceNumber",
             "SalesOrderId": "SalesOrderNumber",
+            "InvoiceDate": "InvoiceDate",
             "InvoiceAmountInAccountingCurrency": "TotalInvoiceAmount",
         },
     ),
@@ -72,6 +79,14 @@ _EVENTS: tuple[tuple[str, str, str | None, str, Mapping[str, str]], ...] = (
         {"SalesOrderNumber": "SalesOrderNumber"},
     ),
 )
+
+#: Fields of a contract that the entity does not hold: what they say when nothing is set.
+_UNSET: Mapping[str, Mapping[str, object]] = {
+    "SalesInvoicePostedBusinessEvent": {
+        "InvoiceDueDate": json_date(NO_DATE),
+        "InvoiceTaxAmount": 0,
+    },
+}
 
 
 @dataclass
@@ -168,6 +183,12 @@ def _events_of(change: Change) -> list[tuple[str, dict[str, object]]]:
         created = change.operation == "create"
         happened = created if value is None else column in change.changed or created
         if happened and (value is None or change.row.values[column] == value):
-            named = {name: change.row.values[own] for name, own in fields.items()}
-            found.append((event_id, named))
+            named = {name: _told(change, own) for name, own in fields.items()}
+            found.append((event_id, {**named, **_UNSET.get(event_id, {})}))
     return found
+
+
+def _told(change: Change, name: str) -> object:
+    """A value as a contract has it: dates count from 1970."""
+    value = change.row.values[name]
+    return json_date(value) if change.entity.fields[name].kind == "date" else value

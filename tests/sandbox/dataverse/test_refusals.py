@@ -78,6 +78,9 @@ async def test_who_may_not_read_a_table_reads_none_of_its_columns(
     for path in ("", "/name", "/name/$value", "/primarycontactid", "/contact_customer_accounts"):
         answer = await client.get(f"/accounts({row.id}){path}")
         assert error(answer) == (403, "0x80040220"), path
+    person = dataverse.seed("contact", {"lastname": "Lee"})
+    expanded = await client.get(f"/contacts({person.id})?$expand=parentcustomerid_account")
+    assert error(expanded) == (403, "0x80040220")
 
 
 async def test_a_secured_column_cannot_be_written(

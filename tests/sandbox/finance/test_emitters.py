@@ -32,8 +32,33 @@ async def test_business_events_are_numbered_upwards_with_gaps(scene: Scene) -> N
         "SalesInvoicePostedBusinessEvent",
         "CIV-0",
     )
+    assert first["InvoiceDate"] == "/Date(1706659200000)/", "midnight of 2024-01-31"
+    assert first["InvoiceDueDate"] == "/Date(-2208988800000)/", "1900: nothing is set"
+    assert first["InvoiceTaxAmount"] == 0
     assert first["LegalEntity"] == "USMF" and "EventTime" in first
     assert "RecId" not in json.dumps(first)
+
+
+async def test_a_write_that_fails_tells_nothing_and_takes_no_number(scene: Scene) -> None:
+    sent: list[Encoded] = []
+    state = scene.finance.state
+    scene.finance.on_change(BusinessEvents(sent.append, state, gaps=1))
+    before = state.control_number
+    path = "/data/SalesInvoiceHeadersV2"
+    good = {"InvoiceNumber": "CIV-1", **INVOICE}
+    assert (await scene.client.post(path, json={"InvoiceNumber": "CIV-1"})).status_code == 400
+    assert (await scene.client.post(path, json={**good, "Nothing": 1})).status_code == 400
+    part = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+    for number, body_ in (("1", good), ("2", good)):
+        part += f"--c\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
+        part += f"POST SalesInvoiceHeadersV2 HTTP/1.1\r\n\r\n{json.dumps(body_)}\r\n"
+    kind = {"Content-Type": "multipart/mixed; boundary=b"}
+    text = f"{part}--c--\r\n--b--\r\n"
+    refused = await scene.client.post("/data/$batch", content=text, headers=kind)
+    assert "The record already exists" in refused.text
+    assert (sent, state.control_number) == ([], before)
+    assert (await scene.client.post(path, json=good)).status_code == 201
+    assert [body(message)["ControlNumber"] for message in sent] == [before + 1]
 
 
 async def test_late_copies_are_the_same_message_after_newer_ones(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
@@ -53,8 +54,14 @@ class RowsApi:
 
     def reading(self, request: ApiRequest) -> Reading:
         """What the queries of a request are read against."""
-        aliases = {name: text for name, text in request.query.items() if name.startswith("@")}
-        return Reading(self._store, self._registry, self._now(), request.author.user_id, aliases)
+        return Reading(
+            self._store,
+            self._registry,
+            self._now(),
+            request.author.user_id,
+            aliases={name: text for name, text in request.query.items() if name[:1] == "@"},
+            check_read=partial(self._privileges.check, request.author, "Read"),
+        )
 
     def on_row(self, request: ApiRequest, table: Table, segment: Segment) -> Answer:
         """``GET``, ``PATCH`` and ``DELETE`` on a row, by id or alternate key."""

@@ -13,7 +13,7 @@ import datetime as dt
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
@@ -66,13 +66,15 @@ class Reading:
     """What a query is read against: the rows and tables, and who asks when.
 
     ``aliases`` are the parameters of the request, ``@p1=..``, that filters and orders may name.
+    ``check_read`` raises `Refusal` 403 for a table that the caller may not read.
     """
 
     store: Store
     registry: Registry
     now: dt.datetime
     user_id: str
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str]
+    check_read: Callable[[Table], None]
 
 
 def value_of(row: Row, column: Column, table: Table) -> Value:

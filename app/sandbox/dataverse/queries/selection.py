@@ -130,8 +130,10 @@ def _expansion(
             raise Refusal.bad_query("$filter cuts collections only.")
         # The owner's property leads to a user or a team; its columns are those of users.
         target = reading.registry.table(found[1])
+        reading.check_read(target)
         return Expansion(_selection(options, target, reading, depth), options=options)
     others, _ = Binder(reading).collection(table, navigation)
+    reading.check_read(others)
     selection = _selection(options, others, reading, depth)
     text = options.get("$filter")
     keep = parse_filter(text, others, reading) if text else None
