@@ -24,6 +24,7 @@ from app.demo.approvers import Approvers
 from app.demo.bad_day import BadDay, bad_day_on, told
 from app.demo.history import History, Played, Playwright
 from app.demo.judge import Judgement, judge
+from app.demo.kept import guide
 from app.demo.pen import Pen
 from app.demo.report import Figures, show
 from app.demo.stage import Stage, stage
@@ -93,7 +94,7 @@ async def _run(console: Console, folder: Path, plan: Plan) -> int:
             letters_match = await demo.compare_dead_letters()
         console.print(f"took {time.monotonic() - started:.0f} s")
         if plan.keep:
-            await _keep(console, here)
+            await _keep(console, demo)
     return 0 if judgement.agrees and letters_match else 1
 
 
@@ -103,10 +104,10 @@ def _cancel_at_sigterm() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _keep(console: Console, here: Stage) -> None:
+async def _keep(console: Console, demo: Demo) -> None:
     console.print("\nstill running; Ctrl-C ends all of it")
-    for name, address in here.addresses().items():
-        console.print(f"  {name:15} {address}", highlight=False)
+    for line in guide(demo.here, demo.truth):
+        console.print(line, highlight=False, soft_wrap=True)
     await asyncio.Event().wait()
 
 
