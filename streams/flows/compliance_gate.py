@@ -36,7 +36,7 @@ from enum import StrEnum
 from typing import Any
 
 from streams.catalogue import ColumnValue
-from streams.flows import workspaces
+from streams.flows import relations, workspaces
 from streams.flows.artifacts import Checklist, checklist, shown
 from streams.flows.conditions import as_of, context, holds
 from streams.flows.moments import as_column
@@ -71,7 +71,7 @@ def decide(cause: Cause, view: View, rule: ComplianceGateRule) -> Decision:
     gate = _gate(plan, view.own.get(rule.name), found, required=required)
     if required is not None:
         gate = _finalisation(plan, rule, variables, gate) if required else gate.reopened()
-    related, complete = workspaces.below(view, rule.record_workspace)
+    related, complete = relations.below(view, rule.record_workspace)
     wanted = Wanted(
         workspace_state(view, rule, variables).value,
         shown=_attributes(rule, gate),

@@ -30,7 +30,7 @@ from enum import StrEnum
 from typing import Any
 
 from streams.catalogue import ColumnValue
-from streams.flows import moments, workspaces
+from streams.flows import moments, relations, workspaces
 from streams.flows.conditions import STAGE_COLUMNS, context, holds
 from streams.flows.plan import Plan
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
@@ -63,7 +63,7 @@ def decide(cause: Cause, view: View, rule: ContractRule) -> Decision:
     plan.look_up(rule)
     _want_stage_name(plan)
     variables = context(view, rule)
-    related, complete = workspaces.below(view, rule.record_workspace)
+    related, complete = relations.below(view, rule.record_workspace)
     wanted = Wanted(
         workspace_state(view, rule, variables).value,
         shown=_status_shown(rule, contract),

@@ -22,11 +22,12 @@ from enum import StrEnum
 from typing import Any
 
 from streams.catalogue import lookup
-from streams.flows import workspaces
+from streams.flows import relations, workspaces
 from streams.flows.conditions import context, holds
 from streams.flows.plan import Plan
+from streams.flows.relations import Related
 from streams.flows.shape import Cause, Decision, Flow, View
-from streams.flows.workspaces import Related, Wanted
+from streams.flows.workspaces import Wanted
 from streams.rules import RecordWorkspaceRule
 
 
@@ -68,7 +69,7 @@ def _survivor(plan: Plan, rule: RecordWorkspaceRule) -> tuple[frozenset[Related]
     survivor = lookup(row.value(rule.merged_into))
     if plan.view.links.get(rule.name) is None or survivor is None:
         return frozenset(), survivor is not None
-    return workspaces.relation_to(plan, survivor, None)
+    return relations.relation_to(plan, survivor, None)
 
 
 FLOW = Flow("record_workspace", lambda book: book.of(RecordWorkspaceRule), decide)

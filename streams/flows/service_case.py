@@ -42,13 +42,14 @@ from enum import StrEnum
 from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
-from streams.flows import approving, retention, workspaces
+from streams.flows import approving, relations, retention, workspaces
 from streams.flows.approving import Outcome
 from streams.flows.conditions import as_of, context, holds
 from streams.flows.past import newest_run
 from streams.flows.plan import Plan
+from streams.flows.relations import Related
 from streams.flows.shape import Cause, Decision, Flow, Reason, View
-from streams.flows.workspaces import Related, Wanted
+from streams.flows.workspaces import Wanted
 from streams.messages.commands import RestrictAccess
 from streams.rules import ServiceCaseRule
 from tables.keys import digest
@@ -140,7 +141,7 @@ def _survivor(
     survivor = lookup(plan.view.row.value(rule.merged_into or ""))
     if survivor is None:
         return frozenset(), False
-    return workspaces.relation_to(plan, survivor, rule.name)
+    return relations.relation_to(plan, survivor, rule.name)
 
 
 def _want_criteria_known(plan: Plan, rule: ServiceCaseRule) -> None:

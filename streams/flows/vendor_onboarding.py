@@ -32,7 +32,7 @@ from dataclasses import replace
 from typing import Any
 
 from streams.catalogue import ColumnValue
-from streams.flows import approving, workspaces
+from streams.flows import approving, relations, workspaces
 from streams.flows.approving import Outcome
 from streams.flows.artifacts import Checklist, checklist, shown
 from streams.flows.conditions import context, holds
@@ -226,7 +226,7 @@ def _keep(
     status: VendorStatus | None,
 ) -> None:
     """Want the supplier workspace, and on both sides how far the vendor is."""
-    related, complete = workspaces.below(plan.view, rule.record_workspace)
+    related, complete = relations.below(plan.view, rule.record_workspace)
     due = status not in (None, VendorStatus.NOT_REQUIRED)
     wanted = Wanted(
         _ACTIVE if plan.view.row.alive else _DELETED,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from streams.catalogue import ColumnValue, lookup
 from streams.flows.conditions import values_of
 from streams.flows.plan import Plan
-from streams.flows.shape import Reason, View
+from streams.flows.relations import Related, related_by, want_relations
+from streams.flows.shape import Reason
 from streams.messages.commands import (
     AttributeValue,
     EnsureWorkspace,
-    RelateWorkspaces,
     SetRoleMembers,
-    UnrelateWorkspaces,
     UpdateWorkspace,
 )
 from streams.messages.facts import BusinessObject
@@ -25,19 +24,13 @@ from streams.rules import (
     FolderRule,
     LinkColumns,
     RecordRule,
-    RelationRule,
     RoleRule,
     WorkspaceRule,
 )
 from tables.keys import RecordRef, digest
 from tables.workspace_links import Link
 
-Relation = Literal["parent", "child"]
-#: One relation that is wanted: the other workspace, and what it is to this one.
-Related = tuple[Relation, int]
 Labels = dict[str, dict[str, AttributeValue]]
-
-_RELATED, _UNRELATED = "related", "unrelated"
 
 
 def business_object(rule: WorkspaceRule, record: RecordRef) -> BusinessObject:
@@ -152,80 +145,6 @@ def _members(plan: Plan, role: RoleRule) -> tuple[str, ...] | None:
         else:
             plan.because(Reason.MEMBER_HAS_NO_NAME)
     return tuple(sorted(names))
-
-
-def related_by(plan: Plan, relations: Iterable[RelationRule]) -> tuple[set[Related], bool]:
-    """The relations that the record's lookups ask for, and whether all of them are known yet."""
-    wanted: set[Related] = set()
-    complete = True
-    for rule in relations:
-        other = lookup(plan.view.row.value(rule.column))
-        if other is None or other.table not in plan.view.catalogue.tables:
-            continue
-        related, known = relation_to(plan, other, rule.to, rule.relation)
-        wanted |= related
-        if not known:
-            plan.because(Reason.WAITING_FOR_RELATED_WORKSPACE)
-            complete = False
-    return wanted, complete
-
-
-def relation_to(
-    plan: Plan, other: RecordRef, rule: str | None, relation: Relation = "parent"
-) -> tuple[frozenset[Related], bool]:
-    """A relation to another record's workspace; False while it is not known whether it has one.
-
-    With a record that is gone and left no workspace there is nothing to relate to.
-    """
-    workspace = plan.workspace_of(other, rule)
-    if workspace is not None:
-        return frozenset({(relation, workspace)}), True
-    return frozenset(), plan.view.neighbours.has_no_workspace(other.key, rule)
-
-
-def want_relations(plan: Plan, link: Link, wanted: set[Related], *, complete: bool) -> None:
-    """Want exactly these relations.
-
-    Those that we made and that are not wanted any more go, but only once all successors are known
-    (``complete``): no relation is lost on the way from one to the next.
-    """
-    wanted = {(relation, other) for relation, other in wanted if other != link.workspace_id}
-    for relation, other in sorted(wanted):
-        _want_relation(plan, link, relation, other)
-    made = plan.view.steps.with_prefix(plan.rule, "relation/") if complete else {}
-    for name, step in sorted(made.items()):
-        kind, _, number = name.partition("/")
-        relation = "child" if kind == "child" else "parent"
-        if step.confirmed == digest(_RELATED) and (relation, int(number)) not in wanted:
-            _want_no_relation(plan, link, relation, int(number))
-
-
-def _want_relation(plan: Plan, link: Link, relation: Relation, other: int) -> None:
-    plan.want(
-        f"relation/{relation}/{other}",
-        _RELATED,
-        lambda **common: RelateWorkspaces(
-            workspace_id=link.workspace_id, related_id=other, relation=relation, **common
-        ),
-    )
-
-
-def _want_no_relation(plan: Plan, link: Link, relation: Relation, other: int) -> None:
-    plan.want(
-        f"relation/{relation}/{other}",
-        _UNRELATED,
-        lambda **common: UnrelateWorkspaces(
-            workspace_id=link.workspace_id, related_id=other, relation=relation, **common
-        ),
-    )
-
-
-def below(view: View, other: str | None) -> tuple[frozenset[Related], bool]:
-    """The record's workspace of another rule becomes the parent; False while it is not there."""
-    if not other:
-        return frozenset(), True
-    link = view.links.get(other)
-    return (frozenset({("parent", link.workspace_id)}), True) if link else (frozenset(), False)
 
 
 @dataclass(frozen=True, slots=True)
