@@ -85,14 +85,24 @@ class Bodies:
         return self._store.find(table, key, values)
 
     def key_values(self, table: Table, segment: Segment) -> tuple[str, Values]:
-        """Which alternate key a segment uses, and its values by column."""
+        """Which alternate key a segment uses, and its values by column.
+
+        Raises `Refusal` 400 for what is no key, or no value of one: null names no row.
+        """
         values: Values = {}
         for name, value in segment.parts.items():
             column = table.by_property(name)
-            if column.type is ColumnType.LOOKUP:
-                values[column.name] = _reference(column, str(value))
-            else:
-                values[column.name] = parse(column, value, table.name)
+            try:
+                if column.type is ColumnType.LOOKUP:
+                    values[column.name] = _reference(column, str(value))
+                else:
+                    values[column.name] = parse(column, value, table.name)
+            except Refusal as refusal:
+                if refusal.code != Refusal.payload("").code:
+                    raise
+                raise Refusal.bad_query(refusal.message) from refusal
+            if value is None:
+                raise Refusal.bad_query(f"The key attribute '{name}' cannot be null.")
         for key, columns in table.keys.items():
             if set(columns) == set(values):
                 return key, values
