@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-
-Test = Callable[[Any], bool]
-Make = Callable[[Sequence[Any], dt.datetime, str], Test]
+from app.sandbox.dataverse.queries.crm_periods import Make, Test, older, this, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +125,20 @@ FUNCTIONS = {
     "LastXDays": Function(_x_days(-1, 0), typed=False, of_dates=True),
     "NextXDays": Function(_x_days(0, 1), typed=False, of_dates=True),
     "OlderThanXDays": Function(_older, typed=False, of_dates=True),
+    **{
+        f"{word}{unit.capitalize()}": Function(this(unit, offset), of_dates=True)
+        for word, offset in (("Last", -1), ("This", 0), ("Next", 1))
+        for unit in ("week", "month", "year")
+    },
+    **{
+        f"{word}X{unit.capitalize()}s": Function(within(unit, sign), typed=False, of_dates=True)
+        for word, sign in (("Last", -1), ("Next", 1))
+        for unit in ("hour", "week", "month", "year")
+    },
+    **{
+        f"OlderThanX{unit.capitalize()}s": Function(older(unit), typed=False, of_dates=True)
+        for unit in ("minute", "hour", "week", "month", "year")
+    },
     "On": Function(_on(lambda value, day: value == day), typed=False, of_dates=True),
     "OnOrAfter": Function(_on(lambda value, day: value >= day), typed=False, of_dates=True),
     "OnOrBefore": Function(_on(lambda value, day: value <= day), typed=False, of_dates=True),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.sandbox.dataverse.errors import Refusal
-from app.sandbox.dataverse.queries.crm_functions import FUNCTIONS, Test
+from app.sandbox.dataverse.queries.crm_functions import FUNCTIONS
+from app.sandbox.dataverse.queries.crm_periods import Test
 from app.sandbox.dataverse.queries.fetch_model import Condition
 from app.sandbox.dataverse.queries.patterns import like
 from app.sandbox.dataverse.tables.schema import Column, ColumnType
@@ -39,6 +40,20 @@ _FUNCTION_OF = {
     "on-or-before": "OnOrBefore",
     "eq-userid": "EqualUserId",
     "ne-userid": "NotEqualUserId",
+    **{
+        f"{word}-{unit}": f"{word.capitalize()}{unit.capitalize()}"
+        for word in ("last", "this", "next")
+        for unit in ("week", "month", "year")
+    },
+    **{
+        f"{word}-x-{unit}s": f"{word.capitalize()}X{unit.capitalize()}s"
+        for word in ("last", "next")
+        for unit in ("hour", "week", "month", "year")
+    },
+    **{
+        f"olderthan-x-{unit}s": f"OlderThanX{unit.capitalize()}s"
+        for unit in ("minute", "hour", "week", "month", "year")
+    },
 }
 _LIKE = {
     "like": ("{}", True),
