@@ -130,21 +130,30 @@ class Item(Row):
             kind for kind, told in self.events.items() if kind != "expired" or told.at_ms <= at_ms
         )
 
-    def _status(self, kinds: Iterable[str]) -> ItemStatus:
-        newest = max((kind for kind in kinds if kind in _STATUS), key=self._order, default="")
-        return _STATUS.get(newest, ItemStatus.ADDED)
-
     @property
     def since_ms(self) -> int:
         """When the document got its status (Unix ms)."""
-        deciding = [kind for kind in self.events if kind in _STATUS]
-        return self.events[max(deciding, key=self._order)].at_ms if deciding else 0
+        deciding = self._deciding(self.events)
+        return self.events[deciding].at_ms if deciding else 0
 
     @property
     def actor(self) -> str | None:
         """Who brought the document into its status."""
-        deciding = [kind for kind in self.events if kind in _STATUS]
-        return self.events[max(deciding, key=self._order)].actor if deciding else None
+        deciding = self._deciding(self.events)
+        return self.events[deciding].actor if deciding else None
+
+    def _status(self, kinds: Iterable[str]) -> ItemStatus:
+        deciding = self._deciding(kinds)
+        return _STATUS[deciding] if deciding else ItemStatus.ADDED
+
+    def _deciding(self, kinds: Iterable[str]) -> str | None:
+        """The newest event that gives a status. A document that left and was moved back in later
+        is what it was."""
+        found = {kind for kind in kinds if kind in _STATUS}
+        back = self.events.get("moved")
+        if back and "deleted" in found and self._order("moved") > self._order("deleted"):
+            found.discard("deleted")
+        return max(found, key=self._order, default=None)
 
     @property
     def document(self) -> DocumentRef | None:

@@ -223,8 +223,11 @@ def _kind(events: list[EcmEvent]) -> ColumnValue:
 
 
 def _state(events: list[EcmEvent]) -> str:
-    deciding = [e.event.removeprefix("document.") for e in events]
-    deciding = [kind for kind in deciding if kind != "moved"]
+    kinds = [e.event.removeprefix("document.") for e in events]
+    # What was moved back in later has not gone.
+    back = max((place for place, kind in enumerate(kinds) if kind == "moved"), default=-1)
+    gone = max((place for place, kind in enumerate(kinds) if kind == "deleted"), default=-1)
+    deciding = [kind for kind in kinds if kind != "moved" and (kind != "deleted" or gone > back)]
     return deciding[-1] if deciding else "added"
 
 

@@ -44,6 +44,12 @@ class TestEvidence:
             ([("approved", 2), ("renamed", 3), ("changed", 4)], ItemStatus.APPROVED, 2),
             ([("approved", 2), ("deleted", 3)], ItemStatus.REMOVED, 3),
             ([("deleted", 3), ("added", 4)], ItemStatus.ADDED, 4),
+            # It left for another workspace and came back: as it was, or never seen before.
+            ([("approved", 2), ("deleted", 3), ("moved", 4)], ItemStatus.APPROVED, 2),
+            ([("added", 1), ("deleted", 3), ("moved", 4)], ItemStatus.ADDED, 1),
+            ([("deleted", 3), ("moved", 4)], ItemStatus.ADDED, 0),
+            ([("approved", 2), ("moved", 3), ("deleted", 4)], ItemStatus.REMOVED, 4),
+            ([("approved", 2), ("moved", 3), ("deleted", 3)], ItemStatus.REMOVED, 3),
             # Within one moment the later step of a document's life counts.
             ([("approved", 2), ("added", 2)], ItemStatus.APPROVED, 2),
         ],
