@@ -137,6 +137,25 @@ async def test_options_of_a_column_of_its_own_are_changed_as_well(
     assert shown["statecode@OData.Community.Display.V1.FormattedValue"] == "Resting"
 
 
+async def test_a_table_is_given_a_status_of_one_of_its_states(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    here = {"EntityLogicalName": "account", "AttributeLogicalName": "statuscode"}
+    new = await do(client, "InsertStatusValue", **here, StateCode=1, Label=label("Merged away"))
+    assert new.json()["@odata.context"].endswith(f"#{CRM}InsertStatusValueResponse")
+    status = new.json()["NewOptionValue"]
+    path = f"/accounts({dataverse.seed('account', {'name': 'A'}).id})"
+    wrong = await client.patch(path, json={"statecode": 0, "statuscode": status})
+    assert error(wrong) == (400, "0x80048408")
+    right = await client.patch(path, json={"statecode": 1, "statuscode": status})
+    assert right.status_code == 204
+    row = (await client.get(path, headers=ANNOTATIONS)).json()
+    assert row["statuscode@OData.Community.Display.V1.FormattedValue"] == "Merged away"
+    for state in (7, True, None):
+        refused = await do(client, "InsertStatusValue", **here, StateCode=state, Label=label("B"))
+        assert error(refused) == (400, "0x80040203")
+
+
 async def test_a_choice_is_renamed_and_goes_when_nothing_needs_it(
     client: httpx.AsyncClient, made: str
 ) -> None:
@@ -187,6 +206,7 @@ async def test_what_is_no_choice_is_refused(
         ("InsertOptionValue", {"OptionSetName": "new_sizes", "Label": label("A")}, 404),
         ("InsertOptionValue", {"OptionSetName": "new_colors"}, 400),
         ("InsertOptionValue", {}, 400),
+        ("InsertStatusValue", {"OptionSetName": "new_colors", "Label": label("A")}, 400),
         ("UpdateOptionValue", {"OptionSetName": "new_colors", "Value": 9}, 400),
         ("DeleteOptionValue", {"OptionSetName": "new_colors", "Value": True}, 400),
         ("OrderOption", {"OptionSetName": "new_colors", "Values": [727_000_000]}, 400),

@@ -42,6 +42,7 @@ class Choices:
         """What there is, by the name that stands in the address."""
         actions = {
             "InsertOptionValue": self._insert,
+            "InsertStatusValue": self._insert_status,
             "UpdateOptionValue": self._relabel,
             "UpdateStateValue": self._relabel,
             "DeleteOptionValue": self._remove,
@@ -163,6 +164,17 @@ class Choices:
     def _insert(self, owner: Any, body: Mapping[str, Any]) -> tuple[Any, int | None]:
         _check_type(owner, WITH_OPTIONS)
         return options.inserted(owner, body.get("Value"), body.get("Label"))
+
+    def _insert_status(self, owner: Any, body: Mapping[str, Any]) -> tuple[Any, int | None]:
+        """A status of one of the table's states."""
+        _check_type(owner, (ColumnType.STATUS,))
+        if isinstance(owner, Choice):
+            raise Refusal.invalid_argument("A status is one of a table's own.")
+        state = body.get("StateCode")
+        if isinstance(state, bool) or state not in owner.status_states.values():
+            raise Refusal.invalid_argument(f"'{state}' is no state of the table.")
+        changed, value = options.inserted(owner, body.get("Value"), body.get("Label"))
+        return replace(changed, status_states={**owner.status_states, value: state}), value
 
     def _relabel(self, owner: Any, body: Mapping[str, Any]) -> tuple[Any, int | None]:
         if isinstance(owner, Column) and owner.type is ColumnType.BOOLEAN:
