@@ -146,8 +146,10 @@ def _want_workflow(
         plan.because(Reason.WAITING_FOR_DOCUMENTS)
         return
     asked = approving.asked(view, rule.approval, variables, workspace_id, request.round)
-    documents = tuple(number for number, _ in attachments(view, rule))
-    approving.want_workflow(plan, replace(asked, documents=documents))
+    attached = tuple(attachments(view, rule))
+    documents = tuple(number for number, _ in attached)
+    news_ms = max((item.since_ms for _, item in attached if item), default=0)
+    approving.want_workflow(plan, replace(asked, documents=documents, news_ms=news_ms))
 
 
 def _listen(plan: Plan, rule: ApprovalRequestRule, request: Request) -> bool:

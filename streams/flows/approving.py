@@ -29,7 +29,11 @@ _OUTCOMES = {"approved": "approved", "rejected": "rejected", "stopped": "stopped
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a workflow is started with. ``documents``: node ids of the attachments."""
+    """What a workflow is started with. ``documents``: node ids of the attachments.
+
+    ``news_ms``: when something about them was new last (Unix ms); what was refused before is tried
+    again then.
+    """
 
     round: str
     workspace_id: int
@@ -38,6 +42,7 @@ class Asked:
     comment: str = ""
     attributes: Mapping[str, ColumnValue] | None = None
     documents: tuple[int, ...] = ()
+    news_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ def want_workflow(plan: Plan, asked: Asked) -> None:
             documents=asked.documents,
             **common,
         ),
+        news_ms=asked.news_ms,
     )
 
 

@@ -83,13 +83,20 @@ class Plan:
         return Reason.RECORD_DELETED if self.view.row.known else Reason.RECORD_UNKNOWN
 
     def want(
-        self, step: str, desired: Any, command: Callable[..., AnyCommand], *, in_parts: bool = False
+        self,
+        step: str,
+        desired: Any,
+        command: Callable[..., AnyCommand],
+        *,
+        in_parts: bool = False,
+        news_ms: int = 0,
     ) -> None:
         """Want ``desired`` (JSON-like) to be true; ``command`` makes it so.
 
         ``in_parts``: it takes several calls, so one that was refused may have undone what was true.
+        ``news_ms``: what was refused before this moment (Unix ms) is worth a try.
         """
-        self._want(step, digest(desired), command, in_parts=in_parts)
+        self._want(step, digest(desired), command, in_parts=in_parts, news_ms=news_ms)
 
     def _want(
         self,
@@ -98,15 +105,19 @@ class Plan:
         command: Callable[..., AnyCommand],
         *,
         in_parts: bool = False,
+        news_ms: int = 0,
     ) -> None:
         state = self._step(step)
         undone = in_parts and state.refusal is not None
         if state.confirmed == desired and not undone:
             return
-        if state.is_refused(desired) and not self.view.retries:
+        refused_ms = state.refusal.at_ms if state.refusal else 0
+        retries = self.view.retries or news_ms > refused_ms
+        if state.is_refused(desired) and not retries:
             self.because(Reason.STEP_REFUSED)
             return
-        if state.asked == desired and not self.view.repeats:
+        open_ = state.asked == desired and not state.is_refused(desired)
+        if open_ and not self.view.repeats:
             self.because(Reason.WAITING_FOR_OUTCOME)
             return
         self._commands.append(

@@ -104,9 +104,13 @@ def _is_over(view: View, rule: VendorOnboardingRule, number: int) -> bool:
         return True
     if workflow.state not in ("rejected", "stopped") or workflow.newest is None:
         return False
+    return _filed_ms(view, rule) > workflow.newest.at_ms
+
+
+def _filed_ms(view: View, rule: VendorOnboardingRule) -> int:
+    """When evidence came last (Unix ms)."""
     items = view.evidence.of(rule.name).values()
-    filed = max((item.since_ms for item in items if item.status in _FILED), default=0)
-    return filed > workflow.newest.at_ms
+    return max((item.since_ms for item in items if item.status in _FILED), default=0)
 
 
 def _blocked(view: View, rule: VendorOnboardingRule) -> bool:
@@ -203,7 +207,8 @@ def _want_approval(
     if link is None or started or not _is_ready(rule, variables, found, status):
         return
     asked = approving.asked(plan.view, rule.approval, variables, link.workspace_id, round_)
-    approving.want_workflow(plan, replace(asked, documents=found.documents))
+    filed_ms = _filed_ms(plan.view, rule)
+    approving.want_workflow(plan, replace(asked, documents=found.documents, news_ms=filed_ms))
 
 
 def _is_ready(

@@ -222,6 +222,20 @@ class TestTheApproval:
         assert status(again) == "in_approval"
         assert only(again, "workflow").round != current_round(seen(), VENDOR_RULE)
 
+    @pytest.mark.parametrize(("second", "again"), [("20", False), ("40", True)])
+    def test_one_that_could_not_be_started_is_tried_again_once_evidence_is_newer(
+        self, second: str, again: bool
+    ) -> None:
+        """A document that was to be attached had gone meanwhile."""
+        at = seen(evidence=GOOD)
+        start = only(decided(at), "workflow")
+        refusal = Refusal(desired=start.desired, code="not_found", at_ms=START_MS + 30_000)
+        steps = at.steps.asked(RULE, "workflow", start.desired, 0)
+        refused = replace(at, steps=steps.refused(RULE, "workflow", refusal), repeats=False)
+        assert START not in asked(decided(refused))
+        after = decided(replace(refused, evidence=filed(second=second)))
+        assert (START in asked(after)) == again
+
     def test_an_approval_that_came_before_its_workflow_was_known_counts(self) -> None:
         at = seen(evidence=GOOD)
         early = ended(at, "approved")
