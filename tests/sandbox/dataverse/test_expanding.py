@@ -53,6 +53,23 @@ async def test_users_have_both_their_ids(client: httpx.AsyncClient) -> None:
     assert row["ownerid"] == {"fullname": "Ann", "systemuserid": OWNER, "ownerid": OWNER}
 
 
+async def test_an_owner_may_be_a_team(
+    client: httpx.AsyncClient, dataverse: DataverseSimulator
+) -> None:
+    team = dataverse.seed("team", {"name": "Sales"})
+    dataverse.change("account", ACCOUNT, {"ownerid": Reference("team", team.id)})
+    (row,) = (await listed(client, "ownerid($select=fullname)"))["value"]
+    assert row["ownerid"] == {"teamid": team.id, "ownerid": team.id}
+    (row,) = (await listed(client, "ownerid"))["value"]
+    assert row["ownerid"]["name"] == "Sales"
+    (row,) = (await listed(client, "ownerid/$ref"))["value"]
+    assert row["ownerid"] == {"@odata.id": f"{dataverse.api_url}/teams({team.id})"}
+    read = await client.get(f"/accounts({ACCOUNT})/ownerid?$select=name")
+    assert read.json()["name"] == "Sales"
+    address = (await client.get(f"/accounts({ACCOUNT})/ownerid/$ref")).json()["@odata.id"]
+    assert address.endswith(f"/teams({team.id})")
+
+
 async def test_a_reference_is_expanded_to_the_address_of_the_row(
     client: httpx.AsyncClient, dataverse: DataverseSimulator
 ) -> None:

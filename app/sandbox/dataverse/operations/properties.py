@@ -23,7 +23,7 @@ from app.sandbox.dataverse.queries.selection import parse_selection
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.store.store import Store
 from app.sandbox.dataverse.tables.schema import Column, ColumnType, Registry, Table
-from app.sandbox.dataverse.tables.values import Reference, Values
+from app.sandbox.dataverse.tables.values import Reference, Values, reached
 from app.sandbox.dataverse.web.privileges import Privileges
 from app.sandbox.dataverse.web.urls import Answer, ApiRequest, Segment
 
@@ -61,7 +61,7 @@ class PropertiesApi:
         if len(rest) > 1 or tail not in ("", "$ref", "$value", "$count"):
             raise Refusal.missing_segment(rest[-1].name)
         if (found := table.navigation(head.name)) and not head.has_key:
-            return self._on_lookup(request, table, row, found, head.name, tail)
+            return self._on_lookup(request, table, row, found[0], head.name, tail)
         if self._bodies.other_side(table, head.name) is not None:
             return self._on_collection(request, table, row, head, tail)
         column = table.by_property(head.name)
@@ -111,14 +111,13 @@ class PropertiesApi:
         request: ApiRequest,
         table: Table,
         row: Row,
-        found: tuple[Column, str],
+        column: Column,
         navigation: str,
         tail: str,
     ) -> Answer:
-        column, target_name = found
         if request.method == "GET":
-            reference = row.values.get(column.name)
-            if not isinstance(reference, Reference) or reference.table != target_name:
+            reference = reached(column, row.values.get(column.name), navigation)
+            if reference is None:
                 return Answer(204)
             target = self._registry.table(reference.table)
             if tail == "$ref":

@@ -12,7 +12,7 @@ from app.sandbox.dataverse.queries.paging import write_cookie
 from app.sandbox.dataverse.queries.selection import Expansion, Selection
 from app.sandbox.dataverse.store.commits import Row
 from app.sandbox.dataverse.tables.schema import Column, ColumnType, Table
-from app.sandbox.dataverse.tables.values import Reference, Value
+from app.sandbox.dataverse.tables.values import Reference, Value, reached
 from app.sandbox.dataverse.web.urls import Prefer, link
 
 PRINCIPALS = ("systemuser", "team")
@@ -127,10 +127,9 @@ class Renderer:
         found = self._registry.table(row.table).navigation(navigation)
         if found is None:
             raise Refusal.unknown_property(navigation, row.table)
-        column, target = found
-        value = row.values.get(column.name)
-        reference = value if isinstance(value, Reference) and value.table == target else None
-        other = None if reference is None else self._store.get(target, reference.id)
+        column = found[0]
+        reference = reached(column, row.values.get(column.name), navigation)
+        other = None if reference is None else self._store.get(*reference)
         if expansion.reference:
             into[column.property_name] = None if reference is None else reference.id
             into[navigation] = None if other is None else {"@odata.id": self._address(other)}
@@ -138,7 +137,8 @@ class Renderer:
             into[navigation] = None
         else:
             etag = {} if how.nested or self._listed else {"@odata.etag": other.etag}
-            into[navigation] = etag | self._whole(other, expansion.selection, how)
+            selection = expansion.selection.of(self._registry.table(other.table))
+            into[navigation] = etag | self._whole(other, selection, how)
 
     def _collection(
         self, into: dict[str, Any], row: Row, navigation: str, expansion: Expansion, how: _How

@@ -31,6 +31,16 @@ class Selection:
         names += [e.context(navigation) for navigation, e in self.expand.items()]
         return f"({','.join(names)})" if names else ""
 
+    def of(self, table: Table) -> Selection:
+        """The same of a row of another table that the same property leads to: a team, not a user.
+
+        What only the first table has is left out.
+        """
+        if table is self.table or self.columns is None:
+            return self if table is self.table else Selection(table)
+        names = [c.name for c in self.columns if c.name in table.columns]
+        return Selection(table, tuple(table.columns[name] for name in names))
+
     @property
     def nested(self) -> bool:
         """Whether a row that is expanded has expanded rows itself."""

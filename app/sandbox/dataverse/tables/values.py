@@ -27,6 +27,13 @@ class Reference(NamedTuple):
     id: str
 
 
+def reached(column: Column, value: Value, navigation: str) -> Reference | None:
+    """The row that a lookup leads to by one of its properties; the owner's leads to two tables."""
+    if isinstance(value, Reference) and column.targets.get(value.table) == navigation:
+        return value
+    return None
+
+
 Value = str | int | float | bool | Reference | None
 Values = dict[str, Value]
 
