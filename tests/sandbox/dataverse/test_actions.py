@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.sandbox.dataverse import DataverseSimulator, Reference
-from tests.sandbox.dataverse.support import error
+from tests.sandbox.dataverse.support import account_names, error
 
 QUOTE = "0" * 8 + "-0000-4000-8000-000000000001"
 
@@ -160,3 +160,66 @@ async def test_a_bulk_delete_finds_its_rows_and_reports_on_its_job(
     assert (read["name"], read["statuscode"]) == ("Tidy up", 30)
     condition["Operator"] = "Sounds"
     assert error(await client.post("/BulkDelete", json=body)) == (400, "0x80040203")
+
+
+def equals(name: str) -> dict[str, object]:
+    value = {"Type": "System.String", "Value": name}
+    return {"AttributeName": "name", "Operator": "Equal", "Values": [value]}
+
+
+def criteria(operator: str, *conditions: object, filters: object = ()) -> dict[str, object]:
+    return {"FilterOperator": operator, "Conditions": conditions, "Filters": filters}
+
+
+NOT_C = {**equals("C"), "Operator": "NotEqual"}
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        (criteria("And", equals("A"), equals("B")), ["A", "B", "C"]),
+        (criteria("Or", equals("A"), equals("B")), ["C"]),
+        (criteria("And", filters=[criteria("Or", equals("A"), equals("B"))]), ["C"]),
+        (criteria("And", NOT_C, filters=[criteria("Or", equals("A"), equals("C"))]), ["B", "C"]),
+        (criteria("Or", equals("A"), filters=[criteria("And", equals("B"), NOT_C)]), ["C"]),
+    ],
+)
+async def test_a_bulk_delete_takes_no_more_than_its_criteria_say(
+    given: dict[str, object],
+    left: list[str],
+    dataverse: DataverseSimulator,
+    client: httpx.AsyncClient,
+) -> None:
+    for name in ("A", "B", "C"):
+        dataverse.seed("account", {"name": name})
+    body = {"JobName": "Tidy up", "QuerySet": [{"EntityName": "account", "Criteria": given}]}
+    assert (await client.post("/BulkDelete", json=body)).status_code == 200
+    assert account_names(dataverse) == left
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"Criteria": criteria("Xor", equals("A"))}, 400),
+        ({"Criteria": criteria("And", filters="all")}, 400),
+        ({"Criteria": criteria("And", filters=["all"])}, 400),
+        ({"Criteria": criteria("And", {**equals("A"), "Operator": "Sounds"})}, 400),
+        ({"LinkEntities": [{"LinkToEntityName": "contact"}]}, 501),
+    ],
+)
+async def test_a_bulk_delete_that_is_not_understood_deletes_nothing(
+    query: dict[str, object],
+    status: int,
+    dataverse: DataverseSimulator,
+    client: httpx.AsyncClient,
+) -> None:
+    dataverse.seed("account", {"name": "A"})
+    body = {"QuerySet": [{"EntityName": "account", **query}]}
+    assert (await client.post("/BulkDelete", json=body)).status_code == status
+    assert account_names(dataverse) == ["A"]
+
+
+async def test_a_view_is_not_there_and_not_taken_for_all_rows(client: httpx.AsyncClient) -> None:
+    for view in ("savedQuery", "userQuery"):
+        answer = await client.get(f"/accounts?{view}=0a000000-0000-4000-8000-00000000000a")
+        assert answer.status_code == 501

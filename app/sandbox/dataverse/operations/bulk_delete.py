@@ -22,6 +22,7 @@ from app.sandbox.dataverse.web.urls import Answer, ApiRequest
 
 SUCCEEDED = {"statecode": 3, "statuscode": 30}
 JOB_TYPE = 13
+MAX_DEPTH = 50
 
 
 class BulkDelete:
@@ -60,13 +61,10 @@ class BulkDelete:
         if not isinstance(name, str) or name not in self._registry:
             raise Refusal.invalid_argument(f"The query is about '{name}', which is no table.")
         table = self._registry.table(name)
-        criteria = query.get("Criteria") or {}
-        conditions = criteria.get("Conditions", []) if isinstance(criteria, dict) else None
-        if not isinstance(conditions, list):
-            raise Refusal.payload("Criteria needs a list of Conditions.")
-        tests = [_test(table, condition) for condition in conditions]
-        rows = self._store.rows(name)
-        return [(table, row) for row in rows if all(test(row) for test in tests)]
+        if query.get("LinkEntities"):
+            raise Refusal.not_implemented("A query with LinkEntities")
+        test = _criteria(table, query.get("Criteria") or {}, 0)
+        return [(table, row) for row in self._store.rows(name) if test(row)]
 
     def _deleted(self, table: Table, row: Row, author: Author) -> bool:
         """Whether the row is gone; one that may not go does not stop the others."""
@@ -90,6 +88,23 @@ class BulkDelete:
             "completedon": stamp(self._now()),
         }
         return self._writer.create(table, values, author, trusted=True)
+
+
+def _criteria(table: Table, given: Any, depth: int) -> Callable[[Row], bool]:
+    """A ``FilterExpression``: its conditions and the filters within it, all of them or any."""
+    if not isinstance(given, dict) or depth > MAX_DEPTH:
+        raise Refusal.payload("Criteria is a filter: an object, within others to some depth.")
+    conditions, filters = given.get("Conditions") or [], given.get("Filters") or []
+    if not isinstance(conditions, list) or not isinstance(filters, list):
+        raise Refusal.payload("Criteria needs a list of Conditions, and of Filters.")
+    tests = [_test(table, condition) for condition in conditions]
+    tests += [_criteria(table, inner, depth + 1) for inner in filters]
+    match given.get("FilterOperator", "And"):
+        case "And" | 0:
+            return lambda row: all(test(row) for test in tests)
+        case "Or" | 1:
+            return lambda row: not tests or any(test(row) for test in tests)
+    raise Refusal.payload("FilterOperator is And or Or.")
 
 
 def _test(table: Table, condition: Any) -> Callable[[Row], bool]:

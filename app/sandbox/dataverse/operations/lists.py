@@ -48,6 +48,8 @@ class ListsApi:
             raise Refusal.method(request.method)
         self._privileges.check(request.author, "Read", table)
         reading = self._rows.reading(request)
+        for view in {"savedQuery", "userQuery"} & set(request.query):
+            raise Refusal.not_implemented(f"The view of {view}")
         if text := request.query.get("sql"):
             return SqlEndpoint(reading).answer(request, table, text)
         if xml := request.query.get("fetchXml", request.query.get("fetchxml")):
