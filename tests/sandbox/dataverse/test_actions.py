@@ -136,6 +136,16 @@ async def test_a_file_is_downloaded_and_deleted(
     read = await client.get(f"{path}/$value")
     assert (read.content, read.headers["x-ms-file-name"]) == (b"paper", "a.txt")
     assert (await client.get(path)).json()["value"] == "cGFwZXI="
+    for wanted, part, given in (("0-1", b"pa", "0-1"), ("3-", b"er", "3-4"), ("4-9", b"r", "4-4")):
+        some = await client.get(f"{path}/$value", headers={"Range": f"bytes={wanted}"})
+        assert (some.status_code, some.content) == (206, part)
+        assert some.headers["Content-Range"] == f"bytes {given}/5"
+    beyond = await client.get(f"{path}/$value", headers={"Range": "bytes=5-9"})
+    assert beyond.status_code == 416
+    stale = {"If-Match": 'W/"1"'}
+    assert error(await client.delete(path, headers=stale)) == (412, "0x80060882")
+    late = await client.patch(path, content=b"late", headers={**name, **stale})
+    assert error(late) == (412, "0x80060882")
     assert error(await client.patch(path, content=b"x")) == (400, "0x80048d19")
     assert (await client.delete(path)).status_code == 204
     assert dataverse.state.files == {}

@@ -52,6 +52,7 @@ class Files:
             return self._download(request, row, column, tail)
         if tail:
             raise Refusal.method(request.method)
+        row = self._rows.matching(request, table, row)
         if request.method == "DELETE":
             self._replace(request, table, row, column, None)
             return Answer(204)
@@ -130,10 +131,23 @@ class Files:
                 "x-ms-file-size": str(len(stored.content)),
                 "mimetype": stored.mime_type,
             }
-            return Answer(200, stored.content, headers)
+            return _part(stored.content, request.headers.get("range", ""), headers)
         context = f"{request.base_url}/$metadata#Edm.Binary"
         value = base64.b64encode(stored.content).decode()
         return Answer(200, {"@odata.context": context, "value": value})
+
+
+def _part(content: bytes, wanted: str, headers: dict[str, str]) -> Answer:
+    """The whole content, or 206 with the bytes of a ``Range``. Raises `Refusal` 416."""
+    match = re.fullmatch(r"bytes=(\d{1,15})-(\d{0,15})(?:/\d+)?", wanted.strip())
+    if match is None:
+        return Answer(200, content, headers)
+    first, last = int(match[1]), int(match[2] or len(content))
+    if first >= len(content) or last < first:
+        raise Refusal(416, "0x80040203", f"'{wanted}' is no part of {len(content)} bytes.")
+    part = content[first : last + 1]
+    given = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
+    return Answer(206, part, {**headers, "Content-Range": given})
 
 
 def _stored(name: str, mime_type: str, content: bytes) -> StoredFile:
