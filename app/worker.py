@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import random
 import signal
@@ -51,20 +52,43 @@ T = TypeVar("T")
 #: A lane that waits for a retry keeps its place, so there are more lanes than calls.
 _LANES_PER_CALL = 4
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: For letting go of connections, stores and requests, beside the revoke budget; within what
+#: k8s/base gives a pod to end.
+_END_SECONDS = 40.0
+
 
 def run(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT; raises Misconfigured when it halts itself."""
+    """Run a worker until SIGTERM or SIGINT; raises Misconfigured when it halts itself.
+
+    Once it is told to end, further signals change nothing, and it does end: after a time that is
+    far longer than what it then has to do, the process says where each thread is, and fails.
+    """
     # Else a second series for each counter, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    asyncio.run(_until_signalled(settings))
+    try:
+        asyncio.run(_until_signalled(settings))
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 async def _until_signalled(settings: Settings) -> None:
     task = asyncio.current_task()
     assert task is not None
+    limit = settings.revoke_budget_seconds + _END_SECONDS
+    told = False
+
+    def end() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            faulthandler.dump_traceback_later(limit, exit=True)
+            task.cancel()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, end)
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run()
 
