@@ -121,9 +121,12 @@ def checklist(
 ) -> Checklist:
     """What the record requires and has in the workspace of a rule, at a moment (else: now)."""
     at_ms = view.now_ms if at_ms is None else at_ms
-    items = view.evidence.of(rule)
+    filed: dict[Any, dict[int, Item]] = {}
+    for number, item in view.evidence.of(rule).items():
+        if item.status is not ItemStatus.REMOVED:
+            filed.setdefault(item.attribute(DOCUMENT_TYPE), {})[number] = item
     needed = (one for one in artifacts if holds(one.when, variables) is not False)
-    return Checklist(tuple(_judged(one, items, at_ms) for one in needed))
+    return Checklist(tuple(_judged(one, filed.get(one.type, {}), at_ms) for one in needed))
 
 
 def _judged(rule: ArtifactRule, items: Mapping[int, Item], at_ms: int) -> Artifact:
@@ -131,8 +134,6 @@ def _judged(rule: ArtifactRule, items: Mapping[int, Item], at_ms: int) -> Artifa
     good: dict[int, float] = {}
     changing: list[float] = []
     for number, item in items.items():
-        if item.attribute(DOCUMENT_TYPE) != rule.type or item.status is ItemStatus.REMOVED:
-            continue
         state, until = _item(rule, item, at_ms)
         states.append(state)
         if state is ArtifactState.PRESENT:
