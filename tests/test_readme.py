@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from ruamel.yaml import YAML
 from typer.main import get_command
 
 from app.cli.main import app as dovetail
+from app.rule_files.cases import read_cases
 from app.rule_files.loading import load_rules
+from app.rule_files.trial import tried
 from app.settings import fields, load_settings, variable
 from app.settings.fields import RULES_DIRECTORY
 from app.settings.model import Need
@@ -134,3 +138,41 @@ class TestMessages:
         )
         assert not isinstance(found, Skipped)
         assert [fact.kind for fact in found] == ["ecm_event"]
+
+
+def yaml_block(mark: str) -> Any:
+    """The block of YAML in the README that holds these words."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    return YAML(typ="safe").load(next(block for block in blocks if mark in block))
+
+
+def of_file(path: str) -> Any:
+    return YAML(typ="safe").load((ROOT / path).read_text())
+
+
+class TestRules:
+    def test_the_rule_that_is_shown_is_the_one_that_is_tested(self) -> None:
+        shown = yaml_block("charter-clearance")
+        assert shown == of_file("tests/adapted/rules/clearances.yaml")
+
+    def test_the_case_that_is_shown_is_of_that_rule_and_passes(self, tmp_path: Path) -> None:
+        rules = shutil.copytree(ROOT / "tests/adapted/rules", tmp_path / "rules")
+        for file in rules.glob("*_test.yaml"):
+            file.unlink()
+        case = rules / "shown_test.yaml"
+        with case.open("w") as file:
+            YAML().dump({"version": 1, "cases": yaml_block("lacks both papers")}, file)
+        book = load_rules(rules)
+        (one,) = read_cases(book, rules)
+        assert tried(one, book) == []
+
+    def test_the_table_that_is_shown_is_a_part_of_the_shipped_one(self) -> None:
+        ((name, shown),) = yaml_block("finance_salesorder:").items()
+        shipped = of_file("app/rules/tables.yaml")["tables"][name]
+        assert part_of(shown, shipped)
+
+
+def part_of(shown: Any, whole: Any) -> bool:
+    if isinstance(shown, dict):
+        return all(key in whole and part_of(value, whole[key]) for key, value in shown.items())
+    return bool(shown == whole)
