@@ -197,7 +197,14 @@ def _run(
         running = run(choice, pages=(pages_host, pages_port), env_file=env_file, tell=_tell)
         asyncio.run(running)
     except (CannotStart, DataFolderInUse, FolderInUse, Unusable, OSError) as error:
-        raise Failed(f"the sandbox ended: {error}", advice=_ADVICE) from error
+        raise Failed(f"the sandbox ended: {_words(error)}", advice=_ADVICE) from error
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _tell(text: str) -> None:

@@ -304,6 +304,16 @@ class TestRulesCheck:
         assert "next: name the folder with the rules' YAML files" in ended.err
 
 
+def test_a_sandbox_that_cannot_keep_its_data_there_says_where_and_why(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    ended = run("sandbox", "--data", str(tmp_path / "file"))
+    assert ended.code == 1
+    assert f"dovetail: the sandbox ended: {tmp_path / 'file'}: File exists\n" in ended.err
+    assert "Errno" not in ended.err
+
+
 def test_demo_hands_its_options_on_and_ends_as_the_demo_does(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
