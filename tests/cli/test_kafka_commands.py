@@ -231,6 +231,16 @@ class TestTrace:
         assert "written by another release" in ended.err
         assert ended.err.endswith("2 steps\n")
 
+    def test_a_step_without_a_time_of_its_own_was_when_it_was_told(
+        self, run: Run, ready: str
+    ) -> None:
+        record = f"account:{uuid.uuid4()}"
+        line = AuditLine(at_ms=0, subject=record, event=AuditEvent.TOLD, summary="asked")
+        produce(ready, topics.AUDIT.name, [(record.encode(), line.to_json(), (), NOW_MS)])
+        self.sent(ready, record)
+        rows = run("trace", record).out.splitlines()[1:]
+        assert rows[0].split(maxsplit=3) == [moment(NOW_MS), "told", "-", "asked"]
+
     def test_a_record_without_a_story_is_told_so(self, run: Run, ready: str) -> None:
         ended = run("trace", f"account:{uuid.uuid4()}")
         assert (ended.code, ended.out) == (1, "")
