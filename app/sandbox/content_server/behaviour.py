@@ -18,12 +18,13 @@ class Behaviour:
     ``zulu_dates`` adds ``Z`` to dates of node calls; workspace lists are zone-less either way.
     ``negative_parents`` shows a workspace's children with ``parent_id`` minus the workspace id.
     ``index_lag_seconds`` is how long a change takes to be found by search. ``request_log_length``
-    is how many requests the simulator remembers. ``denied_status`` answers a write that the caller
-    has no permission for (400 or 500 on live servers). ``rm_status_key`` is the name under which
-    this version takes the file status of a record; another one is passed over in silence.
-    ``category_bodies`` is what becomes of a category update whose values come in the one field
-    ``body``, the only encoding in which null empties a number; ``empty_numbers`` lets an empty
-    form field do it.
+    is how many requests the simulator remembers. ``search_repeats_last_page`` answers a page of a
+    search beyond the last with the last one, as some servers do. ``denied_status`` answers a write
+    that the caller has no permission for (400 or 500 on live servers). ``rm_status_key`` is the
+    name under which this version takes the file status of a record; another one is passed over in
+    silence. ``category_bodies`` is what becomes of a category update whose values come in the one
+    field ``body``, the only encoding in which null empties a number; ``empty_numbers`` lets an
+    empty form field do it.
     """
 
     version: str = "25.4"
@@ -31,6 +32,7 @@ class Behaviour:
     session_from: Literal["last_request", "last_login"] = "last_request"
     token_lifetime_seconds: float = 3600.0
     index_lag_seconds: float = 0.0
+    search_repeats_last_page: bool = False
     lenient_bodies: bool = False
     zulu_dates: bool = True
     negative_parents: bool = False

@@ -208,3 +208,20 @@ async def test_a_wrong_argument_is_a_400(api: Api) -> None:
         answer = await _search(api, "fox", **({"lookfor": "allwords"} | extra))
         assert answer.status_code == 400, extra
     assert (await _search(api, " ")).status_code == 400
+
+
+async def test_a_page_beyond_the_last_is_empty_or_the_last_again(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    for number in range(5):
+        server.create_workspace("Account", f"Zebra {number}")
+    asked = {"where": "OTName:Zebra", "limit": 2, "page": 9}
+    beyond = (await api.form("POST", "/v2/search", **asked)).json()
+    paging = beyond["collection"]["paging"]
+    assert (beyond["results"], paging["range_max"] < paging["range_min"]) == ([], True)
+    server.behaviour.search_repeats_last_page = True
+    again = (await api.form("POST", "/v2/search", **asked)).json()
+    last = (await api.form("POST", "/v2/search", **{**asked, "page": 3})).json()
+    shown = [row["data"]["properties"]["name"] for row in again["results"]]
+    assert shown == [row["data"]["properties"]["name"] for row in last["results"]] == ["Zebra 4"]
+    assert again["collection"]["paging"]["page"] == 3

@@ -401,3 +401,19 @@ async def test_a_server_without_any_workspace_type_answers_a_500() -> None:
         form = {"username": user.login, "password": user.password}
         http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=form)).json()["ticket"]
         assert (await http.get("/v2/businessworkspacetypes")).status_code == 500
+
+
+async def test_workspaces_are_listed_by_business_object_type_and_none_by_barcode(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    for kind, name in (("Account", "A"), ("Opportunity", "O")):
+        await api.make_workspace(server, kind, name, "1")
+    types = {kind.name: kind.id for kind in server.store.bo_types.values()}
+
+    async def listed(**query: object) -> list[str]:
+        answer = await api.get("/v2/businessworkspaces", expanded_view="true", **query)
+        return [row["data"]["properties"]["name"] for row in answer.json()["results"]]
+
+    assert await listed(where_botype_node_id=types["opportunity"]) == ["O"]
+    assert await listed(where_botype_node_id=1_000_000) == []
+    assert await listed(where_barcode="4711") == []

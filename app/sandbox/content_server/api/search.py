@@ -63,7 +63,10 @@ def search(call: Call) -> Any:
     sort = _text(fields, "sort") or "relevance"
     found = _sorted(found, sort)
     limit = to_int(fields.get("limit"), "limit") or DEFAULT_PAGE
-    page = paginate(found, limit, to_int(fields.get("page"), "page") or 1, LARGEST_PAGE)
+    number = to_int(fields.get("page"), "page") or 1
+    page = paginate(found, limit, number, LARGEST_PAGE)
+    if store.behaviour.search_repeats_last_page and number > page.pages:
+        page = paginate(found, limit, page.pages, LARGEST_PAGE)
     regions = tuple(braced(_text(fields, "select"))) or SHOWN_REGIONS
     shown = [_result(call, entry, node, regions) for entry, node in page.items]
     entries = [entry for entry, _ in found]

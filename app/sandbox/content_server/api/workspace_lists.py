@@ -157,6 +157,13 @@ def _early(call: Call, node: Node, wanted: str) -> bool:
     return not to_bool(wanted) or not node.workspace.references
 
 
+def _bo_type(call: Call, node: Node, wanted: str) -> bool:
+    assert node.workspace is not None
+    kind = call.store.bo_types.get(to_int(wanted, "where_botype_node_id") or 0)
+    named = (kind.external_system, kind.name) if kind else None
+    return any((r.external_system, r.bo_type) == named for r in node.workspace.references)
+
+
 _SORT_KEYS: dict[str, Callable[[Node], Any]] = {
     "name": lambda node: node.name.casefold(),
     "create_date": lambda node: node.created,
@@ -170,6 +177,9 @@ _FILTERS: dict[str, Callable[[Call, Node, str], bool]] = {
     "where_workspace_type_name": _type_name,
     "where_name": _name,
     "where_is_early": _early,
+    "where_botype_node_id": _bo_type,
+    # Physical objects have barcodes; workspaces have none.
+    "where_barcode": lambda *_: False,
 }
 
 
