@@ -81,6 +81,11 @@ async def test_a_column_has_the_options_of_its_choice(
     read = (await client.get(COLUMN, params=expand)).json()
     assert read["OptionSet"] is None
     assert read["GlobalOptionSet"]["Name"] == "new_colors"
+    assert read["@odata.context"].endswith(f"/Attributes/{CRM}PicklistAttributeMetadata/$entity")
+    only = await client.get(f"{COLUMN}/GlobalOptionSet?$select=Options")
+    assert only.json()["Options"] == read["GlobalOptionSet"]["Options"]
+    assert only.json()["@odata.context"].endswith("/GlobalOptionSet(Options)/$entity")
+    assert (await client.get(f"{COLUMN}/OptionSet")).status_code == 204
     row = dataverse.seed("account", {"name": "A"})
     path = f"/accounts({row.id})"
     wrong = await client.patch(path, json={"new_color": 727_000_009})

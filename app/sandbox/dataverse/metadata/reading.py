@@ -20,6 +20,7 @@ COLLECTIONS = (
     "ManyToManyRelationships",
 )
 OPTIONS = ("$select", "$filter", "$expand")
+OPTION_SETS = ("OptionSet", "GlobalOptionSet")
 
 
 class MetadataReading:
@@ -45,7 +46,7 @@ class MetadataReading:
             return listed(request, "EntityDefinitions", shown)
         table = self.table(root)
         if not rest:
-            context = f"{request.base_url}/$metadata#EntityDefinitions/$entity"
+            context = f"{context_of(request, 'EntityDefinitions')}/$entity"
             return Answer(200, {"@odata.context": context, **self._entity(table, request)})
         return self._below(table, rest, request)
 
@@ -64,7 +65,7 @@ class MetadataReading:
         if root.has_key:
             shown = self._shown(self.relationship(root))
             item = selected(shown, request.query, set(shown), "RelationshipMetadataBase")
-            context = f"{request.base_url}/$metadata#RelationshipDefinitions/$entity"
+            context = f"{context_of(request, 'RelationshipDefinitions')}/$entity"
             return Answer(200, {"@odata.context": context, **item})
         everything, kind = self._registry.relationships(), kinds[cast]
         items = [self._shown(r) for r in everything if kind is None or isinstance(r, kind)]
@@ -136,15 +137,16 @@ class MetadataReading:
         self, table: Table, head: Segment, tail: Sequence[Segment], request: ApiRequest
     ) -> Answer:
         cast = tail[0].name.removeprefix(CRM) if tail else ""
+        if len(tail) == 2 and head.has_key and tail[1].name in OPTION_SETS:
+            return self._option_set(table, head, tail, request)
         if len(tail) > 1 or (cast and f"{CRM}{cast}" not in _all_types()):
             raise Refusal.missing_segment(tail[-1].name)
         if head.has_key:
-            column = self.column(table, head)
-            if cast and shapes.metadata_type(column) != f"{CRM}{cast}":
-                raise Refusal(404, "0x80060888", f"{column.name} is no {cast}.")
+            column = self._of_type(table, head, cast)
             shown = self._attribute(table, column, request.query, cast)
-            context = f"{request.base_url}/$metadata#EntityDefinitions({table.metadata_id})"
-            return Answer(200, {"@odata.context": f"{context}/Attributes/$entity", **shown})
+            kind = f"/{CRM}{cast}" if cast else ""
+            name = f"EntityDefinitions({table.metadata_id})/Attributes{kind}"
+            return Answer(200, {"@odata.context": f"{context_of(request, name)}/$entity", **shown})
         columns = [
             column
             for column in table.columns.values()
@@ -160,6 +162,26 @@ class MetadataReading:
         ]
         return listed(request, "Attributes", shown_all)
 
+    def _of_type(self, table: Table, head: Segment, cast: str) -> Column:
+        """A column by its key. Raises `Refusal` 404, also for one of another type."""
+        column = self.column(table, head)
+        if cast and shapes.metadata_type(column) != f"{CRM}{cast}":
+            raise Refusal(404, "0x80060888", f"{column.name} is no {cast}.")
+        return column
+
+    def _option_set(
+        self, table: Table, head: Segment, tail: Sequence[Segment], request: ApiRequest
+    ) -> Answer:
+        """The options of a column by an address of their own; 204 where it has no such ones."""
+        column = self._of_type(table, head, tail[0].name.removeprefix(CRM))
+        found = self._options(column, shared=tail[1].name == "GlobalOptionSet")
+        if found is None:
+            return Answer(204)
+        shown = selected(found, request.query, set(found), "OptionSetMetadata")
+        path = f"EntityDefinitions('{table.name}')/Attributes({shapes.column_id(table, column)})"
+        context = context_of(request, f"{path}/{tail[0].name}/{tail[1].name}")
+        return Answer(200, {"@odata.context": f"{context}/$entity", **shown})
+
     def _attribute(
         self, table: Table, column: Column, query: Mapping[str, str], cast: str
     ) -> dict[str, Any]:
@@ -169,7 +191,7 @@ class MetadataReading:
         shown = selected(item, query, known, _kind(cast))
         expanded = expansions(query.get("$expand", ""))
         for name, options in expanded.items():
-            if name not in ("OptionSet", "GlobalOptionSet") or not cast:
+            if name not in OPTION_SETS or not cast:
                 raise Refusal.unknown_property(name, _kind(cast))
             found = self._options(column, shared=name == "GlobalOptionSet")
             if found is not None:
@@ -212,8 +234,15 @@ class MetadataReading:
 
 
 def listed(request: ApiRequest, name: str, items: list[dict[str, Any]]) -> Answer:
-    context = f"{request.base_url}/$metadata#{name}"
-    return Answer(200, {"@odata.context": context, "value": items})
+    return Answer(200, {"@odata.context": context_of(request, name), "value": items})
+
+
+def context_of(request: ApiRequest, name: str) -> str:
+    """What an answer holds, with the properties that were selected and expanded."""
+    names = [part.strip() for part in request.query.get("$select", "").split(",") if part.strip()]
+    names += expansions(request.query.get("$expand", "")) if names else []
+    shown = f"({','.join(names)})" if names else ""
+    return f"{request.base_url}/$metadata#{name}{shown}"
 
 
 def _all_types() -> set[str]:
