@@ -5,9 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -24,6 +23,7 @@ _CLAIMS = 12
 #: An answer from this worker's own table costs little more than saying that one lives; one from the
 #: other worker's two more requests. Ratios, as the machine may be busy.
 _OWN_AT_MOST, _OTHER_AT_MOST = 5.0, 15.0
+_SERIES = 5
 
 
 @asynccontextmanager
@@ -161,15 +161,18 @@ async def test_while_partitions_move_it_says_when_to_ask_again(scene: Scene) -> 
         await _known(scene, scene.worker, claims)
 
 
-async def _times(ask: Callable[[], Any], count: int = 200) -> tuple[float, float]:
-    """Median and 99th percentile of an answer, in milliseconds."""
-    taken = []
+async def _times(
+    ask: Callable[[str], Awaitable[httpx.Response]], pages: Mapping[str, str], count: int = 60
+) -> dict[str, list[float]]:
+    """How long each page's answers took, in milliseconds; the pages take turns, so that what else
+    the machine does meanwhile meets all of them."""
+    taken: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(count):
-        began = time.perf_counter()
-        assert (await ask()).status_code == 200
-        taken.append((time.perf_counter() - began) * 1000)
-    quantiles = statistics.quantiles(taken, n=100)
-    return quantiles[49], quantiles[98]
+        for name, page in pages.items():
+            began = time.perf_counter()
+            assert (await ask(page)).status_code == 200
+            taken[name].append((time.perf_counter() - began) * 1000)
+    return taken
 
 
 async def test_it_takes_little_longer_than_to_say_that_one_lives(
@@ -188,13 +191,21 @@ async def test_it_takes_little_longer_than_to_say_that_one_lives(
             direct = {"dovetail-forwarded": "test"}
             answer = await client.get(f"{scene.worker.url}{path(one)}", headers=direct)
             (own if answer.status_code == 200 else others).append(path(one))
-        measured = {
-            name: await _times(lambda page=page: asked(client, scene.worker, page))
-            for name, page in (("livez", "/livez"), ("own", own[0]), ("other", others[0]))
-        }
-        for name, (p50, p99) in measured.items():
-            record_property(name, f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-            print(f"{name}: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-        alive = measured["livez"][0]
-        assert measured["own"][0] < alive * _OWN_AT_MOST
-        assert measured["other"][0] < alive * _OTHER_AT_MOST
+        pages = {"livez": "/livez", "own": own[0], "other": others[0]}
+        series = [
+            await _times(lambda page: asked(client, scene.worker, page), pages)
+            for _ in range(_SERIES)
+        ]
+    for name in pages:
+        quantiles = statistics.quantiles([ms for taken in series for ms in taken[name]], n=100)
+        told = f"p50 {quantiles[49]:.2f} ms, p99 {quantiles[98]:.2f} ms"
+        record_property(name, told)
+        print(f"{name}: {told}")
+    assert _ratio(series, "own") < _OWN_AT_MOST
+    assert _ratio(series, "other") < _OTHER_AT_MOST
+
+
+def _ratio(series: Sequence[dict[str, list[float]]], name: str) -> float:
+    """How many times as long as ``livez`` a page takes, in the calmest of the series."""
+    medians = statistics.median
+    return min(medians(taken[name]) / medians(taken["livez"]) for taken in series)

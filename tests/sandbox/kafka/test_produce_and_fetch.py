@@ -67,14 +67,14 @@ async def test_a_fetch_at_the_end_waits_and_is_woken_by_new_records(
 ) -> None:
     topic = await new_topic("long-poll")
     began = time.monotonic()
-    request = fetch_request(topic, 0, wait=20)
+    request = fetch_request(topic, 0, wait=60)
     raw.send(request)
     async with raw_client(kafka_address) as other:
         await other.ask(produce_request(topic, record_batch([b"here"])))
     part = fetched(await raw.answer_to(request))
 
     assert b"here" in part.records
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 async def test_a_fetch_with_nothing_to_give_is_answered_after_its_wait(
@@ -86,7 +86,7 @@ async def test_a_fetch_with_nothing_to_give_is_answered_after_its_wait(
 
     assert part.error_code is ErrorCode.none
     assert not part.records
-    assert 0.35 < time.monotonic() - began < 5
+    assert 0.35 < time.monotonic() - began < 20
 
 
 async def test_a_fetch_waits_for_its_minimum_of_bytes(
@@ -127,7 +127,7 @@ async def test_an_offset_outside_the_log_is_refused(
     topic = await new_topic("range")
     await raw.ask(produce_request(topic, record_batch([b"only"])))
 
-    part = fetched(await raw.ask(fetch_request(topic, offset, wait=20)))
+    part = fetched(await raw.ask(fetch_request(topic, offset, wait=60)))
 
     assert part.error_code is ErrorCode.offset_out_of_range
 
@@ -140,7 +140,7 @@ async def test_what_does_not_exist_is_said_to_be_unknown(
     for name, partition in ((topic, 1), (topic, -1), (unique_name("none"), 0)):
         write = produce_request(name, record_batch([b"x"]), partition=partition)
         assert produced(await raw.ask(write)).error_code is unknown
-        read = fetch_request(name, 0, partitions=(partition,), wait=20)
+        read = fetch_request(name, 0, partitions=(partition,), wait=60)
         assert fetched(await raw.ask(read), partition).error_code is unknown
 
 

@@ -21,7 +21,7 @@ from streams.engine import Engine, EngineSettings, TopicSpec
 Pair = tuple[str, str]
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> None:
     """Wait for a condition (a function, or one that returns an awaitable)."""
     deadline = time.monotonic() + seconds
     while True:
@@ -187,7 +187,7 @@ async def running(*engines: Engine) -> AsyncIterator[None]:
         await asyncio.gather(*(engine.app.stop() for engine in engines))
 
 
-async def halted(engine: Engine, seconds: float = 20.0) -> str:
+async def halted(engine: Engine, seconds: float = 60.0) -> str:
     """Wait until an engine halts; returns the reason."""
     await until(lambda: engine.status().halted is not None, seconds, "the engine to halt")
     return engine.status().halted or ""

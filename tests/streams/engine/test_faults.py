@@ -207,9 +207,9 @@ async def test_a_broker_restart_in_the_middle_is_waited_out(
         await broker.stop()
         await asyncio.sleep(0.5)
         await broker.start()
-        await until(lambda: weak_lab.all_committed("in"), 30)
+        await until(lambda: weak_lab.all_committed("in"))
         await weak_lab.produce("in", numbered("ab", 200))
-        await until(lambda: weak_lab.all_committed("in"), 30)
+        await until(lambda: weak_lab.all_committed("in"))
         assert engine.status().halted is None
     assert await weak_lab.table("counts") == {"a": "1100", "b": "1100"}
 
@@ -251,11 +251,11 @@ async def test_two_engines_share_a_flood_and_neither_loses_nor_splits_a_count(
         await weak_lab.produce("in", numbered("abcdefgh", 4000))
         async with running(engines[1]):
             await weak_lab.produce("in", numbered("abcdefgh", 4000))
-            await until(lambda: weak_lab.all_committed("in"), 40)
+            await until(lambda: weak_lab.all_committed("in"))
             owned = [engine.status().assigned for engine in engines]
             assert owned[0] and owned[1] and not owned[0] & owned[1]
         await weak_lab.produce("in", numbered("abcdefgh", 800))
-        await until(lambda: weak_lab.all_committed("in"), 40)
+        await until(lambda: weak_lab.all_committed("in"))
     assert await weak_lab.table("counts") == dict.fromkeys("abcdefgh", "1100")
     outputs = await weak_lab.outputs("out")
     assert set(outputs) == {(key, str(count)) for key in "abcdefgh" for count in range(1, 1101)}
@@ -284,7 +284,7 @@ async def test_lanes_survive_a_broker_restart(broker: EmbeddedBroker, weak_lab: 
         let_go.set()
         await asyncio.sleep(0.3)
         await broker.start()
-        await until(lambda: weak_lab.all_committed("commands"), 30)
+        await until(lambda: weak_lab.all_committed("commands"))
     assert sorted(set(await weak_lab.outputs("done"))) == [
         (str(number), str(number)) for number in range(8)
     ]

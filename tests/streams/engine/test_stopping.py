@@ -102,7 +102,7 @@ class Work:
         await engine.until_ready()
         await self.give(10)
         for topic in ("in", "commands"):
-            await until(lambda topic=topic: self.lab.all_committed(topic), 40)
+            await until(lambda topic=topic: self.lab.all_committed(topic))
         engine.stop()
         await run
         counts = await self.lab.table("counts")
