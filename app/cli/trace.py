@@ -14,6 +14,7 @@ from app.cli.kafka import partition_counts, read_to_end
 from app.cli.output import moment, say, show_json, show_table
 from app.cli.times import since_ms
 from app.settings import Need, Settings, load_settings
+from streams.errors import Misconfigured
 from streams.messages.audit import AuditLine
 from streams.topics import AUDIT
 from tables.keys import RecordRef, is_workspace_key, workspace_key
@@ -36,10 +37,7 @@ def trace(
     settings = load_settings(Need.KAFKA)
     lines = asyncio.run(_story(settings, key, from_ms))
     if not lines:
-        raise Failed(
-            f"nothing is told of {key}",
-            advice="check the id; stories are kept for 90 days, and begin with the first change",
-        )
+        raise Failed(f"nothing is told of {key}", advice=_advice(key))
     if as_json:
         for line in lines:
             show_json({"at": moment(line.at_ms), **line.model_dump(mode="json")})
@@ -49,6 +47,22 @@ def trace(
         [(moment(line.at_ms), line.event, line.rule or "-", _what(line)) for line in lines],
     )
     say(f"{len(lines)} steps")
+
+
+def _advice(key: str) -> str:
+    """What to check: the table, when the rules declare none of this name, else the id."""
+    from app.rule_files.loading import load_rules
+    from streams.rules.hints import nearest
+
+    usual = "check the id; stories are kept for 90 days, and begin with the first change"
+    table = key.partition(":")[0]
+    if is_workspace_key(key):
+        return usual
+    try:
+        tables = load_rules(*load_settings(Need.RULES).rules_directory).catalogue.tables
+    except Misconfigured:
+        return usual
+    return usual if table in tables else f"no table is called {table!r}; {nearest(table, tables)}"
 
 
 def record_key(text: str) -> str:

@@ -245,6 +245,14 @@ class TestTrace:
         ended = run("trace", f"account:{uuid.uuid4()}")
         assert (ended.code, ended.out) == (1, "")
         assert "nothing is told of account:" in ended.err
+        assert "next: check the id" in ended.err
+
+    def test_a_table_that_the_rules_do_not_know_is_told_with_the_nearest_one(
+        self, run: Run, ready: str
+    ) -> None:
+        ended = run("trace", f"acount:{uuid.uuid4()}")
+        assert ended.code == 1
+        assert "next: no table is called 'acount'; did you mean account?" in ended.err
 
     def test_since_leaves_out_what_is_older(self, run: Run, ready: str) -> None:
         record = f"account:{uuid.uuid4()}"
