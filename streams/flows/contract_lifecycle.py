@@ -8,6 +8,7 @@ record. Stage and events may come in either order, and events in any.
 
 | the opportunity is     | the contract workspace                         | the record shows       |
 |------------------------|------------------------------------------------|------------------------|
+| not all known          | is not made; one that exists: state Active     | is read                |
 | before the stage       | is not made; one that exists: state Moved Back | link, status, document |
 | at the stage or after  | exists, state Active; related to the record's  | link, status, document |
 |                        | and the account's workspaces                   |                        |
@@ -84,8 +85,9 @@ def workspace_state(
         return ContractWorkspaceState.LOST
     if holds(rule.won, variables):
         return ContractWorkspaceState.WON
-    # An undecided stage is no reason to send people back: only a clear "no" is.
-    if holds(rule.stage_reached, variables) is False:
+    # A stage that cannot be told is no reason to send people back: only a clear "no" is.
+    known = view.knows(rule.stage_reached.columns())
+    if known and holds(rule.stage_reached, variables) is False:
         return ContractWorkspaceState.MOVED_BACK
     return ContractWorkspaceState.ACTIVE
 
@@ -118,6 +120,9 @@ def _want_stage_name(plan: Plan) -> None:
 
 
 def _is_due(plan: Plan, rule: ContractRule, variables: Mapping[str, Any]) -> bool:
+    if not plan.view.knows(rule.asked):
+        plan.read_record()
+        return False
     if holds(rule.lost, variables):
         plan.because(Reason.OPPORTUNITY_LOST)
         return False

@@ -95,7 +95,8 @@ def _want_kept(
     state: TransactionState,
 ) -> None:
     """Want the classification, and the day from which the documents are kept once it has ended."""
-    if rule.retention is None:
+    # Until it is known how it has ended the documents are kept as they were.
+    if rule.retention is None or not plan.view.knows(rule.asked):
         return
     starts_on = None
     if state in _ENDED:

@@ -143,6 +143,8 @@ def _milestone(plan: Plan, rule: MilestoneRule) -> None:
         return
     # A project has many tasks that are no milestones: only those that are ask for its workspace.
     here = _workspace(plan, rule) if folders or plan.meets(rule.when, variables) else None
+    if folders and view.row.alive:
+        workspaces.want_known(plan, rule)
     state = milestone_state(view, rule, variables)
     if here is not None:
         _want_folder(plan, rule, here, state, variables)

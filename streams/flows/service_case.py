@@ -95,7 +95,6 @@ def decide(cause: Cause, view: View, rule: ServiceCaseRule) -> Decision:
         plan, rule, variables, wanted, lambda: _is_due(plan, rule, variables, state)
     )
     if link is not None:
-        _want_criteria_known(plan, rule)
         _want_restricted(plan, rule, link)
         _want_kept(plan, rule, link, variables, state)
     approving.want_none_but(plan, round_)
@@ -144,12 +143,6 @@ def _survivor(
     return relations.relation_to(plan, survivor, rule.name)
 
 
-def _want_criteria_known(plan: Plan, rule: ServiceCaseRule) -> None:
-    """A column that was never heard of is not empty: whether the case is below is not known yet."""
-    if not plan.view.knows(rule.when.columns()):
-        plan.read_record()
-
-
 def _want_restricted(plan: Plan, rule: ServiceCaseRule, link: Link) -> None:
     """Want only the rule's roles to open the workspace."""
     if not rule.restricted_to:
@@ -167,7 +160,8 @@ def _want_kept(
     plan: Plan, rule: ServiceCaseRule, link: Link, variables: Variables, state: CaseState
 ) -> None:
     """Want the classification, and the day from which the file is kept once the case is closed."""
-    if rule.retention is None:
+    # Until it is known how it has ended the file is kept as it was.
+    if rule.retention is None or not plan.view.knows(rule.asked):
         return
     starts_on = None
     if state in _CLOSED:

@@ -185,7 +185,7 @@ def keep(
         if not plan.view.row.alive:
             plan.because(plan.absence())
         elif due():
-            _want_shown_known(plan, rule)
+            want_known(plan, rule)
             want_workspace(plan, rule.workspace, attributes)
         return None
     if not plan.view.row.alive:
@@ -193,7 +193,7 @@ def keep(
         if rule.on_delete == "mark":
             want_properties(plan, rule.workspace, link, attributes)
         return None
-    _want_shown_known(plan, rule)
+    want_known(plan, rule)
     want_properties(plan, rule.workspace, link, attributes)
     want_roles(plan, rule.workspace.roles, link)
     by_rule, known = related_by(plan, rule.workspace.relations)
@@ -203,9 +203,10 @@ def keep(
     return link
 
 
-def _want_shown_known(plan: Plan, rule: RecordRule) -> None:
-    """A column that was never heard of is not empty: what attributes show of it is read."""
-    if not plan.view.knows(rule.shown & plan.view.table.columns.keys()):
+def want_known(plan: Plan, rule: RecordRule) -> None:
+    """A column that was never heard of is not empty: what attributes show of it, or conditions look
+    at, is read."""
+    if not plan.view.knows((rule.shown | rule.asked) & plan.view.table.columns.keys()):
         plan.read_record()
 
 

@@ -139,6 +139,13 @@ class RecordRule(RuleModel):
         )
 
     @cached_property
+    def asked(self) -> frozenset[str]:
+        """The columns of the record that conditions look at."""
+        return frozenset(
+            column for _, question in self.questions() for column in question.columns()
+        )
+
+    @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
         """The columns that the rule's expressions read, for ``record`` and each of ``lookups``."""
         found = [expression for _, expression in _within(self, (), Expression)]

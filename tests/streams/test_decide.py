@@ -203,7 +203,7 @@ class TestCommands:
         assert {c["caused_at_ms"] for t in COMMANDS for c in of(t, sent)} == {START_MS}
 
     def test_a_stale_change_is_counted_and_nothing_is_decided(self, lab: Lab) -> None:
-        lab.send(change(ACCOUNT, 5, name="Contoso", accountnumber="A-1"))
+        lab.send(change(ACCOUNT, 5, name="Contoso", accountnumber="A-1", statecode=0))
         sent = lab.send(change(ACCOUNT, 4, name="Old"))
         assert [m.topic for m in sent] == [AUDIT.name]
         skipped = {"stage": NAME, "reason": "stale"}

@@ -170,9 +170,20 @@ class TestTheWorkspace:
         rule = CONTRACT_RULE.model_copy(
             update={"stage_reached": Expression("record.salesstage >= 2")}
         )
-        columns: dict[str, ColumnValue] = {"name": "Deal", "salesstage": None}
+        columns: dict[str, ColumnValue] = {"name": "Deal", "salesstage": None, "statecode": 0}
         assert why(decided(view(DEAL, columns), rule)) == ["condition_undecided"]
         assert state(decided(view(DEAL, columns, links=LINKED), rule)) == "Active"
+
+    @pytest.mark.parametrize("unknown", ["salesstage", "statecode"])
+    def test_not_all_known_makes_none_moves_nobody_back_and_is_read(self, unknown: str) -> None:
+        """A worker that begins to listen late, or that has lost its tables, hears of a part first:
+        what it has not heard of is not empty."""
+        known = {name: value for name, value in REACHED.items() if name != unknown}
+        decision = decided(view(DEAL, known))
+        assert (asked(decision), why(decision)) == (["read_record read"], ["waiting_for_columns"])
+        linked = decided(view(DEAL, known, links=LINKED))
+        assert "read_record read" in asked(linked)
+        assert state(linked) == "Active"
 
     def test_it_is_a_child_of_the_deals_and_the_accounts_workspace(self) -> None:
         known = NeighboursRow().workspace_known(ACCOUNT.key, 50)

@@ -197,7 +197,8 @@ class TestConditions:
         self, when: str, columns: dict[str, ColumnValue], commands: list[str], reason: str
     ) -> None:
         rule = ACCOUNT_RULE.model_copy(update={"when": Expression(when)})
-        named = {"name": "Contoso", "accountnumber": "A-1"}
+        named: dict[str, ColumnValue] = {"name": "Contoso", "accountnumber": "A-1"}
+        named |= {} if "statecode" in when else {"statecode": 0}
         decision = decided(view(ACCOUNT, {**named, **columns}), rule)
         assert (asked(decision), why(decision)) == (commands, [reason])
 
