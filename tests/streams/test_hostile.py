@@ -173,3 +173,18 @@ class TestLivesAndDeaths:
         world.tell(change(ACCOUNT, 9_300, ownerid=BOB.key))
         await world.run()
         assert file_of(world).roles == {"Owner": ("bob@contoso.example",)}
+
+    async def test_who_begins_to_listen_late_makes_up_for_all_that_was_before(
+        self, world: World
+    ) -> None:
+        """A change of one column is all that comes of a deal that reached its stage long ago."""
+        told = {"salesstage": 2, "statecode": 0, "ownerid": None, "estimatedvalue": "5"}
+        world.dynamics.rows[DEAL.key] |= told
+        world.tell(change(DEAL, 9_000, name="Deal"))
+        await world.run()
+        assert file_of(world, "opportunity", 3).parents == {file_of(world).id}
+        named = BusinessObject(external_system="D365", type="contract", id=DEAL.id)
+        contract = world.ecm.of(named)
+        assert contract is not None
+        assert contract.attributes["Business Record"]["Record State"] == "Active"
+        assert len([key for key in world.dynamics.reads if key == DEAL.key]) == 1
