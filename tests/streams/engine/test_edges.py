@@ -13,7 +13,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.engine import Engine, Outgoing, Record, Rows, TopicSpec
+from streams.engine import Engine, Fenced, Outgoing, Record, Rows, TopicPartition, TopicSpec
 from tables.store import PartitionStore
 from tests.streams.engine.lab import Lab, halted, numbered, running, until
 from tests.streams.engine.stages import Calls, Count, key_of
@@ -201,6 +201,20 @@ async def test_a_consumer_thread_that_ends_halts_the_worker(lab: Lab) -> None:
         await engine.until_ready()
         engine.app.consumer._thread._stopped_set()
         assert "consumer thread" in await halted(engine)
+
+
+async def test_a_commit_for_a_generation_that_is_over_is_not_even_asked_for(lab: Lab) -> None:
+    engine = counting(lab)
+    async with running(engine):
+        await lab.produce("in", numbered("a", 5))
+        await until(lambda: lab.all_committed("in"))
+        # aiokafka would commit it for the generation of the moment, and the broker take it
+        over = engine.app.consumer_generation_id - 1
+        with pytest.raises(Fenced):
+            await engine.app.consumer.commit_offsets(
+                {TopicPartition(lab.topic("in"), 0): 2}, "", over
+            )
+        assert await lab.committed("in") == {0: 5}
 
 
 async def _deleted(admin: AIOKafkaAdminClient, place: KafkaPartition, before: int) -> bool:

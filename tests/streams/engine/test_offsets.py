@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.offsets import ContiguousEnd, OffsetTracker
+from streams.engine.records import TopicPartition
+from streams.engine.units import new_records
 
 
 def test_nothing_begun_leaves_the_position_as_it_was() -> None:
@@ -108,3 +111,13 @@ def test_a_hole_that_nobody_fills_is_passed_once_nothing_is_outstanding() -> Non
     assert end.end == 0
     end.settle()
     assert end.end == 7
+
+
+def test_records_that_were_read_already_are_not_taken_twice() -> None:
+    place = TopicPartition("in", 0)
+    fetched = [
+        ConsumerRecord("in", 0, offset, 0, 0, b"k", b"v", None, 1, 1, ()) for offset in range(3, 8)
+    ]
+    taken = new_records({place: 5}, place, fetched)
+    assert [record.offset for record in taken] == [5, 6, 7]
+    assert new_records({place: 8}, place, fetched) == []

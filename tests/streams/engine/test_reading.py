@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from streams.engine.records import Outgoing
+from streams.engine.fetching import EngineFetcher
+from streams.engine.host import Fetched
+from streams.engine.records import Outgoing, TopicPartition
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.stages import Count
 
@@ -43,3 +48,29 @@ async def test_what_is_published_is_delivered_when_the_call_returns(lab: Lab) ->
         assert (await lab.ends(lab.topic("in")))[0] == 1
         await until(lambda: lab.all_committed("in"))
         assert engine.read("counts", "a") == b"1"
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["stay", "move"])
+async def test_what_was_fetched_while_partitions_moved_reaches_nobody(
+    lab: Lab, moves: bool
+) -> None:
+    """The new owner, which may be this worker again, reads it from the committed offset."""
+    place = TopicPartition("in", 0)
+    delivered: list[Fetched] = []
+
+    async def fetch(*_: object) -> Fetched:
+        partitions.epoch += moves
+        return {place: []}
+
+    partitions = SimpleNamespace(
+        epoch=1,
+        with_room=lambda: frozenset({place}),
+        some_without_room=lambda: False,
+        deliver=delivered.append,
+    )
+    app = SimpleNamespace(
+        member=SimpleNamespace(fetch=fetch), engine=SimpleNamespace(settings=lab.settings())
+    )
+    fetcher = cast(EngineFetcher, SimpleNamespace(app=app))
+    await EngineFetcher._fetch_once(fetcher, cast(Any, partitions))
+    assert delivered == ([] if moves else [{place: []}])

@@ -350,6 +350,40 @@ async def test_nothing_begins_after_the_end(apart_lab: Lab) -> None:
     assert asyncio.all_tasks() == tasks
 
 
+async def test_a_stop_in_the_middle_of_a_revoke_waits_for_what_that_does(apart_lab: Lab) -> None:
+    partitions = Work(apart_lab).engine().partitions
+    ended = asyncio.Event()
+
+    async def bring_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3)  # a client that is let go
+            ended.set()
+
+    partitions._bringing_up = asyncio.create_task(bring_up())
+    await asyncio.sleep(0)
+    revoke = asyncio.create_task(partitions.wind_down())
+    await asyncio.sleep(0.05)
+    await partitions.close()  # and with it the stores that are being opened
+    assert ended.is_set()
+    await revoke
+
+
+async def test_a_checkpoint_that_is_cancelled_from_inside_halts(
+    apart_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(self: Checkpointer, work: object) -> None:
+        raise asyncio.CancelledError  # as aiokafka's consumer does when it is stopped in a pause
+
+    work = Work(apart_lab)
+    async with running(engine := work.engine()):
+        monkeypatch.setattr(Checkpointer, "run", cancelled)
+        await work.give(5)
+        await until(lambda: "cannot be checkpointed" in (engine.status().halted or ""))
+    assert await apart_lab.committed("in") == {0: 0, 1: 0}
+
+
 async def test_records_of_a_producer_that_is_replaced_do_not_wait_for_ever(
     apart: BrokerApart, apart_lab: Lab
 ) -> None:
