@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from app.sandbox.content_server.attributes import LANGUAGE
 from app.sandbox.content_server.model import TYPE_NAMES, Member, MemberType, Node, Role, Version
 from app.sandbox.content_server.store import Store
 
@@ -104,6 +105,7 @@ def node_properties(store: Store, node: Node) -> dict[str, Any]:
         "create_date": stamp(node.created, zone),
         "create_user_id": node.created_by,
         "description": node.description,
+        "description_multilingual": {LANGUAGE: node.description},
         "external_create_date": node.external.get("external_create_date"),
         "external_identity": node.external.get("external_identity", ""),
         "external_identity_type": node.external.get("external_identity_type", ""),
@@ -117,6 +119,7 @@ def node_properties(store: Store, node: Node) -> dict[str, Any]:
         "modify_date": stamp(node.modified, zone),
         "modify_user_id": node.modified_by,
         "name": node.name,
+        "name_multilingual": {LANGUAGE: node.name},
         "original_id": node.original_id,
         "owner_group_id": node.acl.group_id or 999,
         "owner_user_id": node.acl.owner_id,

@@ -275,3 +275,29 @@ async def test_a_template_and_a_category_cannot_be_deleted(
     for node_id in (server.template_id("Account"), server.category_id("Contract")):
         assert (await api.http.delete(f"/v2/nodes/{node_id}")).status_code == 400
         assert (await api.get(f"/v2/nodes/{node_id}")).status_code == 200
+
+
+async def test_names_come_by_language_and_the_servers_own_counts(
+    server: ContentServerSimulator, api: Api
+) -> None:
+    made = await api.make_workspace(
+        server,
+        "Account",
+        "Fabrikam",
+        name_multilingual={"en": "Fabrikam Ltd", "de": "Fabrikam GmbH"},
+        description_multilingual={"en": "A customer"},
+    )
+    workspace = made.json()["results"]["id"]
+    node = server.store.nodes[workspace]
+    assert (node.name, node.description) == ("Fabrikam Ltd", "A customer")
+    path = f"/v2/nodes/{workspace}"
+    await api.body("PUT", path, {"name": "B", "name_multilingual": {"en": "C"}})
+    await api.body("PUT", path, {"description_multilingual": {"de": "nicht von hier"}})
+    shown = (await api.get(path)).json()["results"]["data"]["properties"]
+    assert (shown["name"], shown["name_multilingual"]) == ("C", {"en": "C"})
+    assert shown["description_multilingual"] == {"en": "A customer"}
+    refused = await api.body("PUT", path, {"name_multilingual": "plain"})
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "Invalid datatype specified for argument 'name_multilingual'",
+    )

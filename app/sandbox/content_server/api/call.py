@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.sandbox.content_server import access, errors
+from app.sandbox.content_server.attributes import LANGUAGE
 from app.sandbox.content_server.bodies import Body, UploadedFile
 from app.sandbox.content_server.definition import ClientSpec
 from app.sandbox.content_server.model import Member, Node
@@ -90,12 +91,7 @@ class Call:
 
     def text(self, name: str, default: str = "") -> str:
         """A text field of the body; 400 when it is a list or an object."""
-        value = self.fields.get(name, default)
-        if value is None:
-            return default
-        if isinstance(value, list | dict):
-            raise errors.invalid_datatype(name)
-        return str(value)
+        return to_text(self.fields.get(name), name, default)
 
     def required(self, name: str) -> str:
         """A text field that has to be there and not empty."""
@@ -117,6 +113,23 @@ class Call:
 def json_response(content: Any, status: int) -> Response:
     """JSON as the product labels it."""
     return Response(orjson.dumps(content), status, media_type="application/json;charset=utf-8")
+
+
+def in_own_language(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with ``name`` and ``description`` as ``{field}_multilingual`` says them.
+
+    Only in the server's one language; 400 for what is no object of texts by language.
+    """
+    found = dict(fields)
+    for name in ("name", "description"):
+        given = found.pop(f"{name}_multilingual", None)
+        if given is None:
+            continue
+        if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
+            raise errors.invalid_datatype(f"{name}_multilingual")
+        if LANGUAGE in given:
+            found[name] = given[LANGUAGE]
+    return found
 
 
 Handler = Callable[[Call], Any | Response]
@@ -150,6 +163,15 @@ def to_int(value: Any, name: str) -> int | None:
         return int(value)
     except ValueError as wrong:
         raise errors.invalid_datatype(name) from wrong
+
+
+def to_text(value: Any, name: str, default: str = "") -> str:
+    """``value`` as text; ``default`` for missing, 400 for a list or an object."""
+    if value is None:
+        return default
+    if isinstance(value, list | dict):
+        raise errors.invalid_datatype(name)
+    return str(value)
 
 
 def to_bool(value: Any, default: bool = False) -> bool:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from app.sandbox.content_server import categories, creation_roles, errors, nodes
-from app.sandbox.content_server.api.call import Call, Endpoint, to_bool, to_int
+from app.sandbox.content_server.api.call import (
+    Call,
+    Endpoint,
+    in_own_language,
+    to_bool,
+    to_int,
+    to_text,
+)
 from app.sandbox.content_server.api.category_answers import describe
 from app.sandbox.content_server.api.workspace_lists import braced, sort_nodes
 from app.sandbox.content_server.model import Node
@@ -149,8 +156,8 @@ def list_by_id(call: Call) -> Any:
 def update_node(call: Call) -> Any:
     """``PUT /v2/nodes/{id}``: rename, describe, move, reserve; 409 for a stale token."""
     node = _node(call)
-    changes = dict(call.fields)
-    changes |= {name: call.text(name) for name in ("name", "description") if name in changes}
+    changes = in_own_language(call.fields)
+    changes |= {n: to_text(changes[n], n) for n in ("name", "description") if n in changes}
     changes |= {
         name: call.number(name) for name in ("parent_id", "reserved_user_id") if name in changes
     }

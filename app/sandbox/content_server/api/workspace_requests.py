@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.sandbox.content_server import errors
-from app.sandbox.content_server.api.call import to_int
+from app.sandbox.content_server.api.call import in_own_language, to_int
 from app.sandbox.content_server.categories import nested
 from app.sandbox.content_server.model import BusinessReference
 from app.sandbox.content_server.store import Store
@@ -17,6 +17,7 @@ _EXTERNAL = ("external_create_date", "external_modify_date")
 
 def parse(store: Store, fields: Mapping[str, Any]) -> WorkspaceRequest:
     """Read the fields of POST and of one item of the bulk PUT."""
+    fields = in_own_language(fields)
     return WorkspaceRequest(
         name=_text(fields, "name"),
         description=_text(fields, "description"),
