@@ -8,7 +8,7 @@ record. Stage and events may come in either order, and events in any.
 
 | the opportunity is     | the contract workspace                         | the record shows       |
 |------------------------|------------------------------------------------|------------------------|
-| not all known          | is not made; one that exists: state Active     | is read                |
+| not all known          | is not made; one that exists stays as it was   | is read                |
 | before the stage       | is not made; one that exists: state Moved Back | link, status, document |
 | at the stage or after  | exists, state Active; related to the record's  | link, status, document |
 |                        | and the account's workspaces                   |                        |

@@ -160,19 +160,23 @@ class Plan:
         ]
         return "-".join(map(str, max(foreign))) if foreign else None
 
-    def read_record(self) -> None:
+    def read_record(self) -> bool:
         """Want the record read, because what is known of it is not enough; whoever else wants it
-        too, and whatever for: one reading tells all."""
+        too, and whatever for: one reading tells all. False when no more is to be had of it."""
         self.because(Reason.WAITING_FOR_COLUMNS)
         view = self.view
         step = reading(view.steps)
         wanted = read(view.record, [view.row.newest, "incomplete"], view.at_ms)
         if open_reading(view.steps) is not None:
             self.because(Reason.WAITING_FOR_OUTCOME)
-        elif step.is_refused(wanted.desired) and not view.retries:
+            return True
+        if step.is_refused(wanted.desired) and not view.retries:
             self.because(Reason.STEP_REFUSED)
-        elif step.confirmed != wanted.desired and wanted not in self._commands:
-            self._commands.append(wanted)
+            return False
+        if step.confirmed == wanted.desired:
+            return False
+        self._commands += [] if wanted in self._commands else [wanted]
+        return True
 
     def columns_of(
         self, about: RecordRef, columns: tuple[str, ...]

@@ -193,8 +193,8 @@ def keep(
         if rule.on_delete == "mark":
             want_properties(plan, rule.workspace, link, attributes)
         return None
-    want_known(plan, rule)
-    want_properties(plan, rule.workspace, link, attributes)
+    if want_known(plan, rule):
+        want_properties(plan, rule.workspace, link, attributes)
     want_roles(plan, rule.workspace.roles, link)
     by_rule, known = related_by(plan, rule.workspace.relations)
     complete = known and wanted.complete
@@ -203,11 +203,11 @@ def keep(
     return link
 
 
-def want_known(plan: Plan, rule: RecordRule) -> None:
+def want_known(plan: Plan, rule: RecordRule) -> bool:
     """A column that was never heard of is not empty: what attributes show of it, or conditions look
-    at, is read."""
-    if not plan.view.knows((rule.shown | rule.asked) & plan.view.table.columns.keys()):
-        plan.read_record()
+    at, is read. False until all is known that is to be had: nothing is emptied on the way."""
+    known = plan.view.knows((rule.shown | rule.asked) & plan.view.table.columns.keys())
+    return known or not plan.read_record()
 
 
 def link_columns(columns: LinkColumns, link: Link) -> dict[str, ColumnValue]:
