@@ -66,27 +66,22 @@ def run(settings: Settings) -> None:
     """
     # Else a second series for each counter, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    try:
-        asyncio.run(_until_signalled(settings))
-    finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+    asyncio.run(_until_signalled(settings))
 
 
 async def _until_signalled(settings: Settings) -> None:
     task = asyncio.current_task()
     assert task is not None
-    limit = settings.revoke_budget_seconds + _END_SECONDS
-    told = False
+    loop = asyncio.get_running_loop()
 
     def end() -> None:
-        nonlocal told
-        if not told:
-            told = True
-            faulthandler.dump_traceback_later(limit, exit=True)
-            task.cancel()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # until the interpreter is gone, too
+        limit = settings.revoke_budget_seconds + _END_SECONDS
+        faulthandler.dump_traceback_later(limit, exit=True)
+        task.cancel()
 
-    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, end)
     with contextlib.suppress(asyncio.CancelledError):

@@ -30,5 +30,6 @@ def worker() -> None:
 
 
 def _nothing_began(*_: object) -> None:
-    """End at a signal that comes before there is anything to end."""
+    """End at a signal that comes before there is anything to end; a second one changes nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)

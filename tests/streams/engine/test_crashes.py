@@ -19,9 +19,9 @@ POINTS = (
 )
 
 
-async def finish_in_process(lab: Lab, worker: str) -> None:
+async def finish_in_process(lab: Lab, worker: str, partitions: int = 2) -> None:
     """Let an engine in this process do what is left, as the member that was killed."""
-    engine = lab.engine(worker=worker, instance_id="one")
+    engine = lab.engine(worker=worker, partitions=partitions, instance_id="one")
     engine.batch_stage(
         name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
     )
@@ -54,6 +54,17 @@ async def test_a_worker_killed_between_two_steps_counts_everything_once(
     assert await lab.table("counts") == dict.fromkeys("abc", "60")
     outputs = await lab.outputs("out")
     assert set(outputs) == {(key, str(count)) for key in "abc" for count in range(1, 61)}
+
+
+async def test_what_a_worker_wrote_before_its_very_first_commit_does_not_count(lab: Lab) -> None:
+    await make_topics(lab, 1)
+    worker = await WorkerProcess.start(lab, instance_id="one", kill_at="before the commit")
+    await worker.ready()
+    await lab.produce("in", numbered("abc", 60))
+    assert await worker.ended() == -9
+    assert await lab.table("counts")  # it is in the changelog
+    await finish_in_process(lab, "another", partitions=1)
+    assert await lab.table("counts") == dict.fromkeys("abc", "20")
 
 
 async def test_killed_in_the_middle_of_20000_increments_the_count_is_exact(lab: Lab) -> None:

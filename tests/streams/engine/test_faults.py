@@ -13,6 +13,7 @@ import pytest
 
 from app.sandbox.kafka import BrokerFault, EmbeddedBroker
 from streams.engine import Engine, Outgoing, Record, Rows, TopicPartition
+from tables.store import PartitionStore
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.processes import make_topics
 from tests.streams.engine.stages import Calls, Count
@@ -97,15 +98,28 @@ async def test_a_stall_over_the_stop_commits_nothing_and_the_batch_comes_again(
     assert set(await weak_lab.outputs("out")) == {("a", str(count)) for count in range(1, 7)}
 
 
+class LoseAnswers(Count):
+    """Has the broker lose its answer to what each batch is about to produce."""
+
+    def __init__(self, output: str, broker: EmbeddedBroker) -> None:
+        super().__init__(output)
+        self.broker = broker
+
+    def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
+        """Count; the answer will be lost."""
+        self.broker.faults.lose_produce_answers(1)
+        return super().handle(batch, rows)
+
+
 async def test_lost_answers_double_nothing(broker: EmbeddedBroker, weak_lab: Lab) -> None:
-    engine = counting(weak_lab)
+    engine = weak_lab.engine("in", "out", partitions=1)
+    stage = LoseAnswers(weak_lab.topic("out"), broker)
+    engine.batch_stage(name="count", topics=[weak_lab.topic("in")], tables=["counts"], stage=stage)
     async with running(engine):
-        await weak_lab.produce("in", numbered("ab", 20))
-        await until(lambda: weak_lab.all_committed("in"))
-        for _ in range(3):
+        for _ in range(4):
             await weak_lab.produce("in", numbered("ab", 20))
-            broker.faults.lose_produce_answers(1)
             await until(lambda: weak_lab.all_committed("in"))
+        assert broker.faults.struck["lose_answer"] >= 4
     assert await weak_lab.table("counts") == {"a": "40", "b": "40"}
     outputs = await weak_lab.outputs("out")
     assert len(outputs) == len(set(outputs)) == 80
@@ -195,6 +209,31 @@ async def test_a_worker_can_be_stopped_while_it_waits_for_a_broker(
     await until(lambda: engine.status().waiting_for)
     engine.stop()
     await asyncio.wait_for(run, 10)
+
+
+async def test_a_call_whose_row_is_not_delivered_leaves_none_in_the_store(
+    broker: EmbeddedBroker, weak_lab: Lab
+) -> None:
+    stage = Calls(weak_lab.topic("done"))
+    engine = weak_lab.engine("commands", "done", partitions=1)
+    engine.lane_stage(
+        name="write", topics=[weak_lab.topic("commands")], tables=["ledger"], stage=stage
+    )
+    async with running(engine):
+        await weak_lab.produce("commands", [("a", "1")])
+        await until(lambda: weak_lab.all_committed("commands"))
+        let_go = stage.hold("2")
+        await weak_lab.produce("commands", [("a", "2")])
+        await until(lambda: stage.running == 1)
+        broker.faults.stall_produce()
+        let_go.set()
+        await until(lambda: engine.status().producer_stall_seconds > 0.2)
+    store = PartitionStore.open(weak_lab.directory / "one" / weak_lab.app_id / "0")
+    try:
+        assert store.scan("ledger") == [("1", b"done")]
+    finally:
+        store.close()
+    assert await weak_lab.committed("commands") == {0: 1}
 
 
 async def test_a_broker_restart_in_the_middle_is_waited_out(

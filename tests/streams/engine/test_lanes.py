@@ -9,6 +9,7 @@ import pytest
 
 from streams.engine import Engine, Outgoing, Record, Rows
 from streams.engine.lanes import LaneUnit
+from streams.engine.offsets import ContiguousEnd
 from tests.streams.engine.lab import Lab, halted, numbered, running, until
 from tests.streams.engine.stages import Calls
 
@@ -172,3 +173,16 @@ async def test_a_stage_that_cancels_itself_halts_instead_of_sticking(lab: Lab) -
         await lab.produce("commands", [("a", "0")])
         assert "offset 0" in await halted(engine)
     assert await lab.committed("commands") in ({}, {0: 0})
+
+
+def test_a_changelog_is_known_whole_only_while_nothing_is_on_its_way() -> None:
+    unit = object.__new__(LaneUnit)
+    unit._ends = {"ledger": ContiguousEnd(0)}
+    unit._whole, unit._publishing = True, 1
+    unit._ends["ledger"].add(5, 1)  # 0 to 4 may be ours, and still come
+    assert unit._positions() == {"ledger": 0}
+    unit._publishing = 0
+    assert unit._positions() == {"ledger": 6}
+    unit._whole = False  # a delivery was given up: where it is, and whether, nobody knows
+    unit._ends["ledger"].add(8, 1)
+    assert unit._positions() == {"ledger": 6}

@@ -52,6 +52,7 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
     Rows are ahead of the committed offset after a crash: 20,506 of 20,001 increments
         test_crashes.py::test_killed_in_the_middle_of_20000_increments_the_count_is_exact
         test_crashes.py::test_a_worker_killed_between_two_steps_counts_everything_once
+        test_crashes.py::test_what_a_worker_wrote_before_its_very_first_commit_does_not_count
         test_recovery.py::test_what_was_never_committed_is_overruled
     A key that comes by two partitions has two rows
         test_edges.py::test_a_key_that_comes_by_several_partitions_has_one_row
@@ -99,6 +100,7 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
         test_edges.py::test_a_revoke_abandons_a_stuck_call_in_time_and_the_other_worker_makes_it
         test_lanes.py::test_what_is_being_called_at_a_stop_is_finished_within_the_budget
     Who was thrown out goes on, and commits
+        test_edges.py::test_a_commit_for_a_generation_that_is_over_is_not_even_asked_for
         test_membership.py::test_a_worker_that_slept_through_its_session_wakes_up_and_harms_nothing
         test_faults.py::test_a_worker_that_the_group_threw_out_comes_back_and_counts_once
         test_checkpoint.py::test_a_thrown_out_worker_can_neither_commit_nor_leave_a_row_behind
