@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.rule_files.expressions import expression_faults
+from app.rule_files.expressions import Gives, expression_faults
 from app.rule_files.faults import Fault, Location
 from app.rule_files.placed import PlacedPart, PlacedRule
 from app.rule_files.tables import FILE, Tables, table_fault
@@ -142,9 +142,11 @@ def _of_tables(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
 
 def _expressions(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     for trail, question in one.rule.questions():
-        yield from expression_faults(question, one.at(*trail), tables, one.rule, condition=True)
+        yield from expression_faults(question, one.at(*trail), tables, one.rule, gives="answer")
     for trail, expression in one.rule.value_expressions():
-        yield from expression_faults(expression, one.at(*trail), tables, one.rule, condition=False)
+        # A category attribute may have several values, or a row of its set each.
+        gives: Gives = "values" if trail[-3:-2] == ("attributes",) else "value"
+        yield from expression_faults(expression, one.at(*trail), tables, one.rule, gives=gives)
 
 
 def _pattern(one: PlacedPart, tables: Tables | None = None) -> Iterator[Fault]:

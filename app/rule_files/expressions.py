@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from app.rule_files.faults import Fault, Location
 from app.rule_files.tables import FILE, Tables
@@ -36,6 +36,9 @@ _GUID = "00000000-0000-0000-0000-000000000000"
 _SAMPLES = 4
 
 
+Gives = Literal["answer", "value", "values"]
+
+
 @dataclass(frozen=True)
 class _Scope:
     """What an expression of a rule may name: the record, and the records that it points to."""
@@ -63,11 +66,11 @@ class _Scope:
 
 
 def expression_faults(
-    expression: Expression, where: Location, tables: Tables, rule: RecordRule, *, condition: bool
+    expression: Expression, where: Location, tables: Tables, rule: RecordRule, *, gives: Gives
 ) -> Iterator[Fault]:
     """Everything wrong with an expression over records of the rule's table.
 
-    ``condition``: its value has to be true or false; else it has to be one that an attribute holds.
+    ``gives``: whether its value has to be true or false, one value, or perhaps a list of them.
     """
     scope = _Scope(tables, rule)
     faults = [
@@ -84,7 +87,7 @@ def expression_faults(
         for column in expression.columns(name)
     )
     if not faults and not broken and rule.table in tables.catalogue.tables:
-        yield from _trials(expression, where, scope, condition=condition)
+        yield from _trials(expression, where, scope, gives=gives)
 
 
 def _names(expression: Expression, where: Location, scope: _Scope) -> Iterator[Fault]:
@@ -160,7 +163,7 @@ def _other_kind(kind: ColumnKind, value: str) -> str:
 
 
 def _trials(
-    expression: Expression, where: Location, scope: _Scope, *, condition: bool
+    expression: Expression, where: Location, scope: _Scope, *, gives: Gives
 ) -> Iterator[Fault]:
     """Run the expression over filled records: types show, whatever the values are."""
     for number in range(_SAMPLES):
@@ -172,13 +175,16 @@ def _trials(
             return
         except (ValueError, KeyError, RuntimeError):
             continue  # a value that cannot be converted: that is the sample's fault
-        if condition and not isinstance(value, bool):
+        if gives == "answer" and not isinstance(value, bool):
             yield Fault(where, f"{expression.source!r} is not a question", "compare it with ==")
             return
-        if not isinstance(value, str | int | float | bool | None):
-            what = f"{expression.source!r} gives a {type(value).__name__}"
-            yield Fault(where, what, "give text, a number, true, false or null")
-            return
+        found = value if gives == "values" and isinstance(value, list) else [value]
+        for one in found:
+            if not isinstance(one, str | int | float | bool | None):
+                what = f"{expression.source!r} gives a {type(one).__name__}"
+                fix = "give text, a number, true, false or null"
+                yield Fault(where, what, fix + " or a list of them" * (gives == "values"))
+                return
 
 
 def _sample(scope: _Scope, number: int) -> dict[str, Any]:

@@ -249,7 +249,8 @@ BROKEN_RECORDS: list[tuple[str, str, str]] = [
     ("record.statecode == 1", "stage.name == 'X'", "6: no process guides account, so its stage"),
     ("record.statecode == 1", "stage.title == 'X'", "6: a stage has no 'title' (known: category"),
     ("record.creditlimit", "record.credit", "14: account has no column 'credit'"),
-    ("record.creditlimit", '"[1, 2]"', "14: '[1, 2]' gives a list (give text, a number"),
+    ("record.creditlimit", '"[1, [2]]"', "14: '[1, [2]]' gives a list (give text, a number"),
+    ("record.creditlimit", "\"[{'a': 1}]\"", "14: \"[{'a': 1}]\" gives a dict (give text, a numb"),
     ('"{name}"', '"{nam}"', "11: account has no column 'nam' (did you mean name?)"),
     ('"{name}"', '"{name"', "11: '{name' has a '{' without its partner"),
     ('"{name}"', '"{ownerid}"', "11: account.ownerid is a lookup, which has no text"),
@@ -309,6 +310,19 @@ def test_a_broken_rule_of_a_record_is_told_with_line_and_fix(
 ) -> None:
     found = faults_in(written(tmp_path, records=replaced(RECORDS, old, new)))
     assert any(fault.startswith(f"record_workspace.yaml:{says}") for fault in found), found
+
+
+def test_a_category_attribute_may_have_a_list_of_values(tmp_path: Path) -> None:
+    listed = replaced(RECORDS, "record.creditlimit", '"[record.name, record.creditlimit, null]"')
+    book = load_rules(written(tmp_path, records=listed))
+    assert any(rule.table == "account" for rule in book.rules)
+
+
+def test_the_attribute_of_a_workflow_has_one_value(tmp_path: Path) -> None:
+    shutil.copytree(RULES_DIRECTORY, tmp_path / "rules")
+    file = tmp_path / "rules" / "approval_request.yaml"
+    file.write_text(replaced(file.read_text(), "Reason: record.", 'Reason: "[1]" # record.'))
+    assert any("'[1]' gives a list" in fault for fault in faults_in(tmp_path / "rules"))
 
 
 BROKEN_CONTRACTS: list[tuple[str, str, str]] = [
