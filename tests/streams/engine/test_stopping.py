@@ -276,6 +276,34 @@ async def test_a_stop_ends_in_time_while_the_consumer_waits_for_a_broker(
     assert not own_threads()
 
 
+async def test_a_stop_ends_in_time_while_the_group_has_no_coordinator(
+    apart: BrokerApart, apart_lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work(apart_lab)
+    run = asyncio.create_task((engine := work.engine()).run())
+    await engine.until_ready()
+    thread = engine.app.consumer._thread
+
+    async def lose_it() -> None:
+        """What the answer NOT_COORDINATOR, to a heartbeat or a commit, makes of the member."""
+        assert thread._consumer is not None
+        thread._consumer._coordinator.coordinator_dead()
+
+    apart.fail("stall", "find_coordinator")
+    await thread.ask(lose_it())
+    giving = asyncio.create_task(work.give(10))
+    await asyncio.sleep(1)  # a heartbeat and commits look for it
+    began = time.monotonic()
+    engine.stop()
+    await run
+    assert time.monotonic() - began < IN_TIME_SECONDS
+    assert not own_threads()
+    apart.up()
+    await giving
+    assert not said(caplog)
+    await work.finish()
+
+
 async def test_a_stop_that_is_cancelled_again_ends_whole(
     apart: BrokerApart, apart_lab: Lab
 ) -> None:
@@ -420,6 +448,7 @@ async def test_a_store_that_is_opened_while_its_opener_is_cancelled_is_closed_wi
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
+    assert stores.get(0) is not None  # else nobody would close it
     await stores.keep(frozenset())
     PartitionStore.open(apart_lab.directory / "one" / apart_lab.app_id / "0").close()
 
