@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from streams.engine import changelog
 from streams.engine.checkpoint import Work
-from streams.engine.errors import Fenced
+from streams.engine.errors import Fenced, in_words
 from streams.engine.overlay import Overlay
 from streams.engine.records import Outgoing, Record, TopicPartition
 from streams.engine.stages import BatchStage
@@ -150,8 +150,8 @@ class BatchUnit:
         self.abandon()
         self._context.fail(
             f"The stage {self.entry.name} {what} at {first.topic}-{first.partition} offsets "
-            f"{first.offset} to {last.offset}: {error!r}. Nothing of this batch is committed; "
-            "it comes again after a restart",
+            f"{first.offset} to {last.offset}: {in_words(error)}. Nothing of this batch is "
+            "committed; it comes again after a restart",
             error,
         )
 

@@ -184,6 +184,9 @@ class Engine:
             if not over.done():  # a stop does not wait for the start: brokers may be down
                 starting.result()
                 await over
+        except Exception:
+            if self.board.halted is None:  # what halted us is told below, with the reason
+                raise
         finally:
             await whole(self._end(starting, over))
         if self.board.halted is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streams.errors import DovetailError
+
 
 class Fenced(Exception):
     """The group has moved on: this generation may not commit. The partition's work is abandoned."""
@@ -29,3 +31,8 @@ class NotHere(LookupError):
     def __init__(self, table: str, key: str, partition: int) -> None:
         super().__init__(f"row {key!r} of {table!r} lives in partition {partition}, not here")
         self.partition = partition
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong: ours tell it themselves, with the next step; of others the type helps."""
+    return str(error) if isinstance(error, DovetailError) else repr(error)

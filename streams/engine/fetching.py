@@ -11,6 +11,7 @@ from faust.transport.consumer import Fetcher
 from mode import Service
 
 from streams.engine.clients import passes
+from streams.engine.errors import in_words
 from streams.engine.host import Assignment, HostedApp
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class EngineFetcher(Fetcher):
                 await self._fetch_once(partitions)
         except Exception as error:
             if not self._is_over():
-                self.app.engine.halt(f"Reading from Kafka failed: {error!r}", error)
+                self.app.engine.halt(f"Reading from Kafka failed: {in_words(error)}", error)
         finally:
             self.set_shutdown()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from streams.engine import changelog
-from streams.engine.errors import Fenced
+from streams.engine.errors import Fenced, in_words
 from streams.engine.offsets import ContiguousEnd, OffsetTracker
 from streams.engine.overlay import Overlay
 from streams.engine.records import Outgoing, Record, TopicPartition
@@ -244,8 +244,8 @@ class LaneUnit:
         self.abandon()
         self._context.fail(
             f"The stage {self.entry.name} raised at {record.topic}-{record.partition} offset "
-            f"{record.offset}: {error!r}. The record is not committed; it comes again after a "
-            "restart",
+            f"{record.offset}: {in_words(error)}. The record is not committed; it comes "
+            "again after a restart",
             error,
         )
 
