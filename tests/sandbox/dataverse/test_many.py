@@ -13,6 +13,7 @@ from tests.sandbox.dataverse.support import account_names, error
 
 ACCOUNT = "Microsoft.Dynamics.CRM.account"
 BULK = "/accounts/Microsoft.Dynamics.CRM."
+UNKNOWN = "d0d0d0d0-0000-4000-8000-000000000001"
 
 
 @pytest.mark.parametrize("prefix", ["", "Microsoft.Dynamics.CRM."])
@@ -128,7 +129,7 @@ async def test_rows_of_a_bulk_are_named_in_every_way_that_addresses_are(
     ("action", "address", "refusal"),
     [
         ("UpdateMultiple", "accounts(accountnumber='gone')", (404, "0x80060891")),
-        ("UpsertMultiple", f"contacts({uuid.uuid4()})", (400, "0x80048d19")),
+        ("UpsertMultiple", f"contacts({UNKNOWN})", (400, "0x80048d19")),
         ("UpsertMultiple", "accounts", (400, "0x80048d19")),
         ("UpsertMultiple", 5, (400, "0x80048d19")),
     ],
