@@ -9,8 +9,11 @@ they move again.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, cast
 
+from aiokafka.cluster import ClusterMetadata
 from faust.assignor.client_assignment import ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 
@@ -38,6 +41,18 @@ class EngineAssignor(PartitionAssignor):
             body = self._compress(told.derive(url=str(self._url)).dumps())
             assignment = type(assignment)(assignment.version, assignment.assignment, body)
         super().on_assignment(assignment)
+
+    def left_over(self, cluster: ClusterMetadata, topics: Iterable[str]) -> frozenset[str]:
+        """The topics of which some partition is nobody's, as the leader divided the group."""
+        given: dict[str, set[int]] = defaultdict(set)
+        for shares in self.external_topic_distribution.values():
+            for topic, partitions in shares.items():
+                given[topic].update(partitions)
+        return frozenset(
+            topic
+            for topic in topics
+            if not (cluster.partitions_for_topic(topic) or set()) <= given[topic]
+        )
 
     def address_of(self, place: TopicPartition) -> str | None:
         """The address of the worker that has a partition; None while nobody is known to."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import faust
 from aiokafka import OffsetAndMetadata
 
+from streams.engine.addresses import EngineAssignor
 from streams.engine.checkpoint import Committer, Publisher
 from streams.engine.records import TopicPartition
 from streams.engine.recovery import ChangelogConsumer
@@ -149,6 +150,7 @@ class HostedApp(faust.App):
     """The Faust app of an engine, as its services know it: ``app.EngineApp``."""
 
     engine: Host
+    assignor: EngineAssignor
 
     @property
     def member(self) -> Member:

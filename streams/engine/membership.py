@@ -23,6 +23,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 from faust.transport.drivers import aiokafka as driver
+from mode import Service
 from mode.threads import QueueServiceThread, WorkerThread
 from mode.utils.futures import maybe_async
 
@@ -37,6 +38,8 @@ T = TypeVar("T")
 
 #: How soon a topic that was made after the start is noticed.
 _METADATA_SECONDS = 30
+#: How long a partition may be nobody's before we ask for the group to be divided anew.
+_LEFT_OVER_SECONDS = 5.0
 #: How soon a wait notices that the thread ended.
 _LOOK_SECONDS = 1.0
 #: How long its end may take, after everybody was let go, before it is left to itself.
@@ -191,6 +194,32 @@ class EngineConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         records: Fetched = self._fetching.result()
         return records
+
+    @Service.task
+    async def _claim_what_nobody_has(self) -> None:
+        """Have the group divided anew when a topic has partitions that nobody was given.
+
+        aiokafka looks for those in the member that leads the group alone, and one with an instance
+        id that comes back is given what it had, without being told that it leads (KIP-814).
+        """
+        left_over: frozenset[str] = frozenset()
+        while not self.should_stop:
+            await self.sleep(_LEFT_OVER_SECONDS)
+            before, left_over = left_over, self._left_over()
+            if left_over & before:
+                names = ", ".join(sorted(left_over & before))
+                log.warning("Nobody has some partitions of %s: dividing the group anew", names)
+                self._ensure_consumer()._coordinator.request_rejoin()
+                await self.sleep(_METADATA_SECONDS)
+
+    def _left_over(self) -> frozenset[str]:
+        consumer = self._consumer
+        if consumer is None:
+            return frozenset()
+        subscription = consumer._subscription.subscription
+        if subscription is None or consumer._coordinator.need_rejoin(subscription):
+            return frozenset()
+        return self.app.assignor.left_over(consumer._client.cluster, subscription.topics)
 
     async def interrupt(self) -> None:
         """End a fetch that is waiting. It would outlive a rebalance and take the first records

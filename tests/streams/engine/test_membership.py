@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from streams.engine import Engine, Outgoing, Record, Rows
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.processes import WorkerProcess, make_topics
 from tests.streams.engine.stages import Count
@@ -104,6 +106,31 @@ async def test_a_static_member_comes_back_without_a_rebalance(lab: Lab) -> None:
     finally:
         await first.stop()
         await other.stop()
+
+
+async def test_a_static_member_that_comes_back_sees_to_it_that_every_partition_is_read(
+    lab: Lab,
+) -> None:
+    class Pass:
+        def handle(self, batch: Sequence[Record], rows: Rows) -> Sequence[Outgoing]:
+            return []
+
+    def passing() -> Engine:
+        engine = lab.engine("grows", partitions=1, instance_id="one")
+        engine.batch_stage(name="pass", topics=[lab.topic("grows")], stage=Pass())
+        return engine
+
+    async with running(engine := passing()):
+        await engine.until_ready()
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.bootstrap)
+    await admin.start()
+    await admin.create_partitions({lab.topic("grows"): NewPartitions(3)})
+    await admin.close()
+    async with running(engine := passing()):
+        await engine.until_ready()
+        for partition in range(3):
+            await lab.produce("grows", numbered("a", 5), partition=partition)
+        await until(lambda: lab.all_committed("grows"))
 
 
 async def generation(lab: Lab) -> list[str]:

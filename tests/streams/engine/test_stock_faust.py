@@ -111,6 +111,8 @@ What stock Faust does is in reference/stream-engines.md, sections 1.1 to 1.9.
     The partitions of a dead worker stand still for a minute
         test_membership.py::test_a_killed_workers_partitions_are_taken_over_with_their_rows
         test_membership.py::test_a_static_member_comes_back_without_a_rebalance
+    A static member that comes back leads without knowing it, and new partitions are nobody's
+        test_membership.py::test_a_static_member_that_comes_back_sees_to_it_that_every_partition_is_read
     A fetcher that is cancelled in a rebalance crashes the app, and the stop hangs
         test_edges.py::test_a_worker_that_stops_before_its_tables_recovered_leaves_the_group_in_order
         test_edges.py::test_a_consumer_thread_that_ends_halts_the_worker
