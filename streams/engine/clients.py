@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
 from streams.engine.settings import EngineSettings
 from streams.engine.signing_in import refusal
@@ -95,3 +95,14 @@ _PASSING = frozenset(
         "StaleMetadata",
     }
 )
+
+
+def group_refusal(error: KafkaError, settings: EngineSettings) -> str:
+    """Why the group does not take this worker, and what to look at."""
+    advice = ""
+    if isinstance(error, GroupAuthorizationFailedError):
+        advice = "; allow our user to read with this group"
+    elif settings.instance_id and "UnknownError" in repr(error):
+        # 82, fenced instance id, is not known to aiokafka
+        advice = "; does another worker have its instance id (DOVETAIL_INSTANCE_ID) too?"
+    return f"The group {settings.app_id} refuses this worker: {error!r}{advice}"

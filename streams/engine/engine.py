@@ -20,7 +20,7 @@ from streams.engine.publisher import EngineProducer
 from streams.engine.records import Outgoing, TopicPartition
 from streams.engine.recovery import ChangelogConsumer
 from streams.engine.settings import EngineSettings, TopicSpec
-from streams.engine.stages import BatchStage, LaneStage, StageEntry, help_of
+from streams.engine.stages import BatchStage, LaneStage, StageEntry, check_new, help_of
 from streams.engine.status import EngineStatus, Observer, SilentObserver, StatusBoard
 from streams.engine.topics import changelog_specs, check_changelogs, create_missing
 from streams.engine.units import Inbox
@@ -274,15 +274,7 @@ class Engine:
             raise
 
     def _add(self, entry: StageEntry) -> None:
-        if entry.name in self._stages:
-            raise ValueError(f"There is a stage {entry.name!r} already")
-        for other in self._stages.values():
-            shared = set(other.topics) & set(entry.topics)
-            if shared:
-                raise ValueError(
-                    f"{', '.join(sorted(shared))} is read by the stage {other.name!r} already: "
-                    "a group has one committed offset per partition"
-                )
+        check_new(entry, self.stages)
         self.tables.register(entry.name, entry.tables)
         self._stages[entry.name] = entry
         self._register_agent(entry)

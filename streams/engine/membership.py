@@ -27,7 +27,7 @@ from mode import Service
 from mode.threads import QueueServiceThread, WorkerThread
 from mode.utils.futures import maybe_async
 
-from streams.engine.clients import connection_options, passes
+from streams.engine.clients import connection_options, group_refusal, passes
 from streams.engine.errors import ConsumerGone, Fenced
 from streams.engine.host import Fetched, HostedApp
 from streams.engine.records import TopicPartition
@@ -211,6 +211,22 @@ class EngineConsumerThread(driver.AIOKafkaConsumerThread):
                 log.warning("Nobody has some partitions of %s: dividing the group anew", names)
                 self._ensure_consumer()._coordinator.request_rejoin()
                 await self.sleep(_METADATA_SECONDS)
+
+    @Service.task
+    async def _tell_refusals(self) -> None:
+        """Halt when the group refuses this member: aiokafka keeps that until somebody asks, and
+        before the first partitions nobody does."""
+        while not self.should_stop:
+            await self.sleep(_LOOK_SECONDS)
+            try:
+                if self._consumer is not None:
+                    self._consumer._coordinator.check_errors()
+            except KafkaError as error:
+                if passes(error):
+                    log.warning("The group's coordinator answers: %r", error)
+                else:
+                    reason = group_refusal(error, self.app.engine.settings)
+                    self.parent_loop.call_soon_threadsafe(self.app.engine.halt, reason)
 
     def _left_over(self) -> frozenset[str]:
         consumer = self._consumer

@@ -22,6 +22,7 @@ from streams.engine.recovery import TableTask
 from streams.engine.stages import forget
 from streams.engine.starts import Start, planned
 from streams.engine.stores import Stores
+from streams.engine.twins import Twins
 from streams.engine.units import Unit, UnitContext
 from tables.store import PartitionStore
 
@@ -42,6 +43,7 @@ class Partitions:
         self._bringing_up: asyncio.Task[None] | None = None
         self._winding_down = asyncio.Lock()
         self._closed = False
+        self._twins = Twins()
 
     @property
     def units(self) -> list[Unit]:
@@ -78,6 +80,13 @@ class Partitions:
     def begin(self, assigned: frozenset[TopicPartition], generation: int) -> None:
         """Start on the partitions of a new generation, in the background; not after ``close``."""
         if self._engine.board.halted is not None or self._closed:
+            return
+        instance = self._engine.settings.instance_id
+        if instance and self._twins.are_there(generation, time.monotonic()):
+            self._engine.halt(
+                f"Another worker has the instance id {instance} too, and takes this one's place "
+                "again and again: give each worker a DOVETAIL_INSTANCE_ID of its own"
+            )
             return
         self.epoch += 1
         self._reading = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,3 +67,16 @@ def forget(stage: object, partition: int) -> None:
     hook = getattr(stage, "forget", None)
     if hook is not None:
         hook(partition)
+
+
+def check_new(entry: StageEntry, others: Iterable[StageEntry]) -> None:
+    """Raise ValueError for a name or topic that another stage has."""
+    for other in others:
+        if other.name == entry.name:
+            raise ValueError(f"There is a stage {entry.name!r} already")
+        shared = set(other.topics) & set(entry.topics)
+        if shared:
+            raise ValueError(
+                f"{', '.join(sorted(shared))} is read by the stage {other.name!r} already: "
+                "a group has one committed offset per partition"
+            )

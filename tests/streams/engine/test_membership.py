@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from streams.engine import Engine, Outgoing, Record, Rows
+from streams.engine import Engine, Halted, Outgoing, Record, Rows
+from streams.engine.twins import Twins
 from tests.streams.engine.lab import Lab, numbered, running, until
 from tests.streams.engine.processes import WorkerProcess, make_topics
 from tests.streams.engine.stages import Count
@@ -131,6 +133,32 @@ async def test_a_static_member_that_comes_back_sees_to_it_that_every_partition_i
         for partition in range(3):
             await lab.produce("grows", numbered("a", 5), partition=partition)
         await until(lambda: lab.all_committed("grows"))
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "one after the other"])
+async def test_of_two_workers_with_one_instance_id_one_halts_and_the_other_works(
+    lab: Lab, together: bool
+) -> None:
+    twins = []
+    for worker, patience in (("one", 8), ("two", 4)):
+        engine = lab.engine("in", "out", worker=worker, instance_id="same")
+        engine.partitions._twins = Twins(patience)
+        engine.batch_stage(
+            name="count", topics=[lab.topic("in")], tables=["counts"], stage=Count(lab.topic("out"))
+        )
+        twins.append(engine)
+    runs = [asyncio.create_task(twins[0].run())]
+    if not together:
+        await twins[0].until_ready()
+    runs.append(asyncio.create_task(twins[1].run()))
+    done, (other,) = await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+    with pytest.raises(Halted, match="DOVETAIL_INSTANCE_ID"):
+        done.pop().result()
+    await lab.produce("in", numbered("ab", 20))
+    await until(lambda: lab.all_committed("in"))
+    assert await lab.table("counts") == dict.fromkeys("ab", "10")
+    twins[runs.index(other)].stop()
+    await other
 
 
 async def generation(lab: Lab) -> list[str]:
