@@ -38,11 +38,14 @@ async def scene(
         partitions=await _skip_the_past(address, unique_name("app")) if address else PARTITIONS,
     )
     broker = None if embedded else request.getfixturevalue("kafka_broker")
-    async with (
-        stage(tmp_path, bootstrap=address, names=names) as here,
-        scene_on(here, _switch(here.broker or broker)) as scene,
-    ):
-        yield scene
+    async with stage(tmp_path, bootstrap=address, names=names) as here:
+        switch = _switch(here.broker or broker)
+        async with scene_on(here, switch) as scene:
+            try:
+                yield scene
+            finally:
+                if switch is not None and switch.is_off:  # other tests share it
+                    await switch.on()
 
 
 def _switch(broker: object) -> Switch | None:

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,12 +35,24 @@ _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
-@dataclass(frozen=True)
 class Switch:
-    """Takes something away, and brings it back."""
+    """Takes something away, and brings it back; ``is_off`` in between."""
 
-    off: Callable[[], Awaitable[None]]
-    on: Callable[[], Awaitable[None]]
+    def __init__(
+        self, off: Callable[[], Awaitable[None]], on: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._off, self._on = off, on
+        self.is_off = False
+
+    async def off(self) -> None:
+        """Take it away."""
+        self.is_off = True
+        await self._off()
+
+    async def on(self) -> None:
+        """Bring it back."""
+        await self._on()
+        self.is_off = False
 
 
 class Scene:
