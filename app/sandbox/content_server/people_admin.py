@@ -29,8 +29,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.content_server import errors
 from app.sandbox.content_server.people import People
-from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.content_server.store import Store
+from app.sandbox.events.outbox import Outbox
 
 PEOPLE_PATH = "/__admin/people"
 BEHAVIOUR_PATH = "/__admin/behaviour"
@@ -49,7 +49,7 @@ class PeopleAdmin:
     """ASGI middleware that answers these paths and passes everything else on."""
 
     def __init__(
-        self, app: ASGIApp, store: Store, people: People, relay: Callable[[], EcmRelay | None]
+        self, app: ASGIApp, store: Store, people: People, relay: Callable[[], Outbox | None]
     ) -> None:
         self._app = app
         self._relay = relay

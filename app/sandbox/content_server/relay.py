@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
+from app.sandbox.content_server.simulator import ContentServerSimulator
 from app.sandbox.events import ecm
 from app.sandbox.events.change import Encoded
 from app.sandbox.events.ecm import EcmHappening
 from app.sandbox.events.habits import Habits
 from app.sandbox.events.outbox import Outbox
-
-if TYPE_CHECKING:
-    from app.sandbox.content_server.simulator import ContentServerSimulator
 
 Format = Literal["json", "cloudevent", "cloudevent_binary"]
 _ENCODERS: Mapping[Format, Callable[[EcmHappening], Encoded]] = {

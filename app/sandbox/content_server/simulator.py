@@ -19,13 +19,13 @@ from app.sandbox.content_server.keeping import restore
 from app.sandbox.content_server.model import BusinessReference, Member, Node, WorkspaceType
 from app.sandbox.content_server.people import People
 from app.sandbox.content_server.people_admin import PeopleAdmin
-from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.content_server.seeding import category_named, fill
 from app.sandbox.content_server.sessions import Sessions
 from app.sandbox.content_server.store import ADMIN_ID, Clock, Store, utc_now
 from app.sandbox.content_server.views import WorkspaceView, workspace_view
 from app.sandbox.content_server.workspaces import WorkspaceRequest
 from app.sandbox.events.ecm import EcmHappening
+from app.sandbox.events.outbox import Outbox
 from app.sandbox.faults import FaultInjection, Faults
 from app.serving import LocalCa, ServedApp
 
@@ -60,7 +60,7 @@ class ContentServerSimulator:
         else:
             restore(self.store, kept)
         self.people = People(self.store)
-        self.relay: EcmRelay | None = None
+        self.relay: Outbox | None = None
         self.sessions = Sessions(self.store)
         at_once = {
             "expire_all_tickets": self.sessions.expire_all,

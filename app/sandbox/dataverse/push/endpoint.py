@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from app.sandbox.dataverse.push.messages import Message, Writer
 from app.sandbox.dataverse.push.steps import Steps
-from app.sandbox.dataverse.store.commits import Commit
+from app.sandbox.dataverse.store.commits import Callback, Commit, Row
+from app.sandbox.dataverse.tables.schema import Registry
+from app.sandbox.events.change import Sender
 from app.sandbox.events.habits import Habits
 from app.sandbox.events.outbox import Outbox
-
-if TYPE_CHECKING:
-    from app.sandbox.dataverse.simulator import DataverseSimulator
+from app.sandbox.faults import Faults
 
 PUSH_FAULTS = ("push_duplicate", "push_late", "push_trimmed", "push_lost")
 """Faults of single messages: sent twice, overtaken, cut off, never sent."""
 
 _TOGETHER = 500
+
+
+class Organisation(Protocol):
+    """What is told of: `DataverseSimulator`."""
+
+    registry: Registry
+    faults: Faults
+    endpoint: ServiceEndpoint | None
+
+    @property
+    def sender(self) -> Sender:
+        """Who the organisation is to those that it tells of its commits."""
+
+    def on_commit(self, callback: Callback) -> Callable[[], None]:
+        """Call ``callback`` with every commit; call the result to end."""
+
+    def row(self, table: str, row_id: str) -> Row | None:
+        """A row as it is now."""
 
 
 class ServiceEndpoint(Outbox):
@@ -33,7 +52,7 @@ class ServiceEndpoint(Outbox):
 
     def __init__(
         self,
-        dataverse: DataverseSimulator,
+        dataverse: Organisation,
         bootstrap: str,
         topic: str,
         *,
