@@ -9,9 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
-import signal
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, get_args
@@ -22,6 +19,7 @@ from app.sandbox.content_server.relay import EcmRelay, Format
 from app.sandbox.content_server.simulator import ContentServerSimulator
 from app.sandbox.events.habits import Habits
 from app.sandbox.faults import ADMIN_PATH
+from app.sandbox.processes import announce, told_to_stop
 
 FORMATS: tuple[str, ...] = get_args(Format)
 
@@ -65,18 +63,14 @@ def _add_relay_options(parser: argparse.ArgumentParser) -> None:
 
 async def serve(options: argparse.Namespace) -> None:
     """Run until SIGINT or SIGTERM."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    stop = told_to_stop()
     behaviour = Behaviour(session_idle_seconds=options.session_idle_seconds)
     simulator = ContentServerSimulator(
         options.seed, default_definition(options.users), behaviour=behaviour, port=options.port
     )
     async with simulator as server, _relay(server, options):
-        sys.stdout.write(json.dumps(_description(server)) + "\n")
-        sys.stdout.flush()
-        await stopped.wait()
+        announce(_description(server))
+        await stop.wait()
 
 
 def _relay(

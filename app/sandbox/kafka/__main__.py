@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import resource
-import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from app.sandbox.kafka.broker import EmbeddedBroker
 from app.sandbox.kafka.listening import AddressTaken
 from app.sandbox.kafka.settings import BrokerSettings
 from app.sandbox.kafka.state import DataFolderInUse
+from app.sandbox.processes import announce, told_to_stop
 from app.serving import ServedApp
 
 _OPEN_FILES = 10_240
@@ -73,11 +72,7 @@ async def _run(options: argparse.Namespace) -> None:
             log_check_interval=options.log_check_seconds,
         ),
     )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(broker)
         told = {"bootstrap": broker.bootstrap}
@@ -85,8 +80,7 @@ async def _run(options: argparse.Namespace) -> None:
             admin = ServedApp(admin_app(broker), host=options.host, port=options.admin_port)
             await stack.enter_async_context(admin)
             told["admin"] = admin.url
-        sys.stdout.write(json.dumps(told) + "\n")
-        sys.stdout.flush()
+        announce(told)
         await stop.wait()
 
 
