@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -252,14 +253,19 @@ async def test_a_topic_shows_its_newest_messages_as_text(
     sandbox: Sandbox, client: httpx.AsyncClient
 ) -> None:
     assert sandbox.broker
+    begin_ms = int(time.time()) * 1000  # each its own: a machine's clock may stand, or be set back
     async with AIOKafkaProducer(
         bootstrap_servers=sandbox.broker.bootstrap, compression_type="gzip"
     ) as producer:
         for number in range(60):
-            await producer.send(ECM_TOPIC, f"value {number}".encode(), b"k", number % 2)
+            value, at_ms = f"value {number}".encode(), begin_ms + number
+            await producer.send(ECM_TOPIC, value, b"k", number % 2, timestamp_ms=at_ms)
         await producer.flush()
         await producer.send_and_wait(
-            ECM_TOPIC, b"\xff" + HOSTILE.encode() + b"x" * 5000, None, headers=[("kind", b"1")]
+            ECM_TOPIC,
+            b"\xff" + HOSTILE.encode() + b"x" * 5000,
+            timestamp_ms=begin_ms + 60,
+            headers=[("kind", b"1")],
         )
     page = await read(client, f"/kafka/topics/{ECM_TOPIC}")
     assert HOSTILE in page.text
