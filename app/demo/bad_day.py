@@ -6,9 +6,10 @@ of what has to be true at the end depends on the weather.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -20,7 +21,10 @@ from app.sandbox.kafka.admin import admin_app
 from app.sandbox.switches import bad_day
 from app.serving import ServedApp
 
-_OUTAGE: Mapping[str, Any] = {"kind": "outage", "lasting": 4}
+_OUTAGE: Mapping[str, Any] = {"kind": "outage"}
+_OUTAGE_SECONDS = 3.0
+_UNASKED_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
 _MIDDLE: Mapping[System, tuple[Mapping[str, Any], ...]] = {
     System.ENTRA: ({"kind": "revoke_tokens"},),
     System.DATAVERSE: (_OUTAGE,),
@@ -37,6 +41,7 @@ class BadDay:
     def __init__(self, client: httpx.AsyncClient, addresses: Mapping[System, str]) -> None:
         self._client = client
         self._addresses = addresses
+        self._struck_before: dict[System, int] = {}
 
     async def begin(self) -> None:
         """Let everything go wrong now and then from now on."""
@@ -44,22 +49,50 @@ class BadDay:
             await self._set(system, bad_day(system))
 
     async def worsen(self) -> None:
-        """Outages, and no sign-in is good any more."""
+        """No sign-in is good any more, and outages, which last until `recover`."""
         for system in self._addresses:
+            self._struck_before[system] = await self._outages(system)
             await self._set(system, list(_MIDDLE[system]))
+
+    async def recover(self) -> None:
+        """End each outage a while after the first request that met it.
+
+        By the clock alone, a slow machine could sleep through an outage and prove nothing. A
+        system that nobody asks anything of is up again after a minute.
+        """
+        out = [system for system in self._addresses if _OUTAGE in _MIDDLE[system]]
+        await asyncio.gather(*map(self._end_outage, out))
 
     async def end(self) -> dict[System, dict[str, int]]:
         """Clear all faults; how often each kind has struck, by system."""
         struck = {}
         for system, address in self._addresses.items():
             answer = await self._client.delete(address)
-            answer.raise_for_status()
-            struck[system] = dict(answer.json()["struck"])
+            struck[system] = _struck(answer)
         return struck
+
+    async def _end_outage(self, system: System) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_UNASKED_SECONDS):
+                await self._until_met(system)
+                await asyncio.sleep(_OUTAGE_SECONDS)
+        _struck(await self._client.delete(self._addresses[system], params={"kind": "outage"}))
+
+    async def _until_met(self, system: System) -> None:
+        while await self._outages(system) == self._struck_before[system]:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _outages(self, system: System) -> int:
+        return _struck(await self._client.get(self._addresses[system])).get("outage", 0)
 
     async def _set(self, system: System, faults: list[Any]) -> None:
         answer = await self._client.post(self._addresses[system], json=faults)
         answer.raise_for_status()
+
+
+def _struck(answer: httpx.Response) -> dict[str, int]:
+    answer.raise_for_status()
+    return dict(answer.json()["struck"])
 
 
 @asynccontextmanager

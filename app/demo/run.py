@@ -205,6 +205,8 @@ class Demo:
                 await self._crash()
             await self._produce(rest, lambda n: bar.update(task, completed=half + n))
             bar.update(task, completed=total)
+            if day is not None:
+                await day.recover()
             waiting = bar.add_task("finishing", total=None, note="")
             quiet = await self.watch.until_quiet(
                 lambda n: bar.update(waiting, note=f"{n} messages on the path"), _LIMIT_SECONDS

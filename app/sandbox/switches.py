@@ -132,7 +132,7 @@ _BAD_DAYS: dict[System, tuple[dict[str, Any], ...]] = {
         *_WEB,
         {"kind": "lose_answer", "times": 10, "every": 13, "method": "PUT"},
         {"kind": "expire_ticket", "times": 5, "every": 59},
-        {"kind": "etag_race", "times": 5, "every": 3},
+        {"kind": "etag_race", "times": 5, "every": 2},
         {"kind": "error_page", "times": 5, "every": 61},
         {"kind": "outage", "lasting": 3},
     ),

@@ -27,7 +27,8 @@ from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.finance import FinanceSimulator
 from tests.main_job.scene import BOOK, Scene
 
-pytestmark = pytest.mark.broker
+# Each wait in here ends before, and says what it waited for; all of them together take longer.
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
 
 SMALL = Size(accounts=11, deals=13, cases=8, leaving=1, others=3)
 SEED = 11
@@ -155,6 +156,7 @@ async def test_a_history_on_a_bad_day_ends_as_the_oracle_says(scene: Scene) -> N
             await drama.play(messages[:half])
             await day.worsen()
             await drama.play(messages[half:])
+            await day.recover()
             assert await scene.watch.until_quiet(lambda _: None, BAD_DAY_SECONDS), scene.log[-3000:]
             await drama.until_done()
             struck = await day.end()
