@@ -17,11 +17,13 @@ from streams.deciding.aliases import decide_alias
 from streams.deciding.memory import ALIASES, WORKSPACE_OWNERS, Memory
 from streams.deciding.owners import decide_owner
 from streams.deciding.shelves import TableShelf
+from streams.deciding.times import caused_at, happened_at
 from streams.engine.records import Outgoing, Record, Rows
 from streams.flows.registry import FLOWS
 from streams.flows.shape import Cause, Decision, Flow, Note, NoteKind, Reason, View
 from streams.guard import Guard
 from streams.messages.audit import AuditLine
+from streams.messages.base import Told
 from streams.messages.commands import AnyCommand, ReadRecord, SetRecordColumns
 from streams.messages.facts import (
     FACTS,
@@ -34,7 +36,7 @@ from streams.messages.facts import (
     WorkspaceOwned,
 )
 from streams.messages.links import RecordLinks, WorkspaceLinked
-from streams.messages.outcomes import OUTCOMES, Outcome
+from streams.messages.outcomes import OUTCOMES
 from streams.metrics import Metrics
 from streams.own_messages import read_own
 from streams.rules import RuleBook
@@ -103,10 +105,10 @@ class DecideStage:
         if absorbed.skip is None and absorbed.cause is not None:
             self._run_flows(record, absorbed, decided)
             decided.wake()
-        told = [story.of_note(note, record, _caused_at(cause)) for note in decided.notes]
+        told = [story.of_note(note, record, happened_at(cause)) for note in decided.notes]
         lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause), *told]
         links = [_links(record, decided.memory)] if absorbed.linked else []
-        sent = [*decided.outgoing(self.book.digest), *links, *map(_audit, lines)]
+        sent = [*decided.outgoing(self.book.digest, cause), *links, *map(_audit, lines)]
         decided.memory.save(rows, record, before)
         return sent
 
@@ -134,7 +136,7 @@ class DecideStage:
             record,
             flow,
             self.book,
-            at_ms=_caused_at(cause),
+            at_ms=caused_at(cause),
             now_ms=self.now_ms(),
             repeats=isinstance(cause, RecordChange | WorkspaceEvent | TimeReached),
             retries=retries,
@@ -143,7 +145,7 @@ class DecideStage:
     def _asked(self, decided: _Decided, cause: Cause) -> list[AuditLine]:
         """Remember what was asked and since when, and what we write; tell of what is new."""
         lines = []
-        at_ms = _caused_at(cause)
+        at_ms = happened_at(cause)
         steps, echoes = decided.memory.steps, decided.memory.echoes
         for command in decided.commands:
             step = steps.get(command.rule, command.step)
@@ -232,14 +234,14 @@ class _Decided:
         wakes = WakesRow(at_ms=min(self.wakes, default=None))
         self.memory = self.memory.with_(wakes=wakes)
 
-    def outgoing(self, rules: str) -> list[Outgoing]:
+    def outgoing(self, rules: str, cause: Cause) -> list[Outgoing]:
         unique = {command.id: command for command in self.commands}
         headers = (("dovetail-rules", rules.encode()),)
         commands = [
             _Command(_topic_of(c), c.key.encode(), c.to_json(), headers, id=c.id)
             for c in unique.values()
         ]
-        return [*commands, *map(_fact, self.facts)]
+        return [*commands, *(_fact(_timed(fact, cause)) for fact in self.facts)]
 
 
 def _cause(record: Record) -> Cause:
@@ -248,20 +250,14 @@ def _cause(record: Record) -> Cause:
     return cause
 
 
-def _caused_at(cause: Cause) -> int:
-    """The source's time of what happened, carried on through our own outcomes."""
-    if isinstance(cause, Outcome):
-        return cause.caused_at_ms
-    event = getattr(cause, "event", None)
-    if isinstance(event, EcmEvent):
-        return event.at_ms
-    at_ms: int = getattr(cause, "at_ms", 0)
-    return at_ms
-
-
 def _topic_of(command: AnyCommand) -> str:
     dynamics = isinstance(command, SetRecordColumns | ReadRecord)
     return DYNAMICS_COMMANDS.name if dynamics else ECM_COMMANDS.name
+
+
+def _timed(fact: Fact, cause: Cause) -> Fact:
+    """What a record tells of its own accord, with the times of what made it tell."""
+    return fact.at(happened_at(cause), caused_at(cause)) if isinstance(fact, Told) else fact
 
 
 def _fact(fact: Fact) -> Outgoing:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app.cli.failures import Failed
 from app.cli.kafka import partition_counts, read_to_end
 from app.cli.output import moment, say, show_json, show_table
+from app.cli.stories import in_order
 from app.cli.times import since_ms
 from app.settings import Need, Settings, load_settings
 from streams.errors import Misconfigured
@@ -25,7 +26,7 @@ def trace(
     since: Annotated[str | None, typer.Option(help="Only from then on: 24h, 2024-01-31.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
-    """Tell the story of a record or a workspace: changes, commands, outcomes, by time.
+    """Tell the story of a record or a workspace as it happened: causes, commands, outcomes.
 
     \b
     Example:
@@ -86,12 +87,12 @@ async def _story(settings: Settings, key: str, from_ms: int | None) -> list[Audi
     if AUDIT.name not in counts:
         raise Failed(f"there is no topic {AUDIT.name}", advice="run `dovetail topics create`")
     partition = partition_of(key.encode(), counts[AUDIT.name])
-    found: list[tuple[int, int, AuditLine]] = []
+    found: list[AuditLine] = []
     async for record in read_to_end(settings, AUDIT.name, partitions=[partition], from_ms=from_ms):
         line = _line(record, key)
         if line is not None:
-            found.append((line.at_ms, record.offset, line))
-    return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:2])]
+            found.append(line)
+    return in_order(found)
 
 
 def _line(record: ConsumerRecord, key: str) -> AuditLine | None:
@@ -104,7 +105,7 @@ def _line(record: ConsumerRecord, key: str) -> AuditLine | None:
         place = f"{record.topic}/{record.partition}/{record.offset}"
         say(f"left out {place}: written by another release")
         return None
-    # A cause without a time of its own, as a question between records: when it was told counts.
+    # Earlier releases knew no time of what records tell each other: when it was told counts.
     return line if line.at_ms else line.model_copy(update={"at_ms": record.timestamp})
 
 

@@ -31,6 +31,7 @@ from streams.deciding.telling import (
     news_of_absence,
     news_of_removal,
 )
+from streams.deciding.times import caused_at
 from streams.flows.shape import Cause
 from streams.flows.upkeep import read
 from streams.messages.commands import AnyCommand
@@ -178,14 +179,13 @@ class Absorber:
     ) -> Absorbed:
         after = remembered(memory, event)
         facts: tuple[Fact, ...] = ()
-        at_ms = 0
         if isinstance(event, WorkspaceEvent):
             facts = tuple(news_for_listeners(self.book, event, memory, after))
-            at_ms = event.event.at_ms
         # What another record tells comes again as often as something happens there.
         elif after is memory:
             return Absorbed(memory)
-        return Absorbed(after, facts, reads_unknown(event.record, memory, at_ms), cause=event)
+        reads = reads_unknown(event.record, memory, caused_at(event))
+        return Absorbed(after, facts, reads, cause=event)
 
     def _listened(self, cause: EventsWanted, memory: Memory) -> Absorbed:
         """Remember who listens, and answer at once; no flow decides, as with any question."""
@@ -207,7 +207,7 @@ class Absorber:
             askers = memory.askers.columns_asked(by, cause.columns)
             facts = tuple(answers_with_columns(cause.record, memory, {by: cause.columns}))
             enough = all(column in memory.row.cells for column in cause.columns)
-        reading = read(cause.record, [memory.row.newest, "asked"], 0)
+        reading = read(cause.record, [memory.row.newest, "asked"], caused_at(cause))
         # Hundreds may ask for one owner before the answer is there: one reading serves them all.
         reads = () if enough or under_way(memory, reading) else (reading,)
         # No flow decides because somebody asked: two records that ask each other would never end.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streams.deciding.absorb import Absorbed
 from streams.deciding.aliases import Aliased
 from streams.deciding.owners import Owned
+from streams.deciding.times import happened_at
 from streams.flows.shape import Cause, Note, NoteKind
 from streams.messages.audit import AuditEvent, AuditLine
 from streams.messages.commands import AnyCommand
@@ -15,6 +16,7 @@ from streams.messages.facts import (
     EcmEvent,
     FolderOwned,
     Operation,
+    Origin,
     RecordChange,
     StageChanged,
     WorkspaceEvent,
@@ -45,24 +47,24 @@ def of_cause(cause: Cause, absorbed: Absorbed) -> list[AuditLine]:
         case Outcome():
             return [_outcome(cause)]
         case WorkspaceEvent():
-            return [_told(cause.record.key, cause.event.at_ms, _event_words(cause.event))]
+            return [_happened(cause.record.key, cause.event)]
         case EcmEvent():
-            return [_told(cause.key, cause.at_ms, _event_words(cause))]
+            return [_happened(cause.key, cause)]
         case StageChanged():
             words = f"process moved to stage {cause.stage}" if cause.stage else "process is gone"
             return [_told(cause.key, cause.at_ms, words)]
         case WorkspaceKnown():
             found = cause.workspace_id
             has = f"has workspace {found}" if found else "is gone and left no workspace"
-            return [_told(cause.key, 0, f"{cause.about} {has}")]
+            return [_told(cause.key, cause.told_ms, f"{cause.about} {has}")]
         case FolderOwned():
             words = f"folder {cause.folder_id} is that of {cause.owner}"
-            return [_told(cause.key, 0, words)]
+            return [_told(cause.key, cause.told_ms, words)]
         case DocumentTold():
             words = f"document {cause.document_id} concerns it"
-            return [_told(cause.key, 0, words)]
+            return [_told(cause.key, cause.told_ms, words)]
         case ColumnsKnown():
-            return [_told(cause.key, cause.at_ms, f"columns of {cause.about} are known")]
+            return [_told(cause.key, cause.told_ms, f"columns of {cause.about} are known")]
     return []
 
 
@@ -94,11 +96,10 @@ def of_owner(cause: EcmEvent | WorkspaceOwned, owned: Owned) -> list[AuditLine]:
     """The line about an event that waits for its workspace's owner, or about those released."""
     if isinstance(cause, EcmEvent) and owned.held:
         words = f"{_event_words(cause)} waits: the workspace has no owner yet"
-        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words)]
+        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words, cause.origin)]
     if owned.told:
         words = f"{len(owned.told)} event(s) sent on to {owned.row.record}"
-        at_ms = cause.at_ms if isinstance(cause, EcmEvent) else 0
-        return [_line(cause.key, at_ms, AuditEvent.RELEASED, words)]
+        return [_line(cause.key, happened_at(cause), AuditEvent.RELEASED, words)]
     return []
 
 
@@ -106,7 +107,7 @@ def of_alias(cause: AliasKnown | RecordChange, aliased: Aliased) -> list[AuditLi
     """The line about a change that waits for its record's name, or about those sent on."""
     if aliased.held and isinstance(cause, RecordChange):
         words = f"{_VERBS[cause.operation]}, waits: no change has told yet which record this is"
-        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words)]
+        return [_line(cause.key, cause.at_ms, AuditEvent.HELD, words, cause.origin)]
     if aliased.told:
         words = f"{len(aliased.told)} change(s) sent on to {aliased.row.record}"
         return [_line(cause.key, cause.at_ms, AuditEvent.RELEASED, words)]
@@ -122,14 +123,7 @@ def _change(change: RecordChange, absorbed: Absorbed) -> AuditLine:
     else:
         columns = ", ".join(sorted(absorbed.changed)) or "nothing new"
         event, words = AuditEvent.CHANGED, f"{verb}: {columns}"
-    origin = change.origin
-    return AuditLine(
-        at_ms=change.at_ms,
-        subject=change.key,
-        event=event,
-        summary=words,
-        source=f"{origin.format} {origin.topic}/{origin.partition}/{origin.offset}",
-    )
+    return _line(change.key, change.at_ms, event, words, change.origin)
 
 
 def _outcome(outcome: Outcome) -> AuditLine:
@@ -156,9 +150,18 @@ def _event_words(event: EcmEvent) -> str:
     return f"{event.event}{document}"
 
 
+def _happened(subject: str, event: EcmEvent) -> AuditLine:
+    return _line(subject, event.at_ms, AuditEvent.TOLD, _event_words(event), event.origin)
+
+
 def _told(subject: str, at_ms: int, words: str) -> AuditLine:
     return _line(subject, at_ms, AuditEvent.TOLD, words)
 
 
-def _line(subject: str, at_ms: int, event: AuditEvent, words: str) -> AuditLine:
-    return AuditLine(at_ms=at_ms, subject=subject, event=event, summary=words)
+def _line(
+    subject: str, at_ms: int, event: AuditEvent, words: str, origin: Origin | None = None
+) -> AuditLine:
+    source = (
+        f"{origin.format} {origin.topic}/{origin.partition}/{origin.offset}" if origin else None
+    )
+    return AuditLine(at_ms=at_ms, subject=subject, event=event, summary=words, source=source)

@@ -142,7 +142,6 @@ def news_for_listeners(
                 record=RecordRef.parse(key),
                 about=told.record,
                 rule=rule,
-                at_ms=told.event.at_ms,
                 documents=heard,
                 workflows=seen,
             )

@@ -24,7 +24,11 @@ class AuditEvent(StrEnum):
 
 
 class AuditLine(Message):
-    """One step: when (Unix ms, the time of what caused it), about whom, what, and details."""
+    """One step: when (Unix ms, the time of what caused it), about whom, what, and details.
+
+    ``source``: where that came from, of what Dynamics or Extended ECM told; None of what came of it
+    and of what records told each other. ``at_ms``: 0 of what an earlier release told without time.
+    """
 
     at_ms: int
     subject: str

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streams.messages.base import Message
+from streams.messages.base import Message, Told
 from tables.keys import RecordRef, workspace_key
 
 
@@ -78,7 +78,7 @@ class WorkspaceEvent(Message):
         return self.record.key
 
 
-class WorkspaceOwned(Message):
+class WorkspaceOwned(Told):
     """Told to a workspace's key: this record's rule owns it, send its events there."""
 
     kind: Literal["workspace_owned"] = "workspace_owned"

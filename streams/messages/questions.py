@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from streams.catalogue import ColumnValue
-from streams.messages.base import Message
+from streams.messages.base import Told
 from tables.approvals import Workflow
 from tables.evidence import Item
 from tables.keys import RecordRef
 from tables.neighbours import Interest
 
 
-class WorkspaceWanted(Message):
+class WorkspaceWanted(Told):
     """``wanted_by`` asks ``record`` for its workspace: of this rule, or the one it is known by."""
 
     kind: Literal["workspace_wanted"] = "workspace_wanted"
@@ -28,7 +28,7 @@ class WorkspaceWanted(Message):
         return self.record.key
 
 
-class WorkspaceKnown(Message):
+class WorkspaceKnown(Told):
     """The answer: ``about`` has this workspace. ``rule`` repeats the question's.
 
     ``workspace_id``: None when the record is gone and left none.
@@ -45,7 +45,7 @@ class WorkspaceKnown(Message):
         return self.record.key
 
 
-class FolderOwned(Message):
+class FolderOwned(Told):
     """``owner`` has a folder in the workspace that ``record`` keeps under this rule.
 
     What happens in the folder concerns the owner too, and it is told.
@@ -62,7 +62,7 @@ class FolderOwned(Message):
         return self.record.key
 
 
-class DocumentTold(Message):
+class DocumentTold(Told):
     """A document in another record's workspace concerns ``record`` too: all that is known of it."""
 
     kind: Literal["document_told"] = "document_told"
@@ -76,7 +76,7 @@ class DocumentTold(Message):
         return self.record.key
 
 
-class EventsWanted(Message):
+class EventsWanted(Told):
     """``wanted_by`` asks ``record`` what happened, and happens from now on, in its workspace.
 
     ``rule``: the rule of the one that asks.
@@ -93,11 +93,10 @@ class EventsWanted(Message):
         return self.record.key
 
 
-class EventsKnown(Message):
+class EventsKnown(Told):
     """The answer, or news: documents and workflows in the workspace of ``about``, by id.
 
-    ``rule`` repeats the question's; ``interest`` does in an answer and is None in news, of which
-    ``at_ms`` says when they happened (Unix ms).
+    ``rule`` repeats the question's; ``interest`` does in an answer and is None in news.
     """
 
     kind: Literal["events_known"] = "events_known"
@@ -105,7 +104,6 @@ class EventsKnown(Message):
     about: RecordRef
     rule: str
     interest: Interest | None = None
-    at_ms: int = 0
     documents: Mapping[int, Item] = Field(default_factory=dict)
     workflows: Mapping[int, Workflow] = Field(default_factory=dict)
 
@@ -114,7 +112,7 @@ class EventsKnown(Message):
         return self.record.key
 
 
-class ColumnsWanted(Message):
+class ColumnsWanted(Told):
     """``wanted_by`` asks ``record`` for columns, now and at each change of them."""
 
     kind: Literal["columns_wanted"] = "columns_wanted"
@@ -127,8 +125,8 @@ class ColumnsWanted(Message):
         return self.record.key
 
 
-class ColumnsKnown(Message):
-    """The answer: these columns of ``about`` as of ``at_ms``."""
+class ColumnsKnown(Told):
+    """The answer: these columns of ``about`` as of ``at_ms``, the time of its newest change."""
 
     kind: Literal["columns_known"] = "columns_known"
     record: RecordRef

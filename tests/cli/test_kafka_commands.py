@@ -184,7 +184,11 @@ class TestTrace:
                 detail={"workspace": "4711"},
             ),
             AuditLine(
-                at_ms=NOW_MS + 1000, subject=subject, event=AuditEvent.CHANGED, summary="name"
+                at_ms=NOW_MS + 1000,
+                subject=subject,
+                event=AuditEvent.CHANGED,
+                summary="name",
+                source="rec dynamics.changes/0/1",
             ),
         ]
 

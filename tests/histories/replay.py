@@ -52,6 +52,12 @@ def written(lines: Iterable[Line]) -> str:
 
 async def replay(lines: Iterable[Line]) -> list[Line]:
     """The whole history, from the lines that a person wrote."""
+    history, world = await play(lines)
+    return [*history, *_end(world)]
+
+
+async def play(lines: Iterable[Line]) -> tuple[list[Line], World]:
+    """What was told and sent, from the lines that a person wrote, and the world afterwards."""
     lines = list(lines)
     named = next((line["book"] for line in lines if "book" in line), "")
     world = World(_BOOKS[named])
@@ -67,7 +73,7 @@ async def replay(lines: Iterable[Line]) -> list[Line]:
             history += [line, *await _told(world, line["told"])]
         elif "wait" in line:
             history += [line, *await _passed(world, line["wait"])]
-    return [*history, *_end(world)]
+    return history, world
 
 
 async def _told(world: World, fact: Any) -> list[Line]:

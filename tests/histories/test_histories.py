@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.stories import in_order
 from streams.flows.registry import FLOWS
-from tests.histories.replay import Line, histories, read, replay, written
+from streams.messages.audit import AuditEvent, AuditLine
+from streams.topics import AUDIT
+from tests.histories.replay import Line, histories, play, read, replay, written
+from tests.streams.samples import START_MS
 
 
 def difference(path: Path, expected: list[Line], actual: list[Line]) -> str:
@@ -47,6 +51,26 @@ async def test_a_history_told_twice_ends_the_same(path: Path) -> None:
         return [line for line in lines if "workspace" in line or "dynamics" in line]
 
     assert end(twice) == end(once)
+
+
+@pytest.mark.parametrize("path", histories(), ids=lambda path: path.stem)
+async def test_each_step_of_a_story_has_a_time_and_stands_behind_its_cause(path: Path) -> None:
+    _, world = await play(read(path))
+    told = [
+        AuditLine.model_validate_json(message.value or b"")
+        for message in world.sent
+        if message.topic == AUDIT.name
+    ]
+    assert told
+    for subject in {line.subject for line in told}:
+        story = in_order(line for line in told if line.subject == subject)
+        assert all(line.at_ms >= START_MS for line in story)
+        sent: set[str | None] = set()
+        for line in story:
+            if line.event is AuditEvent.COMMANDED:
+                sent.add(line.command_id)
+            if line.event in (AuditEvent.DONE, AuditEvent.REFUSED):
+                assert line.command_id in sent
 
 
 def test_every_flow_has_a_history() -> None:

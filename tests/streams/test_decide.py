@@ -21,12 +21,15 @@ from streams.flows import record_workspace
 from streams.flows.shape import Decision, View
 from streams.guard import DeadLetterLimit, Guard
 from streams.messages.audit import AuditEvent, AuditLine
-from streams.messages.base import Message
+from streams.messages.base import Message, Told
 from streams.messages.dead_letters import Failure
 from streams.messages.facts import (
     ColumnsKnown,
     ColumnsWanted,
     Document,
+    DocumentTold,
+    EventsKnown,
+    FolderOwned,
     StageChanged,
     WorkspaceEvent,
     WorkspaceKnown,
@@ -38,6 +41,8 @@ from streams.messages.outcomes import StepDone, WorkspaceEnsured, WriteRefused
 from streams.metrics import Metrics
 from streams.topics import AUDIT, CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, LINKS
 from streams.topics import OUTCOMES as OUTCOMES_TOPIC
+from tables.evidence import Item
+from tables.neighbours import Interest
 from tests.streams.rulebook import ACCOUNT_RULE, BOOK
 from tests.streams.samples import START_MS, change, deleted, event, ref
 from tests.streams.world import DictRows
@@ -276,6 +281,40 @@ class TestStory:
         asked = WorkspaceWanted(record=ACCOUNT, wanted_by=DEAL)
         assert [line["event"] for line in of(AUDIT.name, lab.send(asked))] == ["commanded"]
 
+    @pytest.mark.parametrize(
+        "cause",
+        [
+            WorkspaceKnown(record=DEAL, about=ACCOUNT, workspace_id=70),
+            ColumnsKnown(record=DEAL, about=ACCOUNT, columns={}, at_ms=START_MS - 9_000_000),
+            FolderOwned(record=DEAL, rule="r", folder_id=8, owner=ACCOUNT),
+            DocumentTold(record=DEAL, rule="r", document_id=9, item=Item()),
+            WorkspaceWanted(record=DEAL, wanted_by=ACCOUNT),
+            ColumnsWanted(record=DEAL, wanted_by=ACCOUNT, columns=("name",)),
+            EventsKnown(
+                record=DEAL, about=ACCOUNT, rule="r", interest=Interest(), documents={9: Item()}
+            ),
+        ],
+    )
+    def test_what_records_tell_each_other_has_the_time_of_what_made_them_tell(
+        self, lab: Lab, cause: Told
+    ) -> None:
+        sent = lab.send(cause.at(START_MS + 700, START_MS + 200))
+        lines = of(AUDIT.name, sent)
+        assert lines
+        assert {line["at_ms"] for line in lines} == {START_MS + 700}
+        reads = [command for topic in COMMANDS for command in of(topic, sent)]
+        assert {command["caused_at_ms"] for command in reads} <= {START_MS + 200}
+
+    def test_times_go_on_from_a_change_over_outcomes_to_other_records(self, lab: Lab) -> None:
+        lab.send(change(ACCOUNT, -1, ownerid=ref("systemuser", 11).key))
+        done = made(lab)
+        sent = lab.send(done)
+        told = {fact["kind"]: fact for fact in of(CHANGES.name, sent)}
+        assert told.keys() == {"workspace_owned", "columns_wanted"}
+        times = {(fact["told_ms"], fact["caused_at_ms"]) for fact in told.values()}
+        assert times == {(done.at_ms, CREATED.at_ms)}
+        assert {line["at_ms"] for line in of(AUDIT.name, sent)} == {done.at_ms}
+
     def test_a_refusal_is_told_with_its_words(self, lab: Lab) -> None:
         (ensure,) = of(ECM_COMMANDS.name, lab.send(CREATED))
         no = answered(ensure, WriteRefused, code="no_template", message="there is none")
@@ -287,7 +326,8 @@ class TestStory:
         lab.send(event("contract.signed", 5, workspace_id=7))
         assert lab.count("dovetail_events_held_total") == 1
         owned = WorkspaceOwned(workspace_id=7, record=DEAL, rule="opportunity-contract")
-        sent = lab.send(owned)
+        sent = lab.send(owned.at(START_MS + 7000, START_MS))
+        assert [line["at_ms"] for line in of(AUDIT.name, sent)] == [START_MS + 7000]
         assert audit(sent) == [("released", f"1 event(s) sent on to {DEAL}")]
         assert [fact["kind"] for fact in of(CHANGES.name, sent)] == ["workspace_event"]
         assert lab.send(owned) == []
