@@ -16,6 +16,7 @@ from streams.deciding.absorb import Absorbed, Absorber
 from streams.deciding.aliases import decide_alias
 from streams.deciding.memory import ALIASES, WORKSPACE_OWNERS, Memory
 from streams.deciding.owners import decide_owner
+from streams.deciding.reading import own_columns
 from streams.deciding.shelves import TableShelf
 from streams.deciding.times import caused_at, happened_at
 from streams.engine.records import Outgoing, Record, Rows
@@ -30,6 +31,7 @@ from streams.messages.facts import (
     AliasKnown,
     EcmEvent,
     Fact,
+    Question,
     RecordChange,
     TimeReached,
     WorkspaceEvent,
@@ -105,6 +107,7 @@ class DecideStage:
         if absorbed.skip is None and absorbed.cause is not None:
             self._run_flows(record, absorbed, decided)
             decided.wake()
+            decided.ask(record, happened_at(cause))
         told = [story.of_note(note, record, happened_at(cause)) for note in decided.notes]
         lines = [*story.of_cause(cause, absorbed), *self._asked(decided, cause), *told]
         links = [_links(record, decided.memory)] if absorbed.linked else []
@@ -233,6 +236,13 @@ class _Decided:
         """Decide again at the earliest time that a rule waits for."""
         wakes = WakesRow(at_ms=min(self.wakes, default=None))
         self.memory = self.memory.with_(wakes=wakes)
+
+    def ask(self, record: RecordRef, at_ms: int) -> None:
+        """Remember what is asked, and since when; what is asked no more is forgotten."""
+        questions = [fact.name for fact in self.facts if isinstance(fact, Question)]
+        if any(reason is Reason.WAITING_FOR_COLUMNS for _, reason in self.reasons):
+            questions.append(own_columns(record))
+        self.memory = self.memory.with_(neighbours=self.memory.neighbours.asking(questions, at_ms))
 
     def outgoing(self, rules: str, cause: Cause) -> list[Outgoing]:
         unique = {command.id: command for command in self.commands}

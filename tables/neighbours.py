@@ -7,7 +7,7 @@ one that is asked (``tables.askers``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tables.rows import Row
 
@@ -48,6 +48,8 @@ class NeighboursRow(Row):
     folders: Mapping[str, str] = {}
     #: What others have answered of theirs, by ``key#rule``: from then on they tell what is new.
     listening: Mapping[str, Interest] = {}
+    #: What it asked others, or its own system, and lacks still: by question since when (Unix ms).
+    asked: Mapping[str, int] = {}
 
     workspace_wanted_by: tuple[str, ...] = ()
     columns_wanted_by: Mapping[str, tuple[str, ...]] = {}
@@ -59,6 +61,11 @@ class NeighboursRow(Row):
             return self
         gone: dict[str, object] = {"columns_wanted_by": {}, "listeners": {}}
         return self.model_copy(update={"workspace_wanted_by": (), **gone})
+
+    def asking(self, questions: Iterable[str], at_ms: int) -> NeighboursRow:
+        """Return the row with what is asked now; a question asked before keeps its time."""
+        asked = {question: self.asked.get(question, at_ms) for question in questions}
+        return self if asked == self.asked else self.model_copy(update={"asked": asked})
 
     def hears(self, about: str, rule: str, interest: Interest) -> bool:
         """Whether this interest of ours was answered."""

@@ -1,10 +1,11 @@
-"""What the reasons of decisions mean, in words, for ``dovetail rules explain``."""
+"""What reasons of decisions and questions between records mean, in words, for ``rules explain``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from streams.flows.shape import Reason
+from streams.messages.facts import ColumnsWanted, EventsWanted, Question, WorkspaceWanted
 
 WORDS: Mapping[Reason, str] = {
     Reason.CONDITION_FALSE: "the rule's condition does not hold",
@@ -39,3 +40,15 @@ WORDS: Mapping[Reason, str] = {
     Reason.BLOCKED_BY_PEOPLE: "people hold it",
     Reason.ALL_TRUE: "all that the rule wants is true",
 }
+
+
+def asked_for(question: Question) -> str:
+    """What a record asks of another, in words."""
+    match question:
+        case WorkspaceWanted():
+            of = f" of rule {question.rule}" if question.rule else ""
+            return f"the workspace{of} of {question.key}"
+        case ColumnsWanted():
+            return f"{', '.join(question.columns)} of {question.key}"
+        case EventsWanted():
+            return f"what happens in the workspace of {question.key}"

@@ -18,6 +18,7 @@ from tables.keys import RecordRef
 
 if TYPE_CHECKING:
     from streams.deciding.explain import Explanation
+    from streams.deciding.lacking import Lack
     from streams.rules import RuleBook
 
 _ANSWERS = {True: "true", False: "false", None: "cannot be told"}
@@ -126,7 +127,7 @@ class _Found:
 
 
 def _show(one: Explanation) -> None:
-    from app.cli.reasons import WORDS
+    from app.cli.reasons import WORDS, asked_for
 
     show(f"{one.rule} ({one.flow})")
     where = f"{one.workspace_id}  {one.workspace_url}" if one.workspace_id else "none"
@@ -135,15 +136,25 @@ def _show(one: Explanation) -> None:
         place = ".".join(map(str, condition.place))
         show(f"  {place}: {condition.source}")
         show(f"    {_ANSWERS[condition.answer]}{_values(condition.values)}")
+        for lack in condition.lacks:
+            show(f"    awaits    {lack.name} of {lack.record.key}{_since_lacking(lack)}")
     for reason in one.reasons:
         show(f"  because     {reason.value}: {WORDS[reason]}")
     for awaited in one.awaited:
-        show(f"  awaits      {awaited}")
+        since = f", asked since {moment(awaited.since_ms)}" if awaited.since_ms else ""
+        show(f"  awaits      {asked_for(awaited.question)}{since}")
     for step in one.open:
         what = f"refused: {step.code}, {step.message}" if step.code else "asked, no outcome yet"
         show(f"  open        {step.step}: {what}, since {moment(step.since_ms)}")
     if one.wake_ms is not None:
         show(f"  looks again {moment(one.wake_ms)}")
+
+
+def _since_lacking(lack: Lack) -> str:
+    if lack.since_ms is None:
+        return ": nobody was asked for it yet"
+    asked = f", asked since {moment(lack.since_ms)}"
+    return f"{asked}; it was read and does not tell it" if lack.answered else asked
 
 
 def _values(values: Mapping[str, Any]) -> str:
@@ -153,6 +164,8 @@ def _values(values: Mapping[str, Any]) -> str:
 
 
 def _as_json(one: Explanation) -> dict[str, Any]:
+    from app.cli.reasons import asked_for
+
     return {
         "rule": one.rule,
         "flow": one.flow,
@@ -164,11 +177,27 @@ def _as_json(one: Explanation) -> dict[str, Any]:
                 "says": condition.source,
                 "answer": condition.answer,
                 "values": dict(condition.values),
+                "awaits": [
+                    {
+                        "column": lack.name,
+                        "of": lack.record.key,
+                        "since": _moment(lack.since_ms),
+                        "answered": lack.answered,
+                    }
+                    for lack in condition.lacks
+                ],
             }
             for condition in one.conditions
         ],
         "reasons": [reason.value for reason in one.reasons],
-        "awaits": list(one.awaited),
+        "awaits": [
+            {
+                "of": awaited.question.key,
+                "what": asked_for(awaited.question),
+                "since": _moment(awaited.since_ms),
+            }
+            for awaited in one.awaited
+        ],
         "open": [
             {
                 "step": step.step,
@@ -178,5 +207,9 @@ def _as_json(one: Explanation) -> dict[str, Any]:
             }
             for step in one.open
         ],
-        "looks_again": moment(one.wake_ms) if one.wake_ms is not None else None,
+        "looks_again": _moment(one.wake_ms),
     }
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return moment(at_ms) if at_ms else None

@@ -6,16 +6,17 @@ it is told and not sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from streams.deciding.lacking import Lack, lacks, without_unknown
 from streams.deciding.memory import Memory
 from streams.flows.conditions import context, holds
 from streams.flows.registry import FLOWS
-from streams.flows.shape import Flow, Reason
+from streams.flows.shape import Flow, Reason, View
 from streams.flows.upkeep import UPKEEP
-from streams.messages.facts import TimeReached
+from streams.messages.facts import Fact, Question, TimeReached
 from streams.rules import Expression, RecordRule, RuleBook, TableRule, Trail
 from tables.flow_steps import Step
 from tables.keys import RecordRef
@@ -25,13 +26,15 @@ from tables.keys import RecordRef
 class Condition:
     """A condition of a rule: what it says now, and the values that it looked at.
 
-    ``answer``: None when it cannot be told, as when an empty column is compared.
+    ``answer``: None when it cannot be told, as when an empty column is compared. ``lacks``: what
+    it reads and nobody has told yet, unless it is true without.
     """
 
     place: Trail
     source: str
     answer: bool | None
     values: Mapping[str, Any]
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,14 @@ class Open:
     since_ms: int
     code: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What another record was asked for and has not answered, since when (Unix ms), if known."""
+
+    question: Question
+    since_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,7 @@ class Explanation:
     reasons: tuple[Reason, ...]
     open: tuple[Open, ...]
     wake_ms: int | None = None
-    #: What the record lacks of another: its workspace, or columns.
-    awaited: tuple[str, ...] = field(default=())
+    awaited: tuple[Awaited, ...] = ()
 
 
 def explain(
@@ -81,18 +91,24 @@ def _explained(
     view = memory.view(record, flow, book, at_ms=now_ms, now_ms=now_ms, repeats=False)
     decision = flow.decide(TimeReached(record=record, at_ms=now_ms), view, rule)
     part = rule.part(record.table) or rule
-    variables = context(view, part)
     where = _where(memory, rule)
     return Explanation(
         flow=flow.name,
         rule=rule.name,
         workspace_id=where[0] if where else None,
         workspace_url=where[1] if where else "",
-        conditions=tuple(_conditions(part, variables)),
+        conditions=tuple(
+            _condition(view, part, place, question, decision.facts)
+            for place, question in part.questions()
+        ),
         reasons=decision.reasons,
         open=tuple(_open(memory, rule)),
         wake_ms=decision.wake_ms,
-        awaited=tuple(f"{fact.kind} of {fact.key}" for fact in decision.facts),
+        awaited=tuple(
+            Awaited(fact, memory.neighbours.asked.get(fact.name))
+            for fact in decision.facts
+            if isinstance(fact, Question)
+        ),
     )
 
 
@@ -105,16 +121,22 @@ def _where(memory: Memory, rule: TableRule) -> tuple[int, str] | None:
     return (folders[-1].folder_id, folders[-1].url) if folders else None
 
 
-def _conditions(rule: RecordRule, variables: Mapping[str, Any]) -> Iterator[Condition]:
-    for place, question in rule.questions():
-        values = dict(_values(question, variables))
-        yield Condition(place, question.source, holds(question, variables), values)
+def _condition(
+    view: View, rule: RecordRule, place: Trail, question: Expression, told: Iterable[Fact]
+) -> Condition:
+    variables = context(view, rule)
+    known = without_unknown(view, variables)
+    values = dict(_values(question, known))
+    if holds(question, variables):  # also where the rule takes what nobody has told for empty
+        return Condition(place, question.source, True, values)
+    missing = tuple(lacks(view, rule, question, variables, told))
+    return Condition(place, question.source, holds(question, known), values, missing)
 
 
 def _values(question: Expression, variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, known in variables.items():
-        for column in sorted(question.columns(name)):
-            yield f"{name}.{column}", known.get(column)
+        for column in sorted(question.columns(name) & known.keys()):
+            yield f"{name}.{column}", known[column]
 
 
 def _open(memory: Memory, rule: TableRule) -> Iterator[Open]:

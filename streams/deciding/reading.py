@@ -34,3 +34,8 @@ def reads_open(memory: Memory, cause: TimeReached | RecordChange) -> tuple[ReadR
 def done_before(memory: Memory, read: ReadRecord) -> bool:
     """True when this very reading is the last that came to an end: a late duplicate asks for it."""
     return reading(memory.steps).confirmed == read.desired
+
+
+def own_columns(record: RecordRef) -> str:
+    """The name of the question for columns of the record itself that did not come."""
+    return f"columns/{record.key}"

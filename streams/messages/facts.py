@@ -30,6 +30,7 @@ from streams.messages.questions import (
     EventsKnown,
     EventsWanted,
     FolderOwned,
+    Question,
     WorkspaceKnown,
     WorkspaceWanted,
 )
@@ -167,6 +168,7 @@ __all__ = [
     "FolderOwned",
     "Operation",
     "Origin",
+    "Question",
     "RecordChange",
     "StageChanged",
     "TimeReached",

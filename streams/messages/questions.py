@@ -12,7 +12,7 @@ from streams.messages.base import Told
 from tables.approvals import Workflow
 from tables.evidence import Item
 from tables.keys import RecordRef
-from tables.neighbours import Interest
+from tables.neighbours import Interest, with_rule
 
 
 class WorkspaceWanted(Told):
@@ -26,6 +26,11 @@ class WorkspaceWanted(Told):
     @property
     def key(self) -> str:
         return self.record.key
+
+    @property
+    def name(self) -> str:
+        """What is asked of whom, to know it again."""
+        return f"workspace/{with_rule(self.key, self.rule)}"
 
 
 class WorkspaceKnown(Told):
@@ -92,6 +97,11 @@ class EventsWanted(Told):
     def key(self) -> str:
         return self.record.key
 
+    @property
+    def name(self) -> str:
+        """What is asked of whom, to know it again."""
+        return f"events/{with_rule(self.key, self.rule)}"
+
 
 class EventsKnown(Told):
     """The answer, or news: documents and workflows in the workspace of ``about``, by id.
@@ -124,6 +134,11 @@ class ColumnsWanted(Told):
     def key(self) -> str:
         return self.record.key
 
+    @property
+    def name(self) -> str:
+        """What is asked of whom, to know it again."""
+        return f"columns/{self.key}/{','.join(self.columns)}"
+
 
 class ColumnsKnown(Told):
     """The answer: these columns of ``about`` as of ``at_ms``, the time of its newest change."""
@@ -137,3 +152,7 @@ class ColumnsKnown(Told):
     @property
     def key(self) -> str:
         return self.record.key
+
+
+#: What a record asks of another, until it is answered.
+Question = WorkspaceWanted | ColumnsWanted | EventsWanted

@@ -13,13 +13,17 @@ from aiokafka import AIOKafkaProducer
 
 from app.cli.kafka import partition_counts
 from app.cli.reasons import WORDS
-from app.cli.rules_explain import _values
+from app.cli.rules_explain import _as_json, _show, _values
 from app.settings import Need, load_settings
 from app.settings.fields import RULES_DIRECTORY
+from streams.deciding.explain import Awaited, Condition, Explanation
+from streams.deciding.lacking import Lack
 from streams.deciding.memory import FLOW_STEPS, RECORDS
 from streams.engine import partition_of
 from streams.flows.shape import Reason
+from streams.messages.facts import ColumnsWanted, EventsWanted, WorkspaceWanted
 from tables.flow_steps import Refusal, StepsRow
+from tables.neighbours import Interest
 from tables.records import RecordRow, Stamp
 from tables.registry import changelog_topic
 from tests.cli.conftest import Run
@@ -113,6 +117,52 @@ class TestExplaining:
         assert _values({"record.a": None, "record.b": "é", "record.c": False}) == (
             ' (record.a = null, record.b = "é", record.c = false)'
         )
+
+    def test_what_is_awaited_is_told_in_words_with_the_time(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        account, case = ref("account", 1), ref("incident", 2)
+        condition = Condition(
+            ("when",),
+            "record.a == 1 && record.b == 2 && customer.c == 3",
+            None,
+            {"record.a": 1},
+            (
+                Lack("record.b", case, START_MS, answered=True),
+                Lack("customer.c", account, START_MS),
+                Lack("customer.d", account),
+            ),
+        )
+        asked = (
+            WorkspaceWanted(record=account, wanted_by=case),
+            WorkspaceWanted(record=account, wanted_by=case, rule="r"),
+            ColumnsWanted(record=account, wanted_by=case, columns=("c", "d")),
+            EventsWanted(record=account, wanted_by=case, rule="r", interest=Interest()),
+        )
+        awaited = tuple(Awaited(question, START_MS) for question in asked)
+        one = Explanation("flow", "rule", None, "", (condition,), (), (), None, awaited)
+        since = "asked since 2023-11-14T22:13:20.000Z"
+        _show(one)
+        assert capsys.readouterr().out.splitlines()[3:] == [
+            "    cannot be told (record.a = 1)",
+            f"    awaits    record.b of {case}, {since}; it was read and does not tell it",
+            f"    awaits    customer.c of {account}, {since}",
+            f"    awaits    customer.d of {account}: nobody was asked for it yet",
+            f"  awaits      the workspace of {account}, {since}",
+            f"  awaits      the workspace of rule r of {account}, {since}",
+            f"  awaits      c, d of {account}, {since}",
+            f"  awaits      what happens in the workspace of {account}, {since}",
+        ]
+        told = _as_json(one)
+        at = "2023-11-14T22:13:20.000Z"
+        assert told["conditions"][0]["awaits"][0] == {
+            "column": "record.b",
+            "of": case.key,
+            "since": at,
+            "answered": True,
+        }
+        assert told["conditions"][0]["awaits"][2]["since"] is None
+        assert told["awaits"][2] == {"of": account.key, "what": f"c, d of {account}", "since": at}
 
     @pytest.mark.broker
     def test_a_record_is_explained_from_what_the_workers_remember(
