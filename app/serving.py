@@ -28,6 +28,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from app.ports import HeldPort, bound
+
 TRANSPORT = "dovetail.transport"
 """Key in the ASGI scope's ``state`` under which a request finds its connection's transport."""
 
@@ -133,9 +135,10 @@ class _EmbeddedServer(uvicorn.Server):
 class ServedApp:
     """An ASGI application on a loopback port, inside the running event loop.
 
-    ``port`` 0 takes any free port; the port stays the same over `stop` and `start`, so an outage
-    and its end can be played. ``ca`` switches TLS on; ``url`` then starts with ``https`` and names
-    ``localhost``. Starting raises OSError when a given port is taken.
+    ``port`` 0 takes any free port; the port stays the same over `stop` and `start`, and nobody is
+    given it meanwhile, so an outage and its end can be played; `close` lets it go. ``ca`` switches
+    TLS on; ``url`` then starts with ``https`` and names ``localhost``. Starting raises OSError when
+    a given port is taken.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class ServedApp:
         self._app = app
         self._host = host
         self._port = port
+        self._held: HeldPort | None = None
         self._ca = ca
         self._server: _EmbeddedServer | None = None
         self._task: asyncio.Task[None] | None = None
@@ -199,26 +203,24 @@ class ServedApp:
         server.ask_to_stop()
         await task
 
+    async def close(self) -> None:
+        """Stop for good: from now on the port may be somebody else's."""
+        await self.stop()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self.close()
 
     def _bind(self) -> socket.socket:
-        # asyncio switches Nagle's algorithm off only where the protocol is named; with it, every
-        # answer of two writes would wait for the client's delayed acknowledgement, some 40 ms.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._host, self._port))
-        except OSError:
-            listener.close()
-            raise
-        self._port = listener.getsockname()[1]
-        return listener
+        self._held = self._held or HeldPort(self._host, self._port)
+        self._port = self._held.port
+        return bound(self._host, self._port)
 
     def _config(self) -> uvicorn.Config:
         ca = self._ca

@@ -157,7 +157,7 @@ class Worker:
         try:
             yield
         finally:
-            await served.stop()
+            await served.close()
             await self.gates.close()
 
     def _connections(self) -> contextlib.AbstractAsyncContextManager[Connections]:

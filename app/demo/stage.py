@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.demo.history import CHANGES_TOPIC, ECM_TOPIC
+from app.ports import HeldPort
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.dataverse import DataverseSimulator
 from app.sandbox.entra import EntraClient, EntraSimulator
@@ -177,8 +177,9 @@ async def stage(
             FinanceSimulator(entra, application_users={CLIENT_ID: OUR_FINANCE_USER})
         )
         content_server = await stack.enter_async_context(ContentServerSimulator())
-        port = free_port()
-        worker = WorkerProcess({}, folder / "worker.log", f"http://127.0.0.1:{port}")
+        held = HeldPort()
+        stack.callback(held.release)
+        worker = WorkerProcess({}, folder / "worker.log", f"http://127.0.0.1:{held.port}")
         stack.push_async_callback(worker.stop)
         ready = Stage(
             folder,
@@ -191,7 +192,7 @@ async def stage(
             content_server,
             worker,
         )
-        worker.environment = _environment(ready, secret, port, rules)
+        worker.environment = _environment(ready, secret, held.port, rules)
         yield ready
 
 
@@ -227,11 +228,3 @@ def _environment(stage: Stage, secret: str, port: int, rules: Sequence[Path]) ->
         "LOG_FORMAT": "text",
     }
     return kept | {f"DOVETAIL_{name}": value for name, value in settings.items()}
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

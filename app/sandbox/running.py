@@ -56,7 +56,7 @@ async def _pages(sandbox: Sandbox, host: str, port: int | None) -> AsyncIterator
     try:
         yield served
     finally:
-        await served.stop()
+        await served.close()
 
 
 def _told(

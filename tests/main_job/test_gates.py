@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from app.demo.stage import WorkerProcess, free_port
+from app.demo.stage import WorkerProcess
+from app.ports import HeldPort
 from app.sandbox.events import ecm
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
@@ -29,21 +30,22 @@ _SERIES = 5
 @asynccontextmanager
 async def second_worker(scene: Scene) -> AsyncIterator[WorkerProcess]:
     """Another worker of the same group, with tables and pages of its own."""
-    port = free_port()
+    held = HeldPort()
     own = {
         "DOVETAIL_INSTANCE_ID": "demo-1",
-        "DOVETAIL_HTTP_PORT": str(port),
+        "DOVETAIL_HTTP_PORT": str(held.port),
         "DOVETAIL_DATA_DIRECTORY": str(scene.here.folder / "tables-1"),
     }
     environment = {**scene.worker.environment, **own}
     log = scene.here.folder / "worker-1.log"
-    worker = WorkerProcess(environment, log, f"http://127.0.0.1:{port}")
+    worker = WorkerProcess(environment, log, f"http://127.0.0.1:{held.port}")
     await worker.start()
     try:
         await worker.ready(PATIENCE_SECONDS)
         yield worker
     finally:
         await worker.stop()
+        held.release()
 
 
 def claim(scene: Scene, number: int) -> RowEvent:

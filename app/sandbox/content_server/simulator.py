@@ -79,7 +79,7 @@ class ContentServerSimulator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.served.stop()
+        await self.served.close()
 
     # -- where it is and how to sign in ------------------------------------------------------
 

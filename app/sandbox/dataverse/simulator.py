@@ -214,7 +214,7 @@ class DataverseSimulator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._served.close()
 
     def _accept(self, *addresses: str | None) -> None:
         """Take tokens that were issued for these addresses, the first being our own."""

@@ -106,7 +106,7 @@ class EntraSimulator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._served.close()
         if self._owns_ca:
             self._ca.close()
 

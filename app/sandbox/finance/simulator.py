@@ -139,7 +139,7 @@ class FinanceSimulator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self._served.close()
 
     def _race(self, asked: Asked, entity: Entity, row: Row) -> None:
         if self.faults.take("etag_race", asked.method, f"{DATA_PATH}{asked.path}"):

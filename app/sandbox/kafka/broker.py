@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from types import TracebackType
 
+from app.ports import HeldPort
 from app.sandbox.kafka.context import Broker
 from app.sandbox.kafka.coordinator import GroupCoordinator
 from app.sandbox.kafka.faults import Faults
@@ -24,9 +26,10 @@ _EVERYWHERE = ("", "0.0.0.0", "::")
 class EmbeddedBroker:
     """A Kafka broker in this process, on this event loop.
 
-    `port` 0 takes a free one and keeps it over `stop` and `start`. `data` is a folder that keeps
-    topics, records, committed offsets and producer ids; without it they last as long as this
-    object. Use it as an async context manager or call `start` and `stop`::
+    `port` 0 takes a free one and keeps it over `stop` and `start`: until the context ends nobody is
+    given it. `data` is a folder that keeps topics, records, committed offsets and producer ids;
+    without it they last as long as this object. Use it as an async context manager or call `start`
+    and `stop`::
 
         async with EmbeddedBroker() as broker:
             producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
@@ -58,6 +61,7 @@ class EmbeddedBroker:
         self._transactions: TransactionCoordinator | None = None
         self._housekeeping: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
+        self._held: HeldPort | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
@@ -113,6 +117,7 @@ class EmbeddedBroker:
             self._close_state()
             raise
         self.port = int(self._server.sockets[0].getsockname()[1])
+        self._let_go()
         self._housekeeping = asyncio.create_task(keep_house(self._state, self._transactions))
 
     async def stop(self) -> None:
@@ -121,6 +126,8 @@ class EmbeddedBroker:
             return
         self._server.close()
         self._server = None
+        with contextlib.suppress(OSError):  # a name of this machine may be one of IPv6 alone
+            self._held = HeldPort(self.host, self.port)
         tasks = list(self._connections)
         if self._housekeeping is not None:
             tasks.append(self._housekeeping)
@@ -159,6 +166,12 @@ class EmbeddedBroker:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.faults.refuses():
