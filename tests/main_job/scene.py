@@ -29,7 +29,7 @@ from streams.topics import DEAD_LETTERS
 
 BOOK = load_rules(RULES_DIRECTORY)
 #: A loaded machine needs its time; a test that waits in vain fails with what it waited for.
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -232,7 +232,7 @@ async def scene_on(here: Stage, broker: Switch | None = None) -> AsyncIterator[S
     async with (
         AIOKafkaProducer(bootstrap_servers=address, max_request_size=2 << 20) as producer,
         AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False) as consumer,
-        httpx.AsyncClient(timeout=5) as pages,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as pages,
     ):
         admin = AIOKafkaAdminClient(bootstrap_servers=address)
         await admin.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,7 +179,6 @@ async def test_an_outage_of_the_erp_keeps_nothing_else_from_its_links(
     await finance.stop(abort=True)
     await scene.send(*sent)
     account = scene.account()
-    started = time.monotonic()
     await scene.tell(account)
     await scene.until_linked(account)
     assert workspace(scene, "fno_customer", "usmf~us-001") is not None
@@ -190,4 +188,3 @@ async def test_an_outage_of_the_erp_keeps_nothing_else_from_its_links(
     await scene.until(
         lambda: shown(scene, *key, CustomerAccount="US-001"), "the link, once it is back"
     )
-    assert time.monotonic() - started < 120

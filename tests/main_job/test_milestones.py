@@ -54,16 +54,16 @@ async def test_what_is_filed_in_a_milestones_folder_is_seen_on_the_milestone(sce
         user = {"username": "ann.seller", "password": "contoso-password"}
         http.headers["OTCSTicket"] = (await http.post("/v1/auth", data=user)).json()["ticket"]
         api = Api(http)
-        await scene.tell(milestone, project)
-        folder = await scene.until(lambda: shown(scene, milestone, "new_xecmfolderid"), "a folder")
-        assert shown(scene, milestone, "new_deliverablestatus") == "Awaited"
-        typed = server.attribute_keys("Document", {"Document Type": "Deliverable"})
-        filed = await api.upload(int(folder), "plan.pdf", b"plan", roles={"categories": typed})
-        document = filed.json()["results"]["data"]["properties"]["id"]
 
         def status() -> Any:
             return shown(scene, milestone, "new_deliverablestatus")
 
+        await scene.tell(milestone, project)
+        folder = await scene.until(lambda: shown(scene, milestone, "new_xecmfolderid"), "a folder")
+        await scene.until(lambda: status() == "Awaited", "nothing on the milestone yet")
+        typed = server.attribute_keys("Document", {"Document Type": "Deliverable"})
+        filed = await api.upload(int(folder), "plan.pdf", b"plan", roles={"categories": typed})
+        document = filed.json()["results"]["data"]["properties"]["id"]
         await scene.until(lambda: status() == "In Review", "the deliverable on the milestone")
         assert shown(scene, milestone, "new_deliverableid") == str(document)
         assert shown(scene, milestone, "new_deliverables") == 1

@@ -10,14 +10,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.pages import STUCK_AFTER_SECONDS
 from app.sandbox.faults import Fault
 from streams.metrics import Metrics
 from tests.main_job.scene import BOOK, Scene
 
 pytestmark = pytest.mark.broker
 
-#: Kubernetes kills after 30 s (k8s/base); a worker that was told to end needs far less.
-ENDS_WITHIN_SECONDS = 10.0
+#: Kubernetes kills after 60 s (k8s/base); a worker that was told to end needs far less, also on a
+#: machine that does something else meanwhile.
+ENDS_WITHIN_SECONDS = 30.0
 
 
 async def _json(scene: Scene, path: str) -> dict[str, Any]:
@@ -47,7 +49,7 @@ async def test_probes_tell_how_it_is_and_sigterm_ends_it(scene: Scene) -> None:
     live, ready = await _json(scene, "/livez"), await _json(scene, "/readyz")
     assert live.keys() == {"live", "halted", "loop_turn_age_seconds"}
     assert (live["live"], live["halted"]) == (True, None)
-    assert live["loop_turn_age_seconds"] < 5
+    assert live["loop_turn_age_seconds"] < STUCK_AFTER_SECONDS
     assigned, recovering = ready.pop("assigned"), ready.pop("recovering")
     assert ready == {
         "ready": True,
