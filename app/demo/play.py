@@ -27,7 +27,9 @@ from streams.messages.dead_letters import Failure, original_headers
 from streams.topics import CHANGES, DEAD_LETTERS, DYNAMICS_COMMANDS, ECM_COMMANDS, OUTCOMES
 
 _PATH = (CHANGES.name, OUTCOMES.name, ECM_COMMANDS.name, DYNAMICS_COMMANDS.name)
-_QUIET_SECONDS = 1.5
+_LOOK_SECONDS = 0.25
+#: So many looks in a row have to find the path empty. Time alone passes for a halted process, too.
+_QUIET_LOOKS = 7
 
 Told = Callable[[int], None]
 Letter = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
@@ -211,18 +213,15 @@ class Watch:
 
     async def until_quiet(self, told: Told, seconds: float) -> bool:
         """Wait until nothing is left to do, for a moment; False when it takes too long."""
-        deadline, quiet_since = time.monotonic() + seconds, None
+        deadline, quiet = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             self.stage.worker.assert_running()
             behind = await self.lag()
             told(behind)
-            if behind:
-                quiet_since = None
-            elif quiet_since is None:
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > _QUIET_SECONDS:
+            quiet = 0 if behind else quiet + 1
+            if quiet == _QUIET_LOOKS:
                 return True
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(_LOOK_SECONDS)
         return False
 
 

@@ -23,7 +23,7 @@ from app.demo.acts import expectations, written
 from app.demo.approvers import Approvers
 from app.demo.bad_day import BadDay, bad_day_on, told
 from app.demo.history import History, Played, Playwright
-from app.demo.judge import Judgement, judge
+from app.demo.judge import Judgement, judge, judged
 from app.demo.kept import guide
 from app.demo.pen import Pen
 from app.demo.report import Figures, show
@@ -36,6 +36,7 @@ from app.settings.fields import FINANCE_RULES_DIRECTORY, RULES_DIRECTORY
 #: The shipped rules, and those that a company with finance and operations adds.
 RULES = (RULES_DIRECTORY, FINANCE_RULES_DIRECTORY)
 _LIMIT_SECONDS = 240.0
+_PATIENCE_SECONDS = 10.0
 _LIVE_CHANGES = 40
 _HOURS_AGO = 3
 _PIPED_COLUMNS = 130
@@ -235,11 +236,10 @@ class Demo:
 
     async def conclude(self) -> tuple[Judgement, Figures]:
         """Judge, then measure a few live changes."""
-        judgement = judge(
-            expectations(self.truth),
-            self.here.content_server,
-            self.here.dataverse,
-            self.here.finance,
+        expected, here = expectations(self.truth), self.here
+        judgement = await judged(
+            lambda: judge(expected, here.content_server, here.dataverse, here.finance),
+            _PATIENCE_SECONDS,
         )
         _, errors = await play.dead_letters(self.here)
         counters = await self.here.worker.counters()

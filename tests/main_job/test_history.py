@@ -18,14 +18,14 @@ from app.demo.acts import expectations, written
 from app.demo.approvers import Approvers
 from app.demo.bad_day import bad_day_on
 from app.demo.history import CHANGES_TOPIC, History, Played, Playwright
-from app.demo.judge import judge
+from app.demo.judge import judge, judged
 from app.demo.pen import Pen, Size
 from app.demo.run import GRACE_SECONDS, RULES
 from app.demo.truth import Person, Truth
 from app.sandbox.choice import System
 from app.sandbox.entra import EntraClient, EntraSimulator
 from app.sandbox.finance import FinanceSimulator
-from tests.main_job.scene import BOOK, Scene
+from tests.main_job.scene import BOOK, PATIENCE_SECONDS, Scene
 
 # Each wait in here ends before, and says what it waited for; all of them together take longer.
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(400)]
@@ -57,10 +57,11 @@ class Drama:
             await asyncio.sleep(GRACE_SECONDS)
             await self.scene.until_quiet()
 
-    def assert_as_the_oracle_says(self) -> None:
-        scene = self.scene
-        found = judge(
-            expectations(self.truth), scene.content_server, scene.dataverse, scene.here.finance
+    async def assert_as_the_oracle_says(self) -> None:
+        scene, due = self.scene, expectations(self.truth)
+        found = await judged(
+            lambda: judge(due, scene.content_server, scene.dataverse, scene.here.finance),
+            PATIENCE_SECONDS,
         )
         wrong = [(v.expectation.life.title, v.differences) for v in found.wrong]
         assert (wrong, found.surplus) == ([], [])
@@ -142,7 +143,7 @@ async def test_a_history_with_a_crash_in_its_middle_ends_as_the_oracle_says(scen
         await scene.worker.start()
         await drama.play(messages[half:])
         await drama.until_done()
-        drama.assert_as_the_oracle_says()
+        await drama.assert_as_the_oracle_says()
         await drama.assert_letters_are_the_unreadable()
 
 
@@ -160,7 +161,7 @@ async def test_a_history_on_a_bad_day_ends_as_the_oracle_says(scene: Scene) -> N
             assert await scene.watch.until_quiet(lambda _: None, BAD_DAY_SECONDS), scene.log[-3000:]
             await drama.until_done()
             struck = await day.end()
-        drama.assert_as_the_oracle_says()
+        await drama.assert_as_the_oracle_says()
         await drama.assert_letters_are_the_unreadable()
     for system in (System.DATAVERSE, System.CONTENT_SERVER):
         kinds = {"outage", "status", "latency", "lose_answer", "slow_body", "etag_race"}
@@ -181,7 +182,7 @@ async def test_the_same_history_again_changes_nothing_in_either_system(scene: Sc
         await scene.ready()
         await drama.play(messages)
         await drama.until_done()
-        drama.assert_as_the_oracle_says()
+        await drama.assert_as_the_oracle_says()
         before = _state(scene)
         assert await _workspaces_wanted(scene) > len(drama.truth.lives) / 2
 
