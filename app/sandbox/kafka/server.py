@@ -33,6 +33,8 @@ _LENGTH = struct.Struct(">i")
 _SOFTWARE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 READ_AHEAD_BYTES = 4 * 2**20
 """How much a connection may send ahead of what is being handled."""
+_LATE_SECONDS = 0.2
+"""How late a timer is when the loop must have been held up."""
 
 
 class _Idle(Exception):
@@ -92,11 +94,16 @@ class Connection:
         return True
 
     async def _next_length(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._broker.settings.connections_max_idle):
-                return await self._reader.readexactly(_LENGTH.size)
-        except TimeoutError:
-            raise _Idle from None
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._broker.settings.connections_max_idle
+            try:
+                async with asyncio.timeout_at(due):
+                    return await self._reader.readexactly(_LENGTH.size)
+            except TimeoutError:
+                # A loop that was held up may not have read what came in time: it waits anew.
+                if loop.time() - due < _LATE_SECONDS:
+                    raise _Idle from None
 
     async def _handle(self, api_key: int, version: int, data: bytes) -> Any:
         if api_key == API_VERSIONS:
