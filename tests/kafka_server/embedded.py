@@ -11,7 +11,7 @@ from tests.kafka_server.process import BrokerUnavailable, LeashedProcess
 from tests.kafka_server.ready import wait_until_answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class EmbeddedKafka:

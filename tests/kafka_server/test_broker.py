@@ -13,7 +13,7 @@ pytestmark = pytest.mark.broker
 
 PARTITIONS = 3
 RECORDS = 60
-REBALANCE_SECONDS = 30
+REBALANCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.kafka_server.process import LEASH, LeashedProcess
 
-SECONDS = 20
+SECONDS = 60
 # Says its own process id, then waits for longer than any test does.
 SLEEPER = [sys.executable, "-c", "import os,time; print(os.getpid(), flush=True); time.sleep(600)"]
 

@@ -24,8 +24,8 @@ def join(group: str, member: str = "", version: int = 5, **values: Any) -> Any:
     t = types(11, version)
     protocols = values.pop("protocols", {"range": b""})
     given: dict[str, Any] = {
-        "session_timeout": timedelta(seconds=10),
-        "rebalance_timeout": timedelta(seconds=10),
+        "session_timeout": timedelta(seconds=60),
+        "rebalance_timeout": timedelta(seconds=60),
         "protocol_type": "consumer",
     }
     return t.JoinGroupRequest(

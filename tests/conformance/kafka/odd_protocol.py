@@ -16,7 +16,7 @@ async def frame(o: Observer, what: str, data: bytes) -> None:
     async with raw_client(o.address) as raw:
         raw.send_frame(data)
         try:
-            answer = await asyncio.wait_for(raw.frame(), 10)
+            answer = await raw.frame()
         except (asyncio.IncompleteReadError, ConnectionError):
             o.note(what, HUNG_UP)
         else:

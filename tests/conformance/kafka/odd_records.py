@@ -133,7 +133,7 @@ async def produce_against_the_topics_rules(o: Observer) -> None:
 @odd
 async def stamp_at_append(o: Observer) -> None:
     topic = await o.topic("stamped", configs={"message.timestamp.type": "LogAppendTime"})
-    before = round(time.time() * 1000)
+    before = int(time.time() * 1000)  # brokers cut off, too
     sent = record_batch([b"x", b"y"], timestamp=before - 999_999, producer_id=-1)
     for what in ("first", "second"):
         part = produced(await o.raw.ask(produce_request(topic, sent)))
@@ -146,7 +146,7 @@ async def stamp_at_append(o: Observer) -> None:
     o.note("attributes", found[21:23].hex())
     o.note("first timestamp kept", int.from_bytes(found[27:35], "big") == before - 999_999)
     stamp = int.from_bytes(found[35:43], "big")
-    o.note("newest timestamp is now", before <= stamp <= before + 60_000)
+    o.note("newest timestamp is now", before <= stamp <= time.time() * 1000 + 1000)
     o.note("checksum holds", crc32c(found[21 : len(sent)]) == int.from_bytes(found[17:21], "big"))
     for what, moment in (("at the first", before), ("after it", stamp + 1), ("newest", -3)):
         answer = await o.raw.ask(list_offsets_request(topic, moment))

@@ -20,7 +20,7 @@ from tests.sandbox.kafka.raw import eventually, raw_client, until_served
 
 pytestmark = pytest.mark.broker
 
-SECONDS = 30
+SECONDS = 60
 Name = Callable[[str], str]
 
 

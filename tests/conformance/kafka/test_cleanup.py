@@ -82,9 +82,9 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_records_older_than_the_retention_go(kafka_address: str, create: Create) -> None:
-    topic = create({"retention.ms": "60000"})
+    topic = create({"retention.ms": "600000"})
     now = round(time.time() * 1000)
-    send(kafka_address, topic, [("a", "old"), ("b", "old")], began=now - 600_000)
+    send(kafka_address, topic, [("a", "old"), ("b", "old")], began=now - 6_000_000)
     send(kafka_address, topic, [("c", "new")], began=now)
     eventually(lambda: watermarks(kafka_address, topic) == (2, 3))
     assert content(kafka_address, topic) == [(2, "c", "new")]

@@ -15,9 +15,9 @@ from tests.kafka_server.jars import MAVEN_SECONDS, java, kafka_jars
 from tests.kafka_server.process import BrokerUnavailable
 
 # The first test on a new machine waits for Maven to bring the tools.
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(MAVEN_SECONDS + 180)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(MAVEN_SECONDS + 300)]
 
-SECONDS = 60
+SECONDS = 120
 POM = Path(__file__).with_name("tools_pom.xml")
 # A tool lives for a second: the quick compiler and the small collector serve it best.
 JAVA_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
@@ -67,7 +67,7 @@ def test_kafkas_own_tools_work(tool: Run, unique_name: Name, tmp_path: Path) -> 
 
     tool("ConsoleProducer", "--topic", topic, feed="one\ntwo\nthree\n")
     reading = ("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3")
-    told = tool("consumer.ConsoleConsumer", *reading, "--timeout-ms", "20000")
+    told = tool("consumer.ConsoleConsumer", *reading, "--timeout-ms", "60000")
     assert told.split()[:3] == ["one", "two", "three"]
     told = tool("consumer.group.ConsumerGroupCommand", "--describe", "--group", group)
     assert [line.split()[3:6] for line in told.splitlines() if topic in line] == [["3", "3", "0"]]

@@ -31,7 +31,7 @@ from confluent_kafka.admin import (
 
 pytestmark = pytest.mark.broker
 
-SECONDS = 30
+SECONDS = 60
 Name = Callable[[str], str]
 
 
@@ -86,7 +86,7 @@ def consuming(address: str, group: str, *topics: str, **options: Any) -> Iterato
             "group.id": group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            "session.timeout.ms": 6000,
+            "session.timeout.ms": 60_000,
             **options,
         }
     )

@@ -19,7 +19,7 @@ from kafka.structs import OffsetAndMetadata
 
 pytestmark = pytest.mark.broker
 
-SECONDS = 30
+SECONDS = 60
 Name = Callable[[str], str]
 
 

@@ -10,7 +10,7 @@ from kio.schema.errors import ErrorCode
 
 from tests.sandbox.kafka.raw import RawClient, eventually, types, until
 
-SESSION = 6.0
+SESSION = 60.0
 
 
 class Member:
@@ -32,7 +32,7 @@ class Member:
         return t.JoinGroupRequest(
             group_id=self.group,
             session_timeout=timedelta(seconds=session),
-            rebalance_timeout=timedelta(seconds=10),
+            rebalance_timeout=timedelta(seconds=60),
             member_id=self.id,
             group_instance_id=self.instance,
             protocol_type="consumer",

@@ -18,7 +18,7 @@ from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
 
 _LENGTH = struct.Struct(">i")
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 60
 NOW_MS = round(time.time() * 1000)
 """When this run began: records from long ago would be thrown away by retention."""
 

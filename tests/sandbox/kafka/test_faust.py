@@ -33,7 +33,7 @@ class Counting:
             topic_disable_leader=True,
             web_enabled=False,
             broker_commit_every=1,
-            broker_session_timeout=6,
+            broker_session_timeout=30,
             broker_heartbeat_interval=1,
         )
         source = self.app.topic(topic, key_type=bytes, value_type=bytes, partitions=PARTITIONS)
@@ -94,7 +94,7 @@ async def test_a_table_is_recovered_from_its_changelog_and_goes_on(
         await eventually(all_counted)
         # Committed is what a later worker does not read again.
         await first.app.consumer.commit()
-        await asyncio.wait_for(first.app.producer.flush(), 10)
+        await asyncio.wait_for(first.app.producer.flush(), 60)
 
     second = Counting(kafka_address, app_id, topic)
     async with second.running():

@@ -174,8 +174,9 @@ async def test_a_silent_member_is_dropped_after_its_session_timeout(member: NewM
     first, silent = await member(), await member()
     await first.enter()
     await join_beside(first, silent, session=0.6)
+    # Either finds the silent one gone already where this process stood still for that long.
     await first.sync({first.id: b"all", silent.id: b"some"})
-    assert (await silent.sync())[0] is ErrorCode.none
+    await silent.sync()
 
     await until_rebalancing(first)
 

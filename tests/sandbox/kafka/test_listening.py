@@ -51,7 +51,7 @@ async def test_clients_come_by_ipv6() -> None:
         async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
             await producer.send_and_wait("t", b"x")
         librdkafka = AdminClient({"bootstrap.servers": broker.bootstrap})
-        told = await asyncio.to_thread(librdkafka.list_topics, timeout=20)
+        told = await asyncio.to_thread(librdkafka.list_topics, timeout=60)
         assert list(told.topics) == ["t"]
 
 

@@ -11,6 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from tests.sandbox.kafka.conftest import NewTopicName
 from tests.sandbox.kafka.raw import (
+    ANSWER_SECONDS,
     RawClient,
     fetch_request,
     fetched,
@@ -24,6 +25,8 @@ from tests.sandbox.kafka.raw import (
 
 pytestmark = pytest.mark.broker
 
+LONGER_THAN_AN_ANSWER = 10 * ANSWER_SECONDS
+"""A fetch's wait (s) that no test sees the end of."""
 AFTER_EPOCH_FIELD = 16
 """Base offset, length and leader epoch end here; what follows a broker must not touch."""
 
@@ -66,15 +69,13 @@ async def test_a_fetch_at_the_end_waits_and_is_woken_by_new_records(
     raw: RawClient, kafka_address: str, new_topic: NewTopicName
 ) -> None:
     topic = await new_topic("long-poll")
-    began = time.monotonic()
-    request = fetch_request(topic, 0, wait=60)
+    request = fetch_request(topic, 0, wait=LONGER_THAN_AN_ANSWER)
     raw.send(request)
     async with raw_client(kafka_address) as other:
         await other.ask(produce_request(topic, record_batch([b"here"])))
     part = fetched(await raw.answer_to(request))
 
     assert b"here" in part.records
-    assert time.monotonic() - began < 30
 
 
 async def test_a_fetch_with_nothing_to_give_is_answered_after_its_wait(
@@ -86,7 +87,7 @@ async def test_a_fetch_with_nothing_to_give_is_answered_after_its_wait(
 
     assert part.error_code is ErrorCode.none
     assert not part.records
-    assert 0.35 < time.monotonic() - began < 20
+    assert time.monotonic() - began > 0.35
 
 
 async def test_a_fetch_waits_for_its_minimum_of_bytes(
@@ -127,7 +128,7 @@ async def test_an_offset_outside_the_log_is_refused(
     topic = await new_topic("range")
     await raw.ask(produce_request(topic, record_batch([b"only"])))
 
-    part = fetched(await raw.ask(fetch_request(topic, offset, wait=60)))
+    part = fetched(await raw.ask(fetch_request(topic, offset, wait=LONGER_THAN_AN_ANSWER)))
 
     assert part.error_code is ErrorCode.offset_out_of_range
 
@@ -140,7 +141,7 @@ async def test_what_does_not_exist_is_said_to_be_unknown(
     for name, partition in ((topic, 1), (topic, -1), (unique_name("none"), 0)):
         write = produce_request(name, record_batch([b"x"]), partition=partition)
         assert produced(await raw.ask(write)).error_code is unknown
-        read = fetch_request(name, 0, partitions=(partition,), wait=60)
+        read = fetch_request(name, 0, partitions=(partition,), wait=LONGER_THAN_AN_ANSWER)
         assert fetched(await raw.ask(read), partition).error_code is unknown
 
 
@@ -283,9 +284,9 @@ async def test_one_long_poll_does_not_hold_up_another_connection(
     raw: RawClient, kafka_address: str, new_topic: NewTopicName
 ) -> None:
     topic = await new_topic("neighbours")
-    request = fetch_request(topic, 0, wait=30)
+    request = fetch_request(topic, 0, wait=LONGER_THAN_AN_ANSWER)
     raw.send(request)
-    async with asyncio.timeout(10), raw_client(kafka_address) as other:
+    async with raw_client(kafka_address) as other:
         assert (await list_offset(other, topic, -1)).offset == 0
         await other.ask(produce_request(topic, record_batch([b"done"])))
     await raw.answer_to(request)

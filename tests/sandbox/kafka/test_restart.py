@@ -53,14 +53,14 @@ class BrokerProcess:
             sys.executable, *command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
         )
         assert self.process.stdout is not None
-        first_line = json.loads(await asyncio.wait_for(self.process.stdout.readline(), 30))
+        first_line = json.loads(await asyncio.wait_for(self.process.stdout.readline(), 90))
         self.port = int(first_line["bootstrap"].rsplit(":", 1)[1])
 
     async def end(self, number: signal.Signals) -> int:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 @asynccontextmanager
@@ -165,7 +165,7 @@ async def test_more_partitions_than_open_files_are_kept_and_served(tmp_path: Pat
         consumer = AIOKafkaConsumer(
             "wide", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
         )
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(60):
             found = [await consumer.getone() for _ in range(40)]
         assert {record.partition: record.value for record in found} == {
             n: b"%d" % n for n in range(40)
@@ -237,14 +237,14 @@ async def test_a_group_goes_on_over_a_restart_of_its_broker(tmp_path: Path) -> N
         ) as consumer,
     ):
         await producer.send_and_wait("changes", b"before", partition=0)
-        assert (await asyncio.wait_for(consumer.getone(), 20)).value == b"before"
+        assert (await asyncio.wait_for(consumer.getone(), 60)).value == b"before"
         await consumer.commit()
 
         await broker.stop()
         await broker.start()
 
         await producer.send_and_wait("changes", b"after", partition=0)
-        assert (await asyncio.wait_for(consumer.getone(), 20)).value == b"after"
+        assert (await asyncio.wait_for(consumer.getone(), 60)).value == b"after"
         group = broker.groups.find("readers")
 
         async def joined_again() -> bool:

@@ -60,7 +60,7 @@ class Lab:
             "data_directory": self.directory / worker,
             "topic_replication_factor": 1,
             "min_insync_replicas": 1,
-            "session_timeout_seconds": 6.0,
+            "session_timeout_seconds": 20.0,
             "heartbeat_interval_seconds": 0.5,
             "revoke_budget_seconds": 2.0,
             "stall_notice_seconds": 0.5,
@@ -158,13 +158,22 @@ class Lab:
         }
 
     async def all_committed(self, topic: str) -> bool:
-        """True when the group has committed everything there is in a topic."""
+        """True when the group has committed everything there is in a topic. The rows of it can be
+        read a moment later: ``all_stored``."""
         ends = await self.ends(self.topic(topic))
         committed = await self.committed(topic)
         return all(committed.get(partition, 0) == end for partition, end in ends.items())
 
+    async def all_stored(self, engine: Engine, table: str) -> bool:
+        """True when an engine has the rows of a table, up to its changelog's end, on its disk.
+        Ask when there are some: nothing at all is stored too."""
+        stores = engine.partitions.store
+        ends = await self.ends(self.changelog(table))
+        open_stores = [(stores(partition), end) for partition, end in ends.items()]
+        return all(store and store.position(table) == end for store, end in open_stores)
+
     async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> list[KafkaPartition]:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             numbers = consumer.partitions_for_topic(topic)
             if numbers:

@@ -34,7 +34,7 @@ class WorkerProcess:
         )
         return cls(process)
 
-    async def ready(self, seconds: float = 60.0) -> dict[str, Any]:
+    async def ready(self, seconds: float = 90.0) -> dict[str, Any]:
         """Wait for its line; returns when it was ready (seconds since 1970) and what it got."""
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), seconds)
@@ -42,7 +42,7 @@ class WorkerProcess:
         told: dict[str, Any] = json.loads(line)
         return told
 
-    async def ended(self, seconds: float = 60.0) -> int:
+    async def ended(self, seconds: float = 90.0) -> int:
         """Wait until it ends; returns the exit code, negative for a signal."""
         return await asyncio.wait_for(self._process.wait(), seconds)
 

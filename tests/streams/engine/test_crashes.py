@@ -47,6 +47,7 @@ async def test_a_worker_killed_between_two_steps_counts_everything_once(
     await lab.produce("in", numbered("abc", 60))
     worker = await WorkerProcess.start(lab, "one", instance_id="one", kill_at=point, kill_after=1)
     await worker.ready()
+    await until(lambda: lab.all_committed("in"))  # so the first checkpoint took these alone
     await lab.produce("in", numbered("abc", 60))
     await lab.produce("in", numbered("abc", 60))
     assert await worker.ended() == -9

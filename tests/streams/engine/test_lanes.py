@@ -38,6 +38,7 @@ async def test_a_stuck_key_lets_others_flow_and_holds_the_commit(lab: Lab) -> No
         await until(lambda: len(stage.finished) == 3)
         assert stage.finished == ["0", "2", "4"]
         await until(lambda: committed_is(lab, 1))
+        await until(lambda: done(lab, "024"))
         assert sorted(await lab.outputs("done")) == [("a", "0"), ("a", "4"), ("c", "2")]
         let_go.set()
         await until(lambda: committed_is(lab, 5))
@@ -47,6 +48,12 @@ async def test_a_stuck_key_lets_others_flow_and_holds_the_commit(lab: Lab) -> No
 async def committed_is(lab: Lab, offset: int) -> bool:
     """Whether the broker has this offset for the only partition."""
     return await lab.committed("commands") == {0: offset}
+
+
+async def done(lab: Lab, values: str) -> bool:
+    """Whether these records left their outputs and rows: a moment after they are finished."""
+    outputs = sorted(value for _, value in await lab.outputs("done"))
+    return outputs == sorted(await lab.table("ledger")) == list(values)
 
 
 async def test_records_of_one_key_are_handled_one_after_the_other(lab: Lab) -> None:
@@ -68,6 +75,7 @@ async def test_a_record_that_comes_again_meets_its_own_row(lab: Lab) -> None:
     async with running(engine):
         await lab.produce("commands", [("a", "0"), ("b", "1"), ("c", "2")])
         await until(lambda: len(stage.finished) == 2)
+        await until(lambda: done(lab, "12"))
     assert stage.cancelled == ["0"]
     assert await lab.committed("commands") in ({}, {0: 0})
 

@@ -18,22 +18,19 @@ from tests.streams.engine.stages import Count
 
 pytestmark = pytest.mark.broker
 
-#: So often may a busy machine be late; the best counts.
-_ATTEMPTS = 3
+#: No machine is so busy, and no time limit of a group's but the session's so short (60 s).
+_AT_ONCE_SECONDS = 30.0
 
 
 async def test_a_killed_workers_partitions_are_taken_over_with_their_rows(lab: Lab) -> None:
     await make_topics(lab, 4)
     second = await WorkerProcess.start(lab, "two")
-    taken: list[float] = []
     try:
         await second.ready()
-        while not taken or (taken[-1] > 6 + 3 and len(taken) < _ATTEMPTS):
-            taken.append(await taken_over(lab))
-            print(f"taken over {taken[-1]:.2f} s after the kill (session timeout 6 s)")
-            each = str(100 * len(taken))
-            assert await lab.table("counts") == dict.fromkeys("abcdefgh", each)
-        assert min(taken) < 6 + 3
+        taken = await taken_over(lab)
+        print(f"taken over {taken:.2f} s after the kill (session timeout 6 s)")
+        assert await lab.table("counts") == dict.fromkeys("abcdefgh", "100")
+        assert taken < 6 + _AT_ONCE_SECONDS
     finally:
         assert await second.stop() == 0
 
@@ -50,22 +47,21 @@ async def taken_over(lab: Lab) -> float:
         await first.kill()
     killed = time.time()
     await lab.produce("in", numbered("abcdefgh", 400))
-    await until(lambda: lab.all_committed("in"), 60)
+    await until(lambda: lab.all_committed("in"))
     return time.time() - killed
 
 
-async def test_two_workers_join_in_less_than_four_seconds(lab: Lab) -> None:
+async def test_two_workers_join_without_waiting_for_a_time_limit(lab: Lab) -> None:
     await make_topics(lab, 4)
-    longest: list[float] = []
-    while not longest or (longest[-1] > 4 and len(longest) < _ATTEMPTS):
-        longest.append(await joined(lab))
-        print(f"ready {longest[-1]:.2f} s after they began to join")
-    assert min(longest) < 4
+    longest = await joined(lab)
+    print(f"ready {longest:.2f} s after they began to join")
+    assert longest < _AT_ONCE_SECONDS
 
 
 async def joined(lab: Lab) -> float:
     """Let two workers join and leave; how long it took the later one, in seconds."""
-    workers = [await WorkerProcess.start(lab, name) for name in ("one", "two")]
+    patient = {"session_timeout_seconds": 60.0}
+    workers = [await WorkerProcess.start(lab, name, **patient) for name in ("one", "two")]
     try:
         told = [await worker.ready() for worker in workers]
         await until(lambda: group_is_shared(lab))
@@ -89,8 +85,9 @@ async def group_is_shared(lab: Lab) -> bool:
 
 async def test_a_static_member_comes_back_without_a_rebalance(lab: Lab) -> None:
     await make_topics(lab, 2)
-    other = await WorkerProcess.start(lab, "two", instance_id="two")
-    first = await WorkerProcess.start(lab, "one", instance_id="one")
+    patient = {"session_timeout_seconds": 60.0}  # a process starts within it on any machine
+    other = await WorkerProcess.start(lab, "two", instance_id="two", **patient)
+    first = await WorkerProcess.start(lab, "one", instance_id="one", **patient)
     try:
         await other.ready()
         await first.ready()
@@ -99,7 +96,7 @@ async def test_a_static_member_comes_back_without_a_rebalance(lab: Lab) -> None:
         await until(lambda: lab.all_committed("in"))
         before = await generation(lab)
         assert await first.stop() == 0
-        first = await WorkerProcess.start(lab, "one", instance_id="one")
+        first = await WorkerProcess.start(lab, "one", instance_id="one", **patient)
         await first.ready()
         await lab.produce("in", numbered("abcd", 40))
         await until(lambda: lab.all_committed("in"))
@@ -151,7 +148,7 @@ async def test_of_two_workers_with_one_instance_id_one_halts_and_the_other_works
     if not together:
         await twins[0].until_ready()
     runs.append(asyncio.create_task(twins[1].run()))
-    done, (other,) = await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+    done, (other,) = await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED, timeout=120)
     with pytest.raises(Halted, match="DOVETAIL_INSTANCE_ID"):
         done.pop().result()
     await lab.produce("in", numbered("ab", 20))
@@ -183,13 +180,13 @@ async def test_a_worker_that_slept_through_its_session_wakes_up_and_harms_nothin
         await until(lambda: lab.committed("in"))
         sleeper.signal(signal.SIGSTOP)
         other = await WorkerProcess.start(lab, "two", slow_ms=1)
-        await other.ready(60)
+        await other.ready()
         await lab.produce("in", numbered(keys, 400))
-        await until(lambda: lab.all_committed("in"), 60)
+        await until(lambda: lab.all_committed("in"))
         sleeper.signal(signal.SIGCONT)
-        await until(lambda: group_is_shared(lab), 60)
+        await until(lambda: group_is_shared(lab))
         await lab.produce("in", numbered(keys, 400))
-        await until(lambda: lab.all_committed("in"), 60)
+        await until(lambda: lab.all_committed("in"))
         outputs = await lab.outputs("out")
         assert set(outputs) == {(key, str(count)) for key in keys for count in range(1, 351)}
     finally:

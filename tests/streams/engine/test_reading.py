@@ -25,6 +25,7 @@ async def test_committed_rows_are_read_in_key_order_by_partition(lab: Lab) -> No
     async with running(engine):
         await lab.produce("in", numbered(keys, 80))
         await until(lambda: lab.all_committed("in"))
+        await until(lambda: lab.all_stored(engine, "counts"))
         assert engine.held("counts") == [0, 1]
         found = [engine.scan("counts", partition) for partition in (0, 1)]
         assert sorted(row for rows in found for row in rows) == [(key, b"10") for key in keys]
@@ -47,7 +48,7 @@ async def test_what_is_published_is_delivered_when_the_call_returns(lab: Lab) ->
         await engine.publish([Outgoing(lab.topic("in"), b"a", b"1")])
         assert (await lab.ends(lab.topic("in")))[0] == 1
         await until(lambda: lab.all_committed("in"))
-        assert engine.read("counts", "a") == b"1"
+        await until(lambda: engine.read("counts", "a") == b"1")
 
 
 @pytest.mark.parametrize("moves", [False, True], ids=["stay", "move"])

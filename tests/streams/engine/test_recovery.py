@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ async def count_some(lab: Lab, number: int = 40, worker: str = "one") -> Seen:
     async with running(engine):
         await lab.produce("in", numbered("abcd", number))
         await until(lambda: lab.all_committed("in"))
+        await until(lambda: lab.all_stored(engine, "counts"))
     return seen
 
 
@@ -120,7 +122,7 @@ async def test_a_changelog_made_anew_is_noticed_and_the_table_rebuilt(lab: Lab) 
         assert engine.read("counts", "a") is None
         await lab.produce("in", numbered("abcd", 4))
         await until(lambda: lab.all_committed("in"))
-        assert engine.read("counts", "a") == b"1"
+        await until(lambda: engine.read("counts", "a") == b"1")
 
 
 async def make_anew(lab: Lab, topic: str) -> None:
@@ -166,7 +168,7 @@ async def test_offsets_set_back_by_hand_keep_the_rows_and_replay_the_input(lab: 
     engine, _ = counting(lab, "another")
     async with running(engine):
         await until(lambda: lab.all_committed("in"))
-        assert engine.read("counts", "a") == b"20"
+        await until(lambda: engine.read("counts", "a") == b"20")
 
 
 async def test_recovery_tells_its_progress_and_does_not_hold_the_loop(lab: Lab) -> None:
@@ -175,27 +177,23 @@ async def test_recovery_tells_its_progress_and_does_not_hold_the_loop(lab: Lab) 
         await lab.produce("in", [(f"key {number}", "x") for number in range(12_000)])
         await until(lambda: lab.all_committed("in"))
     engine, seen = counting(lab, "another", recovery_max_records=250)
-    told: list[int] = []
-    slowest = 0.0
+    told = [12_000]
 
     async def watch() -> None:
-        nonlocal slowest
-        loop = asyncio.get_running_loop()
+        """Note at each turn of the loop what is left."""
         while True:
-            began = loop.time()
-            told.append(engine.status().recovering.get("counts", 0))
-            await asyncio.sleep(0.002)
-            slowest = max(slowest, loop.time() - began)
+            left = engine.status().recovering.get("counts", told[-1])
+            if left != told[-1]:
+                told.append(left)
+            await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
     async with running(engine):
         watching.cancel()
         assert seen.records == 12_000
         assert engine.status().recovering == {}
-    progress = [number for number in told if number]
-    assert len(set(progress)) > 3
-    assert progress == sorted(progress, reverse=True)
-    assert slowest < 0.5
+    # Others have their turn after each 250 records, and see how many are left.
+    assert {before - after for before, after in pairwise([*told, 0])} <= set(range(1, 251))
 
 
 async def test_a_table_that_moves_to_another_stage_keeps_its_rows(lab: Lab) -> None:
