@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from app.connections import Connections
+from app.rule_files.lengths import LONGEST_NODE
 from app.rule_files.live import LiveNames
 from streams.catalogue import Catalogue
 from streams.errors import Misconfigured
@@ -59,7 +60,25 @@ async def all_live_names(systems: Connections, book: RuleBook, ask: Ask) -> Live
         name: await ask("Content Server", functools.partial(systems.ecm.has_classification, name))
         for name in sorted(_classifications_named(book))
     }
-    return replace(names, maps=maps, classifications=classifications)
+    return replace(
+        names,
+        maps=maps,
+        classifications=classifications,
+        lengths=await _lengths(systems, names, ask),
+        longest_address=systems.ecm.url_of(LONGEST_NODE),
+    )
+
+
+async def _lengths(
+    systems: Connections, names: LiveNames, ask: Ask
+) -> dict[str, Mapping[str, int]]:
+    """How long the texts are of the tables that are there."""
+    return {
+        table: await ask(
+            systems.dynamics.system(table), functools.partial(systems.dynamics.lengths_of, table)
+        )
+        for table in names.columns or ()
+    }
 
 
 def _maps_named(book: RuleBook) -> dict[str, set[str]]:

@@ -59,7 +59,7 @@ def check(
 
     With --live also against the systems of the settings: do the workspace types, templates,
     categories, roles, workflow maps with their attributes, records management classifications,
-    tables and columns exist there?
+    tables and columns exist there, and is each column long enough for what is written?
 
     \b
     Example:

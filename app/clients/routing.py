@@ -44,6 +44,10 @@ class DynamicsRouter:
         """The names of the columns that the table has in its system, in lower case."""
         return await self._of(table).columns_of(table)
 
+    async def lengths_of(self, table: str) -> Mapping[str, int]:
+        """How many characters each text of the table may have; only Dataverse tells it."""
+        return {} if self._is_finance(table) else await self._dataverse.lengths_of(table)
+
     def knows(self, table: str) -> bool:
         """False for a table of finance and operations while no environment is set."""
         return self._finance is not None or not self._is_finance(table)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.rule_files.expressions import Gives, expression_faults
 from app.rule_files.faults import Fault, Location
+from app.rule_files.lengths import declared_room, fixed_faults
 from app.rule_files.placed import PlacedPart, PlacedRule
 from app.rule_files.tables import FILE, Tables, table_fault
 from app.rule_files.written import financial_written, value_faults, written_twice
@@ -225,6 +226,7 @@ def _columns(one: PlacedPart, tables: Tables) -> Iterator[Fault]:
     for key, column in one.written():
         kinds = rule.write_back.kinds.get(key, _DATES)
         yield from tables.column_fault(one.at("write_back", key), rule.table, column, *kinds)
+    yield from fixed_faults(one, declared_room(tables.catalogue, rule.table))
     for place, column, value in one.set():
         yield from value_faults(one.at(*place), tables, rule.table, column, value)
     for place, column, word in rule.words() if isinstance(rule, TableRule) else ():

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.rule_files.faults import Fault, RulesWrong
+from app.rule_files.lengths import declared_faults, fixed_faults, room_faults
 from app.rule_files.loading import RuleFiles
 from app.rule_files.placed import PlacedPart, PlacedRule
 from streams.rules import FlowRule, RetentionPart
@@ -26,7 +27,8 @@ class LiveNames:
     of the columns by Dynamics table, without those of ``unasked``: tables whose system is not set.
     ``maps``: the labels of the attributes by the name of a workflow map, as rules write it, None
     where there is no such map. ``classifications``: those of records management that rules name,
-    and whether each is there.
+    and whether each is there. ``lengths``: how many characters the texts of a Dataverse table may
+    have; ``longest_address``: the address of a node with the longest id.
     """
 
     templates: Mapping[str, Collection[str]]
@@ -36,6 +38,8 @@ class LiveNames:
     unasked: frozenset[str] = frozenset()
     maps: Mapping[str, Collection[str] | None] | None = None
     classifications: Mapping[str, bool] | None = None
+    lengths: Mapping[str, Mapping[str, int]] | None = None
+    longest_address: str = ""
 
 
 def check_live(files: RuleFiles, live: LiveNames) -> None:
@@ -43,6 +47,7 @@ def check_live(files: RuleFiles, live: LiveNames) -> None:
     faults = [fault for one in files.placed for fault in _faults(one, live)]
     if live.columns is not None:
         faults += _columns(files, live.columns, live.unasked)
+    faults += _lengths(files, live.lengths or {}, live.longest_address)
     if faults:
         raise RulesWrong(files.place, faults)
 
@@ -112,6 +117,17 @@ def _roles(one: PlacedRule, kind: str, known: Collection[str]) -> Iterator[Fault
         if role not in known:
             what = f"workspaces of type {kind!r} have no role {role!r}"
             yield Fault(one.at(*trail), what, nearest(role, known))
+
+
+def _lengths(
+    files: RuleFiles, rooms: Mapping[str, Mapping[str, int]], address: str
+) -> Iterator[Fault]:
+    catalogue = files.book.catalogue
+    yield from declared_faults(files.tables, catalogue, rooms)
+    for part in (part for one in files.placed for part in one.parts()):
+        room = rooms.get(part.rule.table, {})
+        yield from fixed_faults(part, room)
+        yield from room_faults(part, catalogue, room, address)
 
 
 def _columns(

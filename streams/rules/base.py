@@ -110,6 +110,8 @@ class RecordRule(RuleModel):
     #: Columns that Dynamics alone writes: no rule may, and the writer refuses to.
     financial: tuple[str, ...] = ()
     write_back: WrittenColumns = WrittenColumns()
+    #: What the flow writes into ``write_back.status``, each in the word that ``statuses`` has.
+    known_statuses: ClassVar[tuple[str, ...]] = ()
 
     def questions(self) -> Iterator[tuple[Trail, Expression]]:
         """The conditions of the rule, and where each stands."""
@@ -163,6 +165,14 @@ class RecordRule(RuleModel):
     def patterns(self) -> Iterator[tuple[Trail, str]]:
         """The patterns that are filled with the record's values, and where each stands."""
         return iter(())
+
+    def status_words(self) -> Iterator[tuple[Trail, str, str]]:
+        """The words for the statuses: where each is said, the column, and the word."""
+        column: str | None = getattr(self.write_back, "status", None)
+        said: Mapping[str, str] = getattr(self, "statuses", {})
+        for status in self.known_statuses if column else ():
+            where = ("statuses", status) if status in said else ("write_back", "status")
+            yield where, column or "", said.get(status, status)
 
     def sets(self) -> Iterator[tuple[Trail, Mapping[str, ColumnValue]]]:
         """Columns that the rule gives values of its own, beside ``write_back``, and where."""

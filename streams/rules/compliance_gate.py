@@ -63,6 +63,7 @@ class ComplianceGateRule(FlowRule):
     #: The words for open, closed, expired and not_required.
     statuses: Mapping[str, str] = Field(default_factory=dict)
     write_back: GateColumns = GateColumns()
+    known_statuses: ClassVar[tuple[str, ...]] = tuple(s.value for s in GateStatus)
 
     def watched(self) -> frozenset[str]:
         """Since when the record is finalised is what judges it."""

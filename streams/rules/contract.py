@@ -57,6 +57,7 @@ class ContractRule(FlowRule):
     status_attribute: str | None = None
     statuses: Mapping[str, str] = Field(default_factory=dict)
     write_back: ContractColumns = ContractColumns()
+    known_statuses: ClassVar[tuple[str, ...]] = STATUSES
 
     def faults(self) -> Iterator[tuple[Trail, str, str]]:
         """Only the statuses of a contract have words of their own."""

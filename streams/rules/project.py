@@ -83,6 +83,7 @@ class MilestoneRule(RecordRule):
     #: The words for awaited, in_review, rejected and approved.
     statuses: Mapping[str, str] = Field(default_factory=dict)
     write_back: DeliverableColumns = DeliverableColumns()
+    known_statuses: ClassVar[tuple[str, ...]] = DELIVERABLE_STATUSES
 
     def patterns(self) -> Iterator[tuple[Trail, str]]:
         yield ("folder", "name"), self.folder.name

@@ -100,6 +100,7 @@ class VendorOnboardingRule(FlowRule):
     #: The words for the statuses.
     statuses: Mapping[str, str] = Field(default_factory=dict)
     write_back: VendorColumns = VendorColumns()
+    known_statuses: ClassVar[tuple[str, ...]] = tuple(s.value for s in VendorStatus)
 
     def watched(self) -> frozenset[str]:
         """Since when bank and tax columns are as they are is shown in the workspace."""

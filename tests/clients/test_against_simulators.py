@@ -222,6 +222,10 @@ async def test_metadata_for_checks_is_there(dynamics: Dynamics) -> None:
     columns = await dynamics.gateway.columns_of("account")
     assert columns["name"].writable
     assert not columns["versionnumber"].writable
+    lengths = await dynamics.gateway.lengths_of("account")
+    assert (lengths["new_xecmworkspaceid"], lengths["new_xecmworkspaceurl"]) == (50, 500)
+    assert lengths["description"] == 2000  # several lines of text
+    assert "statecode" not in lengths
 
 
 @dataclass

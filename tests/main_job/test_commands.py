@@ -94,7 +94,9 @@ async def test_rules_are_checked_against_what_both_systems_have(
     cases.write_text(cases.read_text().replace("classification: Customer", "classification: Old"))
     tables = rules / "tables.yaml"
     tables.write_text(
-        tables.read_text().replace("      name: text\n", "      name: text\n      nam: text\n", 1)
+        tables.read_text()
+        .replace("      name: text\n", "      name: text\n      nam: text\n", 1)
+        .replace("new_contractdocumenturl: {text: 500}", "new_contractdocumenturl: {text: 501}")
     )
     code, _, err = await _ended(scene, "rules", "check", str(rules), "--live")
     assert code == 1
@@ -105,6 +107,7 @@ async def test_rules_are_checked_against_what_both_systems_have(
     assert "offers no workflow map 'Old Approval'" in err
     assert "service_case.yaml:" in err
     assert "has no records management classification 'Old Service/Cases'" in err
+    assert "opportunity.new_contractdocumenturl has room for 500 characters, not for 501" in err
 
 
 async def test_a_system_that_is_away_is_told_and_not_waited_for(scene: Scene) -> None:

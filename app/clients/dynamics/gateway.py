@@ -162,8 +162,8 @@ class DataverseGateway:
                 raise
             answer = await self._send_patch(declared, path, rest, tag, {})
         found = await self._row_after(declared, path, answer)
-        row_id = normal_guid(str(found.get(declared.primary_id, "")))
-        return Upserted(RecordRef(declared.name, row_id), row_of(declared, found), _is_new(answer))
+        made = RecordRef(declared.name, normal_guid(str(found.get(declared.primary_id, ""))))
+        return Upserted(made, row_of(declared, found), answer.status == 201)
 
     async def own_user(self) -> str:
         """The id of our application user: who writes our echoes. Asked once."""
@@ -181,6 +181,10 @@ class DataverseGateway:
     async def columns_of(self, table: str) -> Mapping[str, ColumnDefinition]:
         """The table's columns by logical name, for ``dovetail check``."""
         return await self._metadata.columns(table)
+
+    async def lengths_of(self, table: str) -> Mapping[str, int]:
+        """How many characters each text of the table may have, by logical name, for checks."""
+        return await self._metadata.lengths(table)
 
     async def definition_of(self, table: str) -> TableDefinition:
         """The table's set, primary id, change tracking and alternate keys, for checks."""
@@ -269,10 +273,6 @@ class DataverseGateway:
         known = await self._metadata.columns(table.name)
         stamps = [name for name in _STAMPS if name in known and name not in table.columns]
         return ",".join([*names, *stamps])
-
-
-def _is_new(answer: Answer) -> bool:
-    return answer.status == 201
 
 
 def _object(body: Any) -> Mapping[str, Any]:

@@ -19,6 +19,8 @@ from streams.errors import Misconfigured, Refused, Unavailable
 
 T = TypeVar("T")
 
+_TEXTS = ("StringAttributeMetadata", "MemoAttributeMetadata")
+
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
@@ -47,6 +49,7 @@ class Metadata:
         self._catalogue = catalogue
         self._tables = _Once[TableDefinition]()
         self._columns = _Once[Mapping[str, ColumnDefinition]]()
+        self._lengths = _Once[Mapping[str, int]]()
         self._navigation = _Once[Mapping[tuple[str, str], str]]()
 
     async def entity_set(self, table: str) -> str:
@@ -61,6 +64,10 @@ class Metadata:
     async def columns(self, table: str) -> Mapping[str, ColumnDefinition]:
         """The table's columns by logical name."""
         return await self._columns.get(table, self._read_columns)
+
+    async def lengths(self, table: str) -> Mapping[str, int]:
+        """How many characters each text of the table may have (``MaxLength``), by logical name."""
+        return await self._lengths.get(table, self._read_lengths)
 
     async def navigation(self, table: str, column: str, target: str) -> str:
         """The navigation property that writes ``column`` when it points to ``target``.
@@ -103,6 +110,16 @@ class Metadata:
             )
             for row in _rows(body)
         }
+
+    async def _read_lengths(self, table: str) -> Mapping[str, int]:
+        """Only the types of text have the property, so it is asked of each by a cast."""
+        lengths: dict[str, int] = {}
+        for kind in _TEXTS:
+            cast = f"/Attributes/Microsoft.Dynamics.CRM.{kind}?$select=LogicalName,MaxLength"
+            for row in _rows(await self._read(table, cast)):
+                if isinstance(row.get("MaxLength"), int):
+                    lengths[str(row.get("LogicalName"))] = row["MaxLength"]
+        return lengths
 
     async def _read_navigation(self, table: str) -> Mapping[tuple[str, str], str]:
         names = "ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName"

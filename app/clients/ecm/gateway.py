@@ -80,9 +80,9 @@ class ContentServerGateway:
         self._records = Records(self._endpoint, record_states)
         self._folders = WorkspaceFolders(self._endpoint)
         self._workflows = Workflows(self._endpoint, members)
-        self._documents = WorkspaceDocuments(self._endpoint, self._url_of)
+        self._documents = WorkspaceDocuments(self._endpoint, self.url_of)
         self._creation = WorkspaceCreation(
-            self._endpoint, self._types, self._categories, self._names, self._url_of, parent_id
+            self._endpoint, self._types, self._categories, self._names, self.url_of, parent_id
         )
 
     async def ensure_workspace(
@@ -168,7 +168,7 @@ class ContentServerGateway:
         folder_id, shown = await self._folders.ensure(workspace_id, path, key, name)
         await self._creation.learn_for(attributes)
         await self._categories.write(folder_id, attributes)
-        return Folder(folder_id, shown, self._url_of(folder_id))
+        return Folder(folder_id, shown, self.url_of(folder_id))
 
     async def start_workflow(
         self,
@@ -249,7 +249,8 @@ class ContentServerGateway:
             return False
         return True
 
-    def _url_of(self, node_id: int) -> str:
+    def url_of(self, node_id: int) -> str:
+        """The address that opens a node for a person."""
         return self._url_pattern.format(cs=self._cs, id=node_id)
 
     async def _read(self, workspace_id: int) -> Mapping[str, Any]:
