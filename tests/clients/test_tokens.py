@@ -61,7 +61,7 @@ class Authority:
                     "token_endpoint": f"{AUTHORITY}/oauth2/v2.0/token",
                 },
             )
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         fields = parse_qs(request.content.decode())
         self.forms.append({name: values[0] for name, values in fields.items()})
         reply = _reply(self.replies.pop(0)) if self.replies else None

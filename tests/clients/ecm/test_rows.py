@@ -249,6 +249,7 @@ async def test_an_answer_that_does_not_come_in_time_is_an_outage(ecm: Ecm, kind:
     with pytest.raises(Unavailable) as raised:
         await calls.call("read", "GET", "/v2/nodes/2000")
     assert raised.value.code == "timeout"
+    ecm.simulator.faults.clear()
     await endpoint(ecm).call("read", "GET", "/v2/nodes/2000")
 
 

@@ -139,8 +139,14 @@ async def test_an_outage_of_any_length_ends_in_one_workspace(
 
 async def test_an_outage_is_waited_out_until_it_ends(ecm: Ecm) -> None:
     made = await ecm.ensure()
-    ecm.simulator.faults.add(Fault("outage", lasting=0.5))
-    assert isinstance(await written(ecm, members(made.id, "ann.seller")), StepDone)
+    faults = ecm.simulator.faults
+    faults.add(Fault("outage"))
+    writing = asyncio.create_task(written(ecm, members(made.id, "ann.seller")))
+    while faults.struck["outage"] < MANY:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert not writing.done()
+    faults.clear()
+    assert isinstance(await writing, StepDone)
     assert ecm.simulator.workspace(made.id).roles["Team"] == ("ann.seller",)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -83,6 +84,22 @@ class Finance:
     def with_catalogue(self, catalogue: Catalogue) -> FinanceGateway:
         return FinanceGateway(self.simulator.url, self.tokens, catalogue, client=self.http)
 
+    async def hurried(self) -> FinanceGateway:
+        """One that soon gives up, and knows vendors, however slow the machine was to tell it."""
+        timeouts = Timeouts(read_seconds=0.5, write_seconds=0.5)
+        gateway = FinanceGateway(
+            self.simulator.url,
+            self.tokens,
+            CATALOGUE,
+            client=self.http,
+            timeouts=timeouts,
+            now_ms=lambda: NOW_MS,
+        )
+        while True:
+            with contextlib.suppress(Unavailable):
+                await gateway.columns_of("finance_vendor")
+                return gateway
+
 
 @pytest.fixture
 async def finance() -> AsyncIterator[Finance]:
@@ -106,7 +123,6 @@ async def finance() -> AsyncIterator[Finance]:
             CATALOGUE,
             client=http,
             observer=observed,
-            timeouts=Timeouts(read_seconds=2.0, write_seconds=2.0),
             now_ms=lambda: NOW_MS,
         )
         yield Finance(simulator, gateway, http, tokens, observed)
@@ -362,9 +378,10 @@ async def test_each_bad_answer_to_a_read_has_its_remedy(
 ) -> None:
     finance.vendor()
     await finance.gateway.columns_of("finance_vendor")
+    gateway = await finance.hurried() if code == "timeout" else finance.gateway
     finance.simulator.faults.add(fault)
     with pytest.raises(kind) as raised:
-        await finance.gateway.read_record(VENDOR)
+        await gateway.read_record(VENDOR)
     assert (type(raised.value), raised.value.code) == (kind, code)
     if isinstance(raised.value, Throttled):
         assert raised.value.retry_after == 7
@@ -462,6 +479,8 @@ async def test_whatever_happens_the_write_is_made_and_made_once(
 ) -> None:
     finance.vendor(CurrencyCode="USD")
     await finance.gateway.columns_of("finance_vendor")
+    if faults[0].kind == "latency":
+        finance.gateway = await finance.hurried()
     finance.simulator.faults.add(*faults)
     outcome = await Writers(finance).outcome(hold())
     assert isinstance(outcome, RecordColumnsSet) and outcome.columns == {"onholdstatus": 2}
@@ -511,7 +530,7 @@ async def test_an_outage_of_the_erp_holds_no_lane_of_dataverse(finance: Finance)
     writers = Writers(finance, threshold=1)
     finance.simulator.faults.add(Fault("outage"))
     waiting = asyncio.create_task(writers.outcome(hold()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not writers.count("dovetail_circuit_open", system="finance"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     account = RecordRef("account", "0a3f6f52-7c1b-4e0e-9d5c-0123456789ab")
@@ -519,11 +538,11 @@ async def test_an_outage_of_the_erp_holds_no_lane_of_dataverse(finance: Finance)
     read = ReadRecord(
         id="r", rule="upkeep", record=account, step="read", desired="d", caused_at_ms=0
     )
-    found = await asyncio.wait_for(writers.outcome(read), 5)
+    found = await asyncio.wait_for(writers.outcome(read), 60)
     assert isinstance(found, RecordRead) and found.columns == {"name": "Kumi"}
     assert not waiting.done() and not writers.count("dovetail_circuit_open", system="dynamics")
     finance.simulator.faults.clear()
-    assert isinstance(await asyncio.wait_for(waiting, 20), RecordColumnsSet)
+    assert isinstance(await asyncio.wait_for(waiting, 60), RecordColumnsSet)
     assert writers.count("dovetail_circuit_open", system="finance") == 0
     assert finance.ours() == [("update", frozenset({"OnHoldStatus"}))]
 
