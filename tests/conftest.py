@@ -6,17 +6,24 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from hypothesis import settings
 
 from tests.kafka_server.choice import CHOICES, Broker, running_broker
 from tests.kafka_server.process import BrokerUnavailable
+from tests.patience import PATIENCE_SECONDS
 
 pytest_plugins = ["tests.conformance.operations"]  # here, for the controller of -n reads no other
 
 # A gate gives the same answer twice for the same code; `make explore` looks for new examples.
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("explore", print_blob=True, deadline=None)
+
+# Without a word a client of httpx gives up after 5 s, in which a busy machine may do nothing.
+for wait in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, wait, PATIENCE_SECONDS)
+assert httpx.Client(verify=False).timeout == httpx.Timeout(PATIENCE_SECONDS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

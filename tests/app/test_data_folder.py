@@ -10,6 +10,7 @@ import pytest
 
 from app.data_folder import data_folder
 from streams.errors import Misconfigured
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_the_folder_is_made_and_let_go_at_the_end(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ async def test_a_second_worker_waits_and_says_for_what(
         waiting = asyncio.create_task(second())
         done, _ = await asyncio.wait({waiting}, timeout=1.2)
         assert not done
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, PATIENCE_SECONDS)
     assert told == [f"another worker, which uses {tmp_path}, to stop"]
     (line,) = [record.getMessage() for record in caplog.records]
     for name in ("DATA_DIRECTORY", "INSTANCE_ID", "HTTP_PORT"):

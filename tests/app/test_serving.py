@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.serving import LocalCa, ServedApp, hang_up
+from tests.patience import PATIENCE_SECONDS
 
 
 async def hello(request: Request) -> PlainTextResponse:
@@ -84,7 +85,8 @@ async def test_refuses_connections_after_stop_and_comes_back_at_the_same_address
     await served.stop()
 
 
-async def test_a_stop_lets_a_running_request_finish() -> None:
+async def test_a_stop_lets_a_running_request_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.serving.GRACE_SECONDS", PATIENCE_SECONDS)
     entered, release = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> PlainTextResponse:
@@ -114,7 +116,7 @@ async def test_an_aborting_stop_resets_a_running_request() -> None:
     served = ServedApp(Starlette(routes=[Route("/", never)]))
     await served.start()
     async with httpx.AsyncClient() as client:
-        asking = asyncio.create_task(client.get(served.url, timeout=30))
+        asking = asyncio.create_task(client.get(served.url))
         await entered.wait()
         await served.stop(abort=True)
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):

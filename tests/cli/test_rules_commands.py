@@ -27,6 +27,7 @@ from tables.neighbours import Interest
 from tables.records import RecordRow, Stamp
 from tables.registry import changelog_topic
 from tests.cli.conftest import Run
+from tests.patience import PATIENCE_SECONDS
 from tests.streams.samples import START_MS, ref
 
 NOBODY = "127.0.0.1:1"
@@ -234,7 +235,7 @@ class TestExplaining:
 
     async def _write(self, address: str, app_id: str, rows: list[tuple[str, bytes]]) -> None:
         counts: dict[str, int] = {}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             # Apache Kafka says that topics are created before it tells of all of them.
             while any(changelog_topic(app_id, table) not in counts for table, _ in rows):
                 counts = dict(await partition_counts(load_settings(Need.KAFKA)))

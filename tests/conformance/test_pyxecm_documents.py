@@ -211,7 +211,7 @@ async def test_it_follows_the_change_report_and_audits_by_day(
 ) -> None:
     described = await client.call("get_web_report_parameters", CHANGES)
     assert [parameter["parm_name"] for parameter in described] == ["after", "since", "limit"]
-    seen = len(server.audit)
+    seen, today = len(server.audit), datetime.now(UTC).date().isoformat()
     document = await new_document(client, 2000)
     await client.call("rename_node", document, "renamed.txt", "")
     fed = await client.call("run_web_report", CHANGES, {"after": seen})
@@ -219,7 +219,6 @@ async def test_it_follows_the_change_report_and_audits_by_day(
         (1, document),
         (5, document),
     ]
-    today = datetime.now(UTC).date().isoformat()
     rows = await client.call("get_node_audit", document, filter_date_start=today, limit=1)
     assert rows["collection"]["paging"]["total_count"] == 2
     before = await client.call("get_node_audit", document, filter_date_end="2020-01-01")

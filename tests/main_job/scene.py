@@ -26,10 +26,9 @@ from app.sandbox.events import rec
 from app.sandbox.events.change import Encoded, RowEvent
 from app.settings.fields import RULES_DIRECTORY
 from streams.topics import DEAD_LETTERS
+from tests.patience import PATIENCE_SECONDS
 
 BOOK = load_rules(RULES_DIRECTORY)
-#: A loaded machine needs its time; a test that waits in vain fails with what it waited for.
-PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')

@@ -18,7 +18,8 @@ from app.sandbox.events import ecm
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
 from app.settings import fields
-from tests.main_job.scene import PATIENCE_SECONDS, Scene
+from tests.main_job.scene import Scene
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.broker
 

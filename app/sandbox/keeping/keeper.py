@@ -47,6 +47,7 @@ class Keeper:
         self._parts: Mapping[Part, Take] = {}
         self._activity: Activity | None = None
         self._written: dict[str, bytes] = {}
+        self._saving = asyncio.Lock()  # two savers would write one file, and both count it
         self._task: asyncio.Task[None] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / "sandbox.lock")
@@ -66,13 +67,14 @@ class Keeper:
 
     async def save(self) -> None:
         """Write what has changed, now. Raises OSError when the disk does not take it."""
-        taken = [(part, part.dump(take())) for part, take in self._parts.items()]
-        for part, content in taken:
-            if self._written.get(part.name) != content:
-                path = path_of(self.folder, part.name)
-                await asyncio.to_thread(write_kept, path, part.form, content)
-                self._written[part.name] = content
-                self.saves += 1
+        async with self._saving:
+            taken = [(part, part.dump(take())) for part, take in self._parts.items()]
+            for part, content in taken:
+                if self._written.get(part.name) != content:
+                    path = path_of(self.folder, part.name)
+                    await asyncio.to_thread(write_kept, path, part.form, content)
+                    self._written[part.name] = content
+                    self.saves += 1
 
     async def close(self) -> None:
         """Save for the last time and let the folder go."""

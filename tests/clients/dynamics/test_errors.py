@@ -43,12 +43,12 @@ from streams.writers.patience import Backoff, Breaker, Limiter, SystemClock
 from streams.writers.writing import Patience
 from tables.keys import RecordRef, command_id, digest
 from tests.clients.dynamics.stage import APP, CATALOGUE, Dynamics
+from tests.patience import PATIENCE_SECONDS
 from tests.streams.world import DictRows
 
 USER = application_user_id(APP)
 NOBODY = RecordRef("account", "00000000-0000-4000-8000-00000000000f")
 ACCOUNT = CATALOGUE.tables["account"]
-PATIENCE_SECONDS = 90.0
 
 Provoke = Callable[[Dynamics], None]
 

@@ -12,6 +12,18 @@ from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server.people_admin import BEHAVIOUR_PATH
 from app.sandbox.faults import Fault
 from tests.sandbox.content_server.conftest import Api
+from tests.sandbox.content_server.test_auth import MovingClock
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return MovingClock()
+
+
+@pytest.fixture
+async def server(clock: MovingClock) -> AsyncIterator[ContentServerSimulator]:
+    async with ContentServerSimulator(seed=7, clock=clock) as running:
+        yield running
 
 
 @pytest.fixture
@@ -21,7 +33,7 @@ async def outside(server: ContentServerSimulator) -> AsyncIterator[httpx.AsyncCl
 
 
 async def test_the_search_lags_as_it_is_told_to_from_outside(
-    server: ContentServerSimulator, api: Api, outside: httpx.AsyncClient
+    server: ContentServerSimulator, api: Api, outside: httpx.AsyncClient, clock: MovingClock
 ) -> None:
     given = {"index_lag_seconds": 0.5, "negative_parents": True, "queryable_columns": ["name"]}
     shown = (await outside.post(BEHAVIOUR_PATH, json=given)).json()
@@ -31,7 +43,9 @@ async def test_the_search_lags_as_it_is_told_to_from_outside(
     assert (await api.form("POST", "/v2/search", **asked)).json()["results"] == []
     child = (await api.get(f"/v2/nodes/{workspace.id}/nodes", limit=1)).json()["results"][0]
     assert child["data"]["properties"]["parent_id"] == -workspace.id
-    await asyncio.sleep(0.6)
+    clock.advance(0.4)
+    assert (await api.form("POST", "/v2/search", **asked)).json()["results"] == []
+    clock.advance(0.2)
     assert len((await api.form("POST", "/v2/search", **asked)).json()["results"]) == 1
 
 
@@ -67,11 +81,13 @@ async def test_head_answers_the_headers_of_get(server: ContentServerSimulator, a
 
 
 async def test_a_ticket_may_expire_while_a_file_is_on_its_way(
-    server: ContentServerSimulator, api: Api
+    server: ContentServerSimulator, api: Api, clock: MovingClock
 ) -> None:
     """Who was signed in when the request came is done with it, and then has to sign in again."""
     workspace = server.create_workspace("Account", "A")
-    server.behaviour.session_idle_seconds = 0.2
+    server.behaviour.session_idle_seconds = 60
+    (session,) = server.sessions.of(server.member("dovetail").id)
+    clock.advance(30)
     head, tail = (
         b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n' % (name, more)
         for name, more in ((b"parent_id", b""), (b"file", b'; filename="a.txt"'))
@@ -80,7 +96,9 @@ async def test_a_ticket_may_expire_while_a_file_is_on_its_way(
 
     async def slowly() -> AsyncIterator[bytes]:
         yield begin + head + str(workspace.id).encode() + b"\r\n" + tail + b"first "
-        await asyncio.sleep(0.4)
+        while session.last_seen < clock.now.timestamp():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        clock.advance(61)
         yield b"second\r\n--b--\r\n"
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}

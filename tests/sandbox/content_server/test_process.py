@@ -8,6 +8,8 @@ import sys
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
+
 
 async def test_it_prints_one_json_line_answers_and_ends_when_terminated() -> None:
     process = await asyncio.create_subprocess_exec(
@@ -17,7 +19,7 @@ async def test_it_prints_one_json_line_answers_and_ends_when_terminated() -> Non
     )
     try:
         assert process.stdout is not None
-        told = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
         async with httpx.AsyncClient() as http:
             form = {"username": told["username"], "password": told["password"]}
             ticket = (await http.post(f"{told['url']}/v1/auth", data=form)).json()["ticket"]
@@ -27,4 +29,4 @@ async def test_it_prints_one_json_line_answers_and_ends_when_terminated() -> Non
             assert (faults["waiting"], faults["struck"]) == ([], {})
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0

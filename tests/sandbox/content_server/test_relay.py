@@ -13,13 +13,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from app.ports import HeldPort
 from app.sandbox.content_server import ContentServerSimulator
 from app.sandbox.content_server.__main__ import parse_arguments
 from app.sandbox.content_server.happenings import happened
 from app.sandbox.content_server.relay import EcmRelay
 from app.sandbox.events.habits import Habits
-
-pytestmark = pytest.mark.timeout(60)
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def arrived(address: str, topic: str, count: int) -> list[Any]:
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        found = [await asyncio.wait_for(consumer.getone(), 20) for _ in range(count)]
+        found = [await asyncio.wait_for(consumer.getone(), PATIENCE_SECONDS) for _ in range(count)]
         more = await consumer.getmany(timeout_ms=200)
         return found + [message for messages in more.values() for message in messages]
     finally:
@@ -62,7 +62,7 @@ async def test_every_event_arrives_once_and_in_order_keyed_by_its_workspace(
 ) -> None:
     async with EcmRelay(server, kafka_address, topic) as relay:
         told = worked_on(server, 5)
-        await asyncio.wait_for(relay.drained(), 20)
+        await asyncio.wait_for(relay.drained(), PATIENCE_SECONDS)
         messages = await arrived(kafka_address, topic, 5)
     assert sorted(ids(messages)) == told
     assert relay.sent == 5
@@ -84,7 +84,7 @@ async def test_an_unruly_relay_sends_some_twice_and_late_and_loses_none(
             node = server.store.new_node(workspace.id, f"{number}.txt", 144, 1000)
             happened(server.store, "document.added", node, 1000, {})
         told = [h.event_id for h in server.happenings][1:]
-        await asyncio.wait_for(relay.drained(), 20)
+        await asyncio.wait_for(relay.drained(), PATIENCE_SECONDS)
         found = ids(await arrived(kafka_address, topic, relay.sent))
     assert set(found) == set(told)
     assert len(found) > len(told)
@@ -109,7 +109,7 @@ async def test_it_holds_events_back_while_it_is_switched_off_over_the_admin_path
             assert (await http.post(path, json=wrong)).status_code == 400
         assert (await http.put(path)).status_code == 405
         await http.post(path, json={"on": True})
-        await asyncio.wait_for(relay.drained(), 20)
+        await asyncio.wait_for(relay.drained(), PATIENCE_SECONDS)
         messages = await arrived(kafka_address, topic, 6)
     assert len(messages) == 6
     assert {json.loads(m.value)["type"] for m in messages} == {"com.opentext.ecm.workspace.created"}
@@ -125,12 +125,14 @@ async def test_a_server_without_a_relay_says_how_to_have_one(
 
 
 async def test_it_waits_for_a_broker_that_is_not_there_yet(
-    server: ContentServerSimulator, unused_tcp_port: int
+    server: ContentServerSimulator,
 ) -> None:
-    async with EcmRelay(server, f"127.0.0.1:{unused_tcp_port}", "t") as relay:
+    nobody = HeldPort()
+    async with EcmRelay(server, f"127.0.0.1:{nobody.port}", "t") as relay:
         worked_on(server, 2)
         await asyncio.sleep(0.3)
         assert (relay.sent, relay.waiting) == (0, 2)
+    nobody.release()
 
 
 async def test_the_process_sends_its_events_where_it_is_told(
@@ -143,7 +145,7 @@ async def test_the_process_sends_its_events_where_it_is_told(
     )
     try:
         assert process.stdout is not None
-        told = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
         async with httpx.AsyncClient(base_url=told["url"]) as http:
             form = {"username": told["username"], "password": told["password"]}
             ticket = (await http.post("/v1/auth", data=form)).json()["ticket"]
@@ -163,7 +165,7 @@ async def test_the_process_sends_its_events_where_it_is_told(
         assert json.loads(messages[0].value)["workspace_id"] == workspace
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0
 
 
 def test_a_broker_without_a_topic_is_a_mistake_that_is_told(

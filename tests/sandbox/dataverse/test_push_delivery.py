@@ -20,6 +20,7 @@ from app.sandbox.dataverse.push import Habits, ServiceEndpoint, Steps
 from app.sandbox.dataverse.push.admin import RELAY_PATH
 from app.sandbox.faults import ADMIN_PATH, Fault
 from app.sandbox.kafka import EmbeddedBroker
+from tests.patience import PATIENCE_SECONDS
 from tests.sandbox.dataverse.support import NO_TLS
 
 pytestmark = pytest.mark.broker
@@ -28,13 +29,13 @@ UniqueName = Callable[[str], str]
 Record = ConsumerRecord[bytes | None, bytes | None]
 
 
-async def arrived(bootstrap: str, topic: str, count: int, seconds: float = 20.0) -> list[Record]:
+async def arrived(bootstrap: str, topic: str, count: int) -> list[Record]:
     """The first messages of a topic, of all partitions, each partition in its order."""
     found: list[Record] = []
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     )
-    async with consumer, asyncio.timeout(seconds):
+    async with consumer, asyncio.timeout(PATIENCE_SECONDS):
         while len(found) < count:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += records

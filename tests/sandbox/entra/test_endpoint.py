@@ -14,6 +14,7 @@ import pytest
 
 from app.sandbox.entra import EntraClient, EntraSimulator, InvalidToken, RemoteKeys
 from app.serving import LocalCa
+from tests.patience import PATIENCE_SECONDS
 
 CLIENT = EntraClient("app-1", secrets=("s3cret",))
 RESOURCE = "https://org1.crm.dynamics.com"
@@ -156,4 +157,4 @@ def test_as_a_process_it_announces_itself_and_stops_when_told() -> None:
         )
         assert answer.json()["token_endpoint"] == f"{announced['authority']}/oauth2/v2.0/token"
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from app.sandbox.events.change import Encoded
 from app.sandbox.events.outbox import Outbox
 from app.sandbox.kafka import BrokerFault, EmbeddedBroker
+from tests.patience import PATIENCE_SECONDS
 
 TOPIC = "changes"
 
@@ -49,7 +50,7 @@ async def test_messages_leave_in_order() -> None:
         async with Outbox(broker.bootstrap, TOPIC) as outbox:
             for number in range(20):
                 outbox.put(message(number))
-            await asyncio.wait_for(outbox.drained(), 20)
+            await asyncio.wait_for(outbox.drained(), PATIENCE_SECONDS)
             assert outbox.sent == 20
         assert await on_topic(broker) == list(range(20))
 
@@ -62,11 +63,11 @@ async def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost() -> None
             outbox.put(message(0))
             await asyncio.sleep(0.3)
             await broker.start()
-            await asyncio.wait_for(outbox.drained(), 30)
+            await asyncio.wait_for(outbox.drained(), PATIENCE_SECONDS)
             broker.faults.add(BrokerFault("lose_answer", times=1, api="produce"))
             outbox.put(message(1))
             outbox.put(message(2))
-            await asyncio.wait_for(outbox.drained(), 60)
+            await asyncio.wait_for(outbox.drained(), PATIENCE_SECONDS)
         found = await on_topic(broker)
         assert found[0] == 0
         assert sorted(set(found)) == [0, 1, 2]
@@ -79,7 +80,7 @@ async def test_what_is_too_large_for_the_broker_holds_up_nothing() -> None:
         async with Outbox(broker.bootstrap, TOPIC) as outbox:
             outbox.put(Encoded(b"key", b"x" * 1_100_000))
             outbox.put(message(1))
-            await asyncio.wait_for(outbox.drained(), 20)
+            await asyncio.wait_for(outbox.drained(), PATIENCE_SECONDS)
             assert (outbox.sent, outbox.counts["too_large"]) == (1, 1)
         assert await on_topic(broker) == [1]
 
@@ -100,5 +101,5 @@ async def test_it_is_switched_wholly_or_not_at_all() -> None:
                 *(0, 1),
             )
             outbox.switch({"on": True})
-            await asyncio.wait_for(outbox.drained(), 20)
+            await asyncio.wait_for(outbox.drained(), PATIENCE_SECONDS)
         assert await on_topic(broker) == [0, 0]

@@ -14,6 +14,7 @@ import pytest
 from app.sandbox.events.finance_entities import ENTITIES, SETS
 from app.sandbox.faults import ADMIN_PATH, Fault
 from app.sandbox.finance.front import SERVICE_ERRORS
+from tests.patience import PATIENCE_SECONDS
 from tests.sandbox.finance.conftest import Scene
 
 VENDOR = "/data/VendorsV2(dataAreaId='usmf',VendorAccountNumber='V-1')"
@@ -187,10 +188,10 @@ async def test_it_runs_as_a_process_of_its_own() -> None:
     )
     try:
         assert process.stdout is not None
-        told = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        told = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
         assert told["data_url"] == f"{told['url']}/data"
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{told['data_url']}/VendorsV2")).status_code == 401
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
+
 FREE_PORTS = (
     *("--kafka-port", "0", "--entra-port", "0", "--dataverse-port", "0"),
     *("--finance-port", "0", "--content-server-port", "0", "--pages-port", "0"),
 )
-PATIENCE_SECONDS = 60.0
 
 
 class SandboxProcess:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.sandbox.running.process import SandboxProcess, environment, sandbox, until
 
 pytestmark = pytest.mark.slow
@@ -64,11 +65,11 @@ def test_a_row_written_by_curl_leads_to_a_workspace(tmp_path: Path) -> None:
             _named(running, row["new_xecmworkspaceid"], "Kumi AB", log)
         finally:
             worker.terminate()
-            assert worker.wait(60) == 0
+            assert worker.wait(PATIENCE_SECONDS) == 0
 
 
 def _linked(running: SandboxProcess, row_id: str, log: Path) -> dict[str, Any]:
-    for _ in until(90):
+    for _ in until():
         row = account(running, row_id)
         if row.get("new_xecmworkspaceid"):
             return row
@@ -77,7 +78,7 @@ def _linked(running: SandboxProcess, row_id: str, log: Path) -> dict[str, Any]:
 
 def _named(running: SandboxProcess, workspace_id: str, name: str, log: Path) -> None:
     page = ""
-    for _ in until(90):
+    for _ in until():
         page = httpx.get(f"{running.pages}/content-server/workspaces/{workspace_id}").text
         if f"<h1>{name}" in page:
             return

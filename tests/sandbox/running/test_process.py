@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.sandbox.running.process import (
     FREE_PORTS,
     SandboxProcess,
@@ -204,7 +205,7 @@ def failing(tmp_path: Path, *words: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert ended.returncode == 1, ended.stdout
     assert "Traceback" not in ended.stderr
