@@ -90,8 +90,8 @@ def _maps(one: PlacedRule, known: Mapping[str, Collection[str] | None]) -> Itera
     for trail, part in one.rule.within(WorkflowPart):
         labels = known.get(part.workflow_map, part.attributes)
         if labels is None:
-            what = f"Content Server offers no workflow map {part.workflow_map!r} for its workspaces"
-            fix = "correct the name, or give the map that nickname and let our user start it"
+            what = f"Content Server has no workflow map {part.workflow_map!r} that our user may see"
+            fix = "correct the name, or let our user see the map and start it"
             yield Fault(one.at(*trail, "workflow_map"), what, fix)
             continue
         plain = {label.casefold() for label in labels}

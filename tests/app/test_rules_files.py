@@ -609,7 +609,7 @@ class TestAgainstTheSystems:
         live = replace(sandbox_names(), maps={name: None}, classifications={kept: False})
         told = self.told(files, live)
         place = files.where(rule.name, "approval", "workflow_map")
-        assert any(t.startswith(f"{place}: Content Server offers no workflow map") for t in told)
+        assert any(t.startswith(f"{place}: Content Server has no workflow map") for t in told)
         place = files.where(rule.name, "retention", "classification")
         what = f"{place}: Content Server has no records management classification {kept!r}"
         assert any(fault.startswith(what) for fault in told)

@@ -104,7 +104,7 @@ async def test_rules_are_checked_against_what_both_systems_have(
     assert "tables.yaml:" in err
     assert "'nam'" in err
     assert "approval_request.yaml:" in err
-    assert "offers no workflow map 'Old Approval'" in err
+    assert "has no workflow map 'Old Approval'" in err
     assert "service_case.yaml:" in err
     assert "has no records management classification 'Old Service/Cases'" in err
     assert "opportunity.new_contractdocumenturl has room for 500 characters, not for 501" in err

@@ -224,10 +224,10 @@ class ContentServerGateway:
         return tuple(dict.fromkeys(found))
 
     async def map_attributes(self, name: str, places: Sequence[int]) -> tuple[str, ...] | None:
-        """The attributes of a workflow map, for checks; None when it is offered at no place.
+        """The attributes of a workflow map, for checks; None when there is none of that name.
 
         ``places``: templates of the workspaces in which it is to be started; Content Server lists
-        maps for a place. One that has the name for its nickname is found whatever the place.
+        maps for a place. One that is listed at none is found by its nickname or by search.
         """
         for place in places:
             try:

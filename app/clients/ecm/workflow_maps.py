@@ -2,7 +2,7 @@
 
 reference/extended-ecm.md 6. A rule names a map by its name, its nickname or its node id. Content
 Server lists the maps that are offered for a document or a place; one that it does not offer there
-is found by its nickname.
+is found by its nickname, or by a search for maps of that name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app.clients.ecm.answers import number, one, rows
+from app.clients.ecm.answers import PAGE_SIZE, number, one, properties, rows
 from app.clients.ecm.attributes import Attribute, attribute_named
 from app.clients.ecm.status import CONTENT_SERVER
 from app.clients.http import Endpoint
@@ -22,6 +22,8 @@ from streams.errors import Misconfigured, Refused
 
 _KEPT_SECONDS = 600.0
 _FORM = "WorkflowForm"
+#: The subtype of a workflow map's node.
+_MAP = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,17 @@ class WorkflowMaps:
         offered, complaint = await self._offered(workspace_id, documents)
         by_name = {label.casefold(): map_id for label, map_id in offered.items()}
         found = by_name.get(name.casefold()) or await self._by_nickname(name)
+        found = found or await self._by_search(name)
         if found is None and complaint:
             # It is about a document or the place, not about our rules.
             failure = Failure(400, "", complaint, is_json=True)
             raise CONTENT_SERVER.error_for(failure, "list_workflow_maps")
         if found is None:
             raise Misconfigured(
-                f"Content Server has no workflow map {name!r} for this workspace; it offers "
-                f"{', '.join(sorted(offered)) or 'none'}.",
+                f"Content Server has no workflow map {name!r} that our user may see; for this "
+                f"workspace it offers {', '.join(sorted(offered)) or 'none'}.",
                 code="workflow_map_unknown",
-                advice="Correct the rule, or give the map that nickname and let our user start it.",
+                advice="Correct the rule, or let our user see the map and start it.",
             )
         return found
 
@@ -102,6 +105,34 @@ class WorkflowMaps:
                 return None
             raise
         return number((one(body, "the node").get("properties") or {}).get("id"))
+
+    async def _by_search(self, name: str) -> int | None:
+        """The map of this name wherever it is; it is found once it is indexed.
+
+        Misconfigured (``workflow_map_not_unique``) when there are several.
+        """
+        phrase = name.replace("\\", " ").replace('"', " ")
+        form = {"where": f'OTSubType: {_MAP} AND OTName: "{phrase}"', "limit": str(PAGE_SIZE)}
+        try:
+            answer = await self._endpoint.call("find_workflow_map", "POST", "/v2/search", form=form)
+        except Refused as refused:
+            if refused.code in ("not_found", "request_invalid"):
+                return None  # it is a name that no query can hold, or a server without search
+            raise
+        ids = {
+            number(found.get("id"))
+            for found in properties(answer.body)
+            if str(found.get("name")).casefold() == name.casefold()
+            and number(found.get("type")) == _MAP
+        } - {None}
+        if len(ids) > 1:
+            raise Misconfigured(
+                f"Content Server has several workflow maps {name!r}: nodes "
+                f"{', '.join(map(str, sorted(filter(None, ids))))}.",
+                code="workflow_map_not_unique",
+                advice="Write the node id of the right one in the rule, or a nickname of it.",
+            )
+        return next(iter(ids), None)
 
     async def _attributes(self, map_id: int) -> dict[str, Attribute]:
         path = f"/v2/workflows/{map_id}/definition"

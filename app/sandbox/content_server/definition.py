@@ -167,7 +167,10 @@ class StepSpec:
 
 @dataclass(frozen=True)
 class WorkflowMapSpec:
-    """A workflow map beneath the enterprise volume; ``manager`` is a login."""
+    """A workflow map beneath the enterprise volume; ``manager`` is a login.
+
+    One that is not ``offered`` is listed for no document or place, and can be started all the same.
+    """
 
     name: str
     steps: tuple[StepSpec, ...]
@@ -175,6 +178,7 @@ class WorkflowMapSpec:
     manager: str = "Admin"
     nickname: str = ""
     skips_start: bool = False
+    offered: bool = True
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def _workflow_map(store: Store, spec: WorkflowMapSpec) -> None:
         Category(node.id, spec.name, items),
         _member(store, spec.manager),
         spec.skips_start,
+        spec.offered,
     )
 
 

@@ -37,7 +37,8 @@ class Step:
 class WorkflowMap:
     """What workflows are started from; ``id`` is its node.
 
-    ``skips_start``: the start step is disabled, so a workflow starts in one call.
+    ``skips_start``: the start step is disabled, so a workflow starts in one call. ``offered``: it
+    is listed for documents and places.
     """
 
     id: int
@@ -46,6 +47,7 @@ class WorkflowMap:
     attributes: Category
     manager_id: int
     skips_start: bool = False
+    offered: bool = True
 
 
 @dataclass

@@ -14,7 +14,7 @@ from app.sandbox.content_server.default_definition import default_definition
 from app.sandbox.faults import Fault
 from streams.errors import Misconfigured, Refused, Throttled, Unavailable
 from tests.clients.conversation import Conversation, body_of, ok
-from tests.clients.ecm.talk import error, gateway, server
+from tests.clients.ecm.talk import error, gateway, items, server
 from tests.clients.test_against_simulators import Ecm, content_server
 
 KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -120,6 +120,43 @@ async def test_whatever_answer_is_lost_one_workflow_runs(ecm: Ecm) -> None:
     made = ecm.simulator.people.workflows()
     assert len(made) == tried == 10
     assert len({workflow.title for workflow in made}) == tried
+
+
+async def test_a_map_that_is_offered_nowhere_is_found_by_search() -> None:
+    definition = default_definition()
+    hidden = tuple(replace(m, offered=False, nickname="") for m in definition.workflow_maps)
+    async with content_server(data=replace(definition, workflow_maps=hidden)) as system:
+        workspace = await system.ensure()
+        process = await start(system, workspace.id, workflow_map="vendor approval")
+        assert system.simulator.people.workflow(process).map == "Vendor Approval"
+        # What has the word in its name is another one.
+        assert await system.gateway.map_attributes("Approval", [workspace.id]) is None
+        assert await system.gateway.map_attributes('No "such" map', [workspace.id]) is None
+        found = await system.gateway.map_attributes("Terms Approval", [workspace.id])
+        assert found is not None
+        assert "Reason" in found
+
+
+async def test_of_several_maps_of_a_name_the_rule_has_to_say_which() -> None:
+    talk = server()
+    nothing = {"data": [], "fError": ""}
+    talk.on("GET", "/v2/docworkflows", ok({"results": nothing}))
+    talk.on("GET", "/v2/nicknames", error(404, "no such nickname"))
+    one = {"id": 7, "name": "Approval", "type": 128}
+    others = ({**one, "id": 8, "name": "APPROVAL"}, {**one, "id": 9, "type": 144})
+    talk.on("POST", "/v2/search", ok(items(one, *others)))
+    with pytest.raises(Misconfigured, match="'Approval': nodes 7, 8") as raised:
+        await gateway(talk).map_attributes("Approval", [42])
+    assert raised.value.code == "workflow_map_not_unique"
+
+
+async def test_a_server_without_search_has_the_maps_that_it_offers() -> None:
+    talk = server()
+    nothing = {"data": [], "fError": ""}
+    talk.on("GET", "/v2/docworkflows", ok({"results": nothing}))
+    talk.on("GET", "/v2/nicknames", error(404, "no such nickname"))
+    talk.on("POST", "/v2/search", error(400, "Error Evaluating Query, no index."))
+    assert await gateway(talk).map_attributes("Approval", [42]) is None
 
 
 async def test_a_start_whose_answer_is_lost_is_found_at_once() -> None:

@@ -31,7 +31,8 @@ def list_for_documents(call: Call) -> Any:
     offered = [
         {"DataID": kind.id, "Name": kind.name, "WorkflowType": _MAP_TYPE}
         for kind in call.store.workflows.maps.values()
-        if kind.id in call.store.nodes
+        if kind.offered
+        and kind.id in call.store.nodes
         and visible(call.store, call.store.nodes[kind.id], call.actor)
     ]
     results = {
