@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.kafka_server.choice import CHOICES, Broker, running_broker
 from tests.kafka_server.process import BrokerUnavailable
@@ -17,8 +17,10 @@ from tests.patience import PATIENCE_SECONDS
 pytest_plugins = ["tests.conformance.operations"]  # here, for the controller of -n reads no other
 
 # A gate gives the same answer twice for the same code; `make explore` looks for new examples.
-settings.register_profile("gate", derandomize=True, deadline=None)
-settings.register_profile("explore", print_blob=True, deadline=None)
+# How long an example takes to make or to try is the machine's affair.
+at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("gate", at_leisure, derandomize=True)
+settings.register_profile("explore", at_leisure, print_blob=True)
 
 # Without a word a client of httpx gives up after 5 s, in which a busy machine may do nothing.
 for wait in ("connect", "read", "write", "pool"):

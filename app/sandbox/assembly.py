@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -38,7 +37,10 @@ from app.sandbox.keeping import Keeper, Part
 from app.sandbox.keeping.keeper import Take
 from app.serving import LocalCa
 
-_DRAIN_SECONDS = 3.0
+_LOOK_SECONDS = 0.1
+#: So many looks long what has happened may take to be told. Seconds alone pass for a machine that
+#: stands still, too.
+_DRAIN_LOOKS = 30
 
 
 class CannotStart(Exception):
@@ -205,8 +207,14 @@ class Sandbox:
 
 async def _within(drained: Callable[[], Awaitable[None]]) -> None:
     """Wait a moment for what has happened to be told; a broker that is away is not waited for."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(drained(), _DRAIN_SECONDS)
+    draining = asyncio.ensure_future(drained())
+    try:
+        for _ in range(_DRAIN_LOOKS):
+            await asyncio.wait({draining}, timeout=_LOOK_SECONDS)
+            if draining.done():
+                return draining.result()
+    finally:
+        draining.cancel()
 
 
 async def _create_topics(bootstrap: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.sandbox import assembly
 from app.sandbox.assembly import Sandbox
 from app.sandbox.choice import CHANGES_TOPIC, ECM_TOPIC, SOURCE_PARTITIONS, Choice, System
 from app.sandbox.kafka import EmbeddedBroker
@@ -54,6 +57,25 @@ async def test_all_that_happened_up_to_the_end_is_on_the_topics(
     assert any("Kumi Oy" in text and "MessageName" in text for text in changes), changes
     assert any("V-1" in text for text in changes), changes
     assert any("workspace.created" in text for text in events), events
+
+
+async def test_a_pause_of_the_whole_process_keeps_nothing_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assembly, "_LOOK_SECONDS", 0.01)
+    turns = 0
+
+    async def drained() -> None:
+        nonlocal turns
+        while turns < 3:
+            time.sleep(0.5)  # noqa: ASYNC251 - longer than all looks together
+            await asyncio.sleep(0)
+            turns += 1
+
+    await assembly._within(drained)
+    assert turns == 3
+    away = asyncio.Event()
+    await assembly._within(away.wait)  # type: ignore[arg-type]
 
 
 async def test_a_broker_elsewhere_is_told_and_none_is_started(
