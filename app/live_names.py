@@ -41,12 +41,24 @@ async def live_names(systems: Connections, catalogue: Catalogue, ask: Ask) -> Li
 
 
 async def all_live_names(systems: Connections, book: RuleBook, ask: Ask) -> LiveNames:
+    """Ask for everything. Of a column that is too short some writes are refused, so how long they
+    are is nothing that a worker has to know before it starts."""
+    names = await live_names(systems, book.catalogue, ask)
+    return replace(
+        await names_looked_for(names, systems, book, ask),
+        lengths=await _lengths(systems, names, ask),
+        longest_address=systems.ecm.url_of(LONGEST_NODE),
+    )
+
+
+async def names_looked_for(
+    names: LiveNames, systems: Connections, book: RuleBook, ask: Ask
+) -> LiveNames:
     """Ask also for what Content Server does not list: whatever the rules name is looked for.
 
-    Too much for each start of a worker: a place may offer a map to some users only, and what is
-    not there is told with the first command that needs it.
+    The first command that needs what is not there halts a worker, perhaps days after its start.
+    Raises Refused when Content Server does not let us look.
     """
-    names = await live_names(systems, book.catalogue, ask)
     types = {kind.name: kind for kind in await ask("Content Server", systems.ecm.workspace_types)}
     maps: dict[str, tuple[str, ...] | None] = {}
     for name, kinds in _maps_named(book).items():
@@ -60,13 +72,7 @@ async def all_live_names(systems: Connections, book: RuleBook, ask: Ask) -> Live
         name: await ask("Content Server", functools.partial(systems.ecm.has_classification, name))
         for name in sorted(_classifications_named(book))
     }
-    return replace(
-        names,
-        maps=maps,
-        classifications=classifications,
-        lengths=await _lengths(systems, names, ask),
-        longest_address=systems.ecm.url_of(LONGEST_NODE),
-    )
+    return replace(names, maps=maps, classifications=classifications)
 
 
 async def _lengths(

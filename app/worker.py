@@ -24,7 +24,7 @@ from app import version
 from app.connections import Connections, connections, require_finance
 from app.data_folder import data_folder
 from app.gates import Gates
-from app.live_names import live_names
+from app.live_names import live_names, names_looked_for
 from app.pages import Health, pages
 from app.rule_files.live import check_live
 from app.rule_files.loading import RuleFiles, read_rules
@@ -37,7 +37,7 @@ from streams import decide, decode, topics
 from streams.deciding import memory
 from streams.deciding.absorb import Absorber
 from streams.engine import Engine, EngineStatus, Halted, TopicSpec
-from streams.errors import Misconfigured, Retryable
+from streams.errors import Misconfigured, Refused, Retryable
 from streams.guard import DeadLetterLimit, Guard
 from streams.metrics import Metrics
 from streams.timekeeper import Timekeeper
@@ -166,8 +166,12 @@ class Worker:
     async def _systems_ready(self, systems: Connections) -> str:
         """Wait for both systems and check the rules against them; the id of our own user."""
         own_user = await self._waited("Dataverse", systems.dynamics.own_user)
-        live = await live_names(systems, self.rules.book.catalogue, self._waited)
-        check_live(self.rules, live)
+        names = await live_names(systems, self.rules.book.catalogue, self._waited)
+        try:
+            names = await names_looked_for(names, systems, self.rules.book, self._waited)
+        except Refused as refusal:  # which says nothing about the rules
+            log.warning("workflow maps and classifications are not checked: %s", refusal)
+        check_live(self.rules, names)
         return own_user
 
     async def _waited(self, system: str, ask: Callable[[], Awaitable[T]]) -> T:

@@ -1,7 +1,8 @@
 """The rules against the systems as they are: what the files alone cannot tell.
 
 Asked at the worker's start: a rule that names a workspace type that does not exist would fail for
-each record, so it is refused at once, with file and line.
+each record, and one that is not there of a workflow map halts the worker at the first approval; so
+it is refused at once, with file and line.
 """
 
 from __future__ import annotations

@@ -187,6 +187,40 @@ async def test_a_workspace_type_that_does_not_exist_is_refused_with_its_place(
     assert scene.content_server.workspaces() == []
 
 
+async def test_what_would_halt_it_at_the_first_approval_is_refused_with_its_place(
+    scene: Scene, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(RULES_DIRECTORY, rules)
+    file = rules / "service_case.yaml"
+    text = file.read_text().replace("workflow_map: ", "workflow_map: No ")
+    text = text.replace("classification: ", "classification: No ")
+    told = [
+        line.strip().startswith(("workflow_map: No", "classification: No"))
+        for line in text.splitlines()
+    ]
+    lines = [number for number, is_wrong in enumerate(told, 1) if is_wrong]
+    assert len(lines) == 2
+    file.write_text(text)
+
+    scene.set(RULES_DIRECTORY=rules)
+    await scene.worker.start()
+    assert await scene.ended() == 1
+    for line in lines:
+        assert f"service_case.yaml:{line}: Content Server has no " in scene.log
+    assert "Traceback" not in scene.log
+
+
+async def test_maps_that_content_server_does_not_tell_are_not_held_against_the_rules(
+    scene: Scene,
+) -> None:
+    away = Fault("status", status=400, method="GET", path="/v2/docworkflows", times=None)
+    scene.content_server.faults.add(away)
+    await scene.worker.start()
+    await _works(scene)
+    assert "workflow maps and classifications are not checked" in scene.log
+
+
 async def test_every_missing_setting_is_named_with_its_variable(scene: Scene) -> None:
     missing = ("KAFKA_BOOTSTRAP", "DATAVERSE_URL", "CONTENT_SERVER_URL", "ENTRA_CLIENT_SECRET")
     scene.set(**dict.fromkeys(missing))

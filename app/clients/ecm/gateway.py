@@ -227,16 +227,22 @@ class ContentServerGateway:
         """The attributes of a workflow map, for checks; None when there is none of that name.
 
         ``places``: templates of the workspaces in which it is to be started; Content Server lists
-        maps for a place. One that is listed at none is found by its nickname or by search.
+        maps for a place. One that is listed at none is found by its nickname or by search. Raises
+        Refused when it is nowhere, and Content Server did not say what a place offers.
         """
+        refusal: Refused | None = None
         for place in places:
             try:
                 found = await self._workflows.maps.named(name, place, ())
             except Misconfigured as fault:
                 if fault.code != "workflow_map_unknown":
                     raise
+            except Refused as refused:  # of this place; another may offer it
+                refusal = refused
             else:
                 return tuple(attribute.label for attribute in found.attributes.values())
+        if refusal is not None:
+            raise refusal
         return None
 
     async def has_classification(self, name: str) -> bool:
