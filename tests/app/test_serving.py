@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 
@@ -129,6 +130,8 @@ async def test_hanging_up_reads_the_request_and_answers_nothing(
 ) -> None:
     ca = LocalCa()
     app = HangUp(reset=False)
+    gc.collect()  # what earlier tests left complains now, and not during this one
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         async with (
             ServedApp(app, ca=ca if tls else None) as served,

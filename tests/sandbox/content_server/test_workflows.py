@@ -218,8 +218,10 @@ async def test_a_map_without_start_step_starts_in_one_call_and_asks_for_a_passwo
 async def test_lists_are_personal_and_filtered_by_map_day_and_archive(
     server: ContentServerSimulator, api: Api, people: People
 ) -> None:
+    first = server.store.clock().date().isoformat()
     process = await start(server, api, "Signed Approval")
     other = await start(server, api, "Contract Approval")
+    last = server.store.clock().date().isoformat()
     path = "/v2/workflows/status/active"
 
     async def ids(who: Api, **query: Any) -> list[int]:
@@ -232,8 +234,7 @@ async def test_lists_are_personal_and_filtered_by_map_day_and_archive(
     assert await ids(api, Kind="Managed") == []
     assert await ids(gina, Kind="Managed") == [process]
     assert await ids(bob) == []
-    today = server.store.clock().date().isoformat()
-    assert await ids(api, fromDate=today, toDate=today) == [process, other]
+    assert await ids(api, fromDate=first, toDate=last) == [process, other]
     assert await ids(api, fromDate="2999-01-01") == []
     assert (await api.get(path, fromDate="soon")).status_code == 400
     assert (await api.get(path, Kind="Loved")).status_code == 400
