@@ -22,6 +22,8 @@ from app.sandbox.entra.keys import SigningKey
 
 REMEMBERED = 1000
 REQUIRED = ["aud", "appid", "exp", "iss", "nbf", "oid"]
+BEHIND_SECONDS = 300
+"""So far a resource's clock may be behind: a token of Entra ID holds from before it was issued."""
 
 
 class InvalidToken(Exception):
@@ -92,8 +94,8 @@ class TokenIssuer:
             {
                 "aud": resource,
                 "iss": self.issuer,
-                "iat": now,
-                "nbf": now,
+                "iat": now - BEHIND_SECONDS,
+                "nbf": now - BEHIND_SECONDS,
                 "exp": now + lifetime_seconds,
                 "appid": client.client_id,
                 "appidacr": acr,

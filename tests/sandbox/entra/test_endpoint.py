@@ -107,22 +107,35 @@ async def test_a_resource_elsewhere_trusts_tokens_by_the_published_keys(
         await keys.verify(token, [RESOURCE])
 
 
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let it be so many seconds later, for whoever checks tokens."""
+    then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+
+    class Then(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            return then
+
+    monkeypatch.setattr("app.sandbox.entra.tokens.time.time", then.timestamp)
+    monkeypatch.setattr("jwt.api_jwt.datetime", Then)
+
+
 async def test_a_token_that_was_good_is_not_good_after_its_end(
     entra: EntraSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = entra.issue("app-1", RESOURCE, lifetime_seconds=100)
     await entra.verify(token, [RESOURCE])
-    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=101)
-
-    class Later(dt.datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
-            return later
-
-    monkeypatch.setattr("app.sandbox.entra.tokens.time.time", later.timestamp)
-    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    set_clock(monkeypatch, 101)
     with pytest.raises(InvalidToken, match="expired"):
         await entra.verify(token, [RESOURCE])
+
+
+async def test_a_clock_that_is_behind_takes_a_token_all_the_same(
+    entra: EntraSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = entra.issue("app-1", RESOURCE, lifetime_seconds=100)
+    set_clock(monkeypatch, -200)
+    assert (await entra.verify(token, [RESOURCE])).app_id == "app-1"
 
 
 async def test_an_expired_token_is_invalid(entra: EntraSimulator) -> None:

@@ -83,7 +83,7 @@ def workload_assertion(**changes: Any) -> str:
         "iss": "https://cluster.example",
         "sub": SUBJECT,
         "aud": "api://AzureADTokenExchange",
-        "iat": now,
+        "iat": now - 60,
         "exp": now + 600,
     }
     return jwt.encode({**claims, **changes}, CLUSTER.private_key_pem, "RS256")
