@@ -174,12 +174,12 @@ class GroupCoordinator:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    def _arm(self, group: Group) -> None:
+    def _arm(self, group: Group, not_before: float = 0.0) -> None:
         self._disarm(group.group_id)
         deadline = group.next_deadline()
         if deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._timers[group.group_id] = loop.call_at(deadline, self._expire, group, deadline)
+            due, loop = max(deadline, not_before), asyncio.get_running_loop()
+            self._timers[group.group_id] = loop.call_at(due, self._expire, group, due)
 
     def _disarm(self, group_id: str) -> None:
         timer = self._timers.pop(group_id, None)
@@ -189,10 +189,10 @@ class GroupCoordinator:
     def _expire(self, group: Group, due: float) -> None:
         now = self._now()
         if now - due > _LATE:
-            # This loop was held up: heartbeats that came in time may lie unread, so read first.
-            loop = asyncio.get_running_loop()
-            handle = loop.call_at(now + _LATE / 2, self._expire, group, now + _LATE / 2)
-            self._timers[group.group_id] = handle
+            # This loop was held up: what came in time may lie unread, so read first. Members on
+            # this machine may have stood still too, and send their heartbeats only now.
+            group.renew(now)
+            self._arm(group, now + _LATE / 2)
             return
         # The loop may fire a timer early by its clock's resolution: what it was armed for is due.
         group.expire(max(now, due))

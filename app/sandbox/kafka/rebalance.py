@@ -62,6 +62,12 @@ class Generations:
         else:
             self.complete_if_all_joined(now)
 
+    def renew(self, now: float) -> None:
+        """Begin the sessions anew that would end at `now`: nobody could be heard meanwhile."""
+        for member in self.members.values():
+            if member.deadline <= now:
+                member.deadline = now + member.session_timeout
+
     def add(self, member: Member, now: float) -> None:
         """Take in a member that waits for its JoinGroup answer, which starts a rebalance."""
         self.members[member.member_id] = member

@@ -186,6 +186,25 @@ async def test_a_loop_that_was_held_up_does_not_expire_members_whose_heartbeats_
         assert beaten.error_code is ErrorCode.none
 
 
+async def test_who_stood_still_with_the_broker_has_a_whole_session_to_come_back(
+    embedded: EmbeddedBroker,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with raw_client(embedded.bootstrap) as raw:
+        member_id = await enter_group(raw, session=60.0)
+        group = embedded.groups.find("g")
+        assert group is not None
+        member = group.members[member_id]
+        member.deadline = due = loop.time() - 10
+        embedded.groups._expire(group, due)  # as the loop calls it when it comes round so late
+        assert member.deadline > loop.time() + 20
+        beat = types(12, 4).HeartbeatRequest(group_id="g", generation_id=1, member_id=member_id)
+        assert (await raw.ask(beat)).error_code is ErrorCode.none
+        member.deadline = due = loop.time() + 10
+        embedded.groups._expire(group, due)  # as when it comes round in time
+        assert not group.members
+
+
 async def enter_group(raw: RawClient, session: float) -> str:
     """Become the only member of group "g"; its id."""
     t = types(11, 3)
