@@ -242,7 +242,9 @@ class _Decided:
         questions = [fact.name for fact in self.facts if isinstance(fact, Question)]
         if any(reason is Reason.WAITING_FOR_COLUMNS for _, reason in self.reasons):
             questions.append(own_columns(record))
-        self.memory = self.memory.with_(neighbours=self.memory.neighbours.asking(questions, at_ms))
+        before = self.memory.neighbours
+        if questions or before.asked:
+            self.memory = self.memory.with_(neighbours=before.asking(questions, at_ms))
 
     def outgoing(self, rules: str, cause: Cause) -> list[Outgoing]:
         unique = {command.id: command for command in self.commands}

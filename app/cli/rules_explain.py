@@ -145,7 +145,8 @@ def _show(one: Explanation) -> None:
         show(f"  awaits      {asked_for(awaited.question)}{since}")
     for step in one.open:
         what = f"refused: {step.code}, {step.message}" if step.code else "asked, no outcome yet"
-        show(f"  open        {step.step}: {what}, since {moment(step.since_ms)}")
+        since = f", since {moment(step.since_ms)}" if step.since_ms else ""
+        show(f"  open        {step.step}: {what}{since}")
     if one.wake_ms is not None:
         show(f"  looks again {moment(one.wake_ms)}")
 
@@ -201,7 +202,7 @@ def _as_json(one: Explanation) -> dict[str, Any]:
         "open": [
             {
                 "step": step.step,
-                "since": moment(step.since_ms),
+                "since": _moment(step.since_ms),
                 "code": step.code,
                 "message": step.message,
             }

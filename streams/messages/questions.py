@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from streams.catalogue import ColumnValue
 from streams.messages.base import Told
@@ -114,6 +114,8 @@ class EventsKnown(Told):
     about: RecordRef
     rule: str
     interest: Interest | None = None
+    #: The first release called it so.
+    told_ms: int = Field(default=0, validation_alias=AliasChoices("told_ms", "at_ms"))
     documents: Mapping[int, Item] = Field(default_factory=dict)
     workflows: Mapping[int, Workflow] = Field(default_factory=dict)
 

@@ -10,7 +10,7 @@ from streams.deciding.absorb import Absorbed, Absorber
 from streams.deciding.memory import Memory
 from streams.deciding.skips import Skip
 from streams.flows.shape import Cause
-from streams.messages.facts import Document, EventsKnown, EventsWanted, WorkspaceEvent
+from streams.messages.facts import FACTS, Document, EventsKnown, EventsWanted, WorkspaceEvent
 from streams.messages.outcomes import RecordRead
 from tables.neighbours import Interest
 from tables.records import Stamp
@@ -65,6 +65,17 @@ def test_and_with_all_that_was_heard_of_before() -> None:
     (answer,) = news(absorbed(*before, wanted(of=HOME, documents=True, workflows=[802])))
     assert set(answer.documents) == {71}
     assert set(answer.workflows) == {802}
+
+
+def test_news_of_the_first_release_are_read() -> None:
+    told = EventsKnown(record=REQUEST, about=DEAL, rule=RULE, told_ms=7)
+    text = told.to_json().decode()
+    before = text.replace('"told_ms":7,', '"at_ms":7,').replace('"caused_at_ms":0,', "")
+    assert '"at_ms":7' in before
+    assert "told_ms" not in before
+    assert "caused_at_ms" not in before
+    assert FACTS.validate_json(before) == told
+    assert FACTS.validate_json(text) == told
 
 
 def test_from_then_on_news_are_told_of_what_was_asked_for() -> None:
