@@ -18,6 +18,8 @@ from app.sandbox.events import ecm
 from app.sandbox.events.change import RowEvent
 from app.sandbox.events.ecm import EcmHappening
 from app.settings import fields
+from streams.engine import partition_of
+from tables.keys import RecordRef
 from tests.main_job.scene import Scene
 from tests.patience import PATIENCE_SECONDS
 
@@ -55,8 +57,13 @@ async def second_worker(scene: Scene) -> AsyncIterator[WorkerProcess]:
 
 
 def claim(scene: Scene, number: int) -> RowEvent:
-    """A claim in Dataverse, and its message."""
-    row_id = str(uuid.uuid4())
+    """A claim in Dataverse, and its message; the partitions take turns, so each has some."""
+    partitions = scene.here.names.partitions
+    while True:
+        row_id = str(uuid.uuid4())
+        key = RecordRef("new_claim", row_id).key.encode()
+        if partition_of(key, partitions) == number % partitions:
+            break
     row = {
         "new_name": f"Claim {number}",
         "new_claimnumber": f"C-{number}",
