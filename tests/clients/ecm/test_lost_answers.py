@@ -23,8 +23,6 @@ from app.sandbox.faults import Fault
 from streams.errors import Retryable
 from tests.clients.test_against_simulators import Ecm, account, content_server
 
-pytestmark = pytest.mark.timeout(120)
-
 Act = Callable[[Ecm, int], Awaitable[object]]
 #: Failures of which the server knows nothing, and those where it has done its work.
 BEFORE = ("reset", "error_page", "status")
