@@ -59,6 +59,7 @@ CODES: Mapping[str, str] = {
     "attribute_unknown": "no such attribute in the category or workflow map",
     "workflow_map_unknown": "no such workflow map",
     "workflow_map_not_unique": "several workflow maps have the name",
+    "workflow_map_not_searched": "no such workflow map is offered, and none was searched for",
     "classification_unknown": "no such records management classification",
     "endpoint_missing": "Content Server has no such call",
     "lookup_unsupported": "Content Server cannot look up by business object",

@@ -227,22 +227,27 @@ class ContentServerGateway:
         """The attributes of a workflow map, for checks; None when there is none of that name.
 
         ``places``: templates of the workspaces in which it is to be started; Content Server lists
-        maps for a place. One that is listed at none is found by its nickname or by search. Raises
-        Refused when it is nowhere, and Content Server did not say what a place offers.
+        maps for a place. One that is listed at none is found by its nickname or by search. When it
+        is nowhere, raises Refused if Content Server did not say what a place offers or did not
+        search, and Misconfigured (``workflow_map_not_unique``) if several have the name.
         """
-        refusal: Refused | None = None
+        undecided: Refused | Misconfigured | None = None
         for place in places:
             try:
                 found = await self._workflows.maps.named(name, place, ())
             except Misconfigured as fault:
-                if fault.code != "workflow_map_unknown":
+                if fault.code == "workflow_map_not_searched":
+                    undecided = Refused(fault.message, code=fault.code, advice=fault.advice)
+                elif fault.code == "workflow_map_not_unique":
+                    undecided = fault
+                elif fault.code != "workflow_map_unknown":
                     raise
             except Refused as refused:  # of this place; another may offer it
-                refusal = refused
+                undecided = refused
             else:
                 return tuple(attribute.label for attribute in found.attributes.values())
-        if refusal is not None:
-            raise refusal
+        if undecided is not None:
+            raise undecided
         return None
 
     async def has_classification(self, name: str) -> bool:

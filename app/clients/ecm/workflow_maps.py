@@ -53,7 +53,10 @@ class WorkflowMaps:
         self._known: dict[str, tuple[WorkflowMap, float]] = {}
 
     async def named(self, name: str, workspace_id: int, documents: Sequence[int]) -> WorkflowMap:
-        """The map; Misconfigured (``workflow_map_unknown``) when there is none of that name."""
+        """The map; Misconfigured (``workflow_map_unknown``) when there is none of that name,
+        (``workflow_map_not_unique``) when there are several and none of them is offered here,
+        (``workflow_map_not_searched``) when none is offered and Content Server does not search.
+        """
         kept = self._known.get(name.casefold())
         if kept and self._clock() < kept[1]:
             return kept[0]
@@ -68,7 +71,11 @@ class WorkflowMaps:
         offered, complaint = await self._offered(workspace_id, documents)
         by_name = {label.casefold(): map_id for label, map_id in offered.items()}
         found = by_name.get(name.casefold()) or await self._by_nickname(name)
-        found = found or await self._by_search(name)
+        try:
+            found = found or await self._by_search(name)
+        except Misconfigured:
+            if not complaint:
+                raise
         if found is None and complaint:
             # It is about a document or the place, not about our rules.
             failure = Failure(400, "", complaint, is_json=True)
@@ -109,16 +116,22 @@ class WorkflowMaps:
     async def _by_search(self, name: str) -> int | None:
         """The map of this name wherever it is; it is found once it is indexed.
 
-        Misconfigured (``workflow_map_not_unique``) when there are several.
+        Misconfigured (``workflow_map_not_unique``) when there are several, and
+        (``workflow_map_not_searched``) when the search is refused: it may be down.
         """
         phrase = name.replace("\\", " ").replace('"', " ")
         form = {"where": f'OTSubType: {_MAP} AND OTName: "{phrase}"', "limit": str(PAGE_SIZE)}
         try:
             answer = await self._endpoint.call("find_workflow_map", "POST", "/v2/search", form=form)
         except Refused as refused:
-            if refused.code in ("not_found", "request_invalid"):
-                return None  # it is a name that no query can hold, or a server without search
-            raise
+            if refused.code not in ("not_found", "request_invalid"):
+                raise
+            raise Misconfigured(
+                f"Content Server does not offer the workflow map {name!r} for this workspace, and "
+                f"does not search for it: {refused.message}",
+                code="workflow_map_not_searched",
+                advice="Let our user start the map there, or write its node id in the rule.",
+            ) from refused
         ids = {
             number(found.get("id"))
             for found in properties(answer.body)

@@ -150,13 +150,49 @@ async def test_of_several_maps_of_a_name_the_rule_has_to_say_which() -> None:
     assert raised.value.code == "workflow_map_not_unique"
 
 
-async def test_a_server_without_search_has_the_maps_that_it_offers() -> None:
+async def test_a_place_that_offers_a_map_says_which_of_several_it_is() -> None:
+    talk = server()
+    offered = {"data": [{"DataID": 8, "Name": "Approval"}], "fError": ""}
+    for place, found in ((41, {"data": [], "fError": ""}), (42, offered)):
+        path = f"/v2/docworkflows.*parent_id={place}"
+        talk.on("GET", path, ok({"results": found}))
+    talk.on("GET", "/v2/nicknames", error(404, "no such nickname"))
+    one = {"id": 7, "name": "Approval", "type": 128}
+    talk.on("POST", "/v2/search", ok(items(one, {**one, "id": 8})))
+    talk.on("GET", "/v2/workflows/8/definition", ok({"results": {"definition": {}}}))
+    assert await gateway(talk).map_attributes("Approval", [41, 42]) == ()
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_of_a_server_that_does_not_search_nothing_is_held_against_a_rule(
+    status: int,
+) -> None:
+    """Its search may be down, and a place that is not asked here may offer the map."""
     talk = server()
     nothing = {"data": [], "fError": ""}
     talk.on("GET", "/v2/docworkflows", ok({"results": nothing}))
     talk.on("GET", "/v2/nicknames", error(404, "no such nickname"))
-    talk.on("POST", "/v2/search", error(400, "Error Evaluating Query, no index."))
-    assert await gateway(talk).map_attributes("Approval", [42]) is None
+    talk.on("POST", "/v2/search", error(status, "Error Evaluating Query, no index."))
+    with pytest.raises(Refused, match="no index") as raised:
+        await gateway(talk).map_attributes("Approval", [42])
+    assert raised.value.code == "workflow_map_not_searched"
+    with pytest.raises(Misconfigured, match="no index") as halted:
+        await gateway(talk)._workflows.maps.named("Approval", 42, ())
+    assert halted.value.code == "workflow_map_not_searched"
+
+
+@pytest.mark.parametrize("found", [2, None])
+async def test_a_complaint_of_the_place_does_not_stop_the_worker_for_its_map(
+    found: int | None,
+) -> None:
+    """A document that is gone is told as such, whatever the search says about the map."""
+    talk = server()
+    talk.on("GET", "/v2/docworkflows", ok({"results": {"data": [], "fError": "no document 5"}}))
+    talk.on("GET", "/v2/nicknames", error(404, "no such nickname"))
+    maps = [{"id": n, "name": "Approval", "type": 128} for n in range(found or 0)]
+    talk.on("POST", "/v2/search", ok(items(*maps)) if found else error(400, "no index."))
+    with pytest.raises(Refused, match="no document 5"):
+        await gateway(talk)._workflows.maps.named("Approval", 42, [5])
 
 
 async def test_a_start_whose_answer_is_lost_is_found_at_once() -> None:
