@@ -175,14 +175,15 @@ class ServedApp:
         """Listen; returns when connections are accepted. A second call changes nothing."""
         if self._task is not None:
             return
-        listener = self._bind()
         server = _EmbeddedServer(self._config())
+        listener = self._bind()
         task = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {self._port}")
         listening = asyncio.create_task(server.listening.wait())
         await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
         if not server.listening.is_set():
             listening.cancel()
             listener.close()
+            self._let_go()
             await task
             raise RuntimeError("The server ended before it listened; its log says why.")
         self._server, self._task = server, task
@@ -206,9 +207,7 @@ class ServedApp:
     async def close(self) -> None:
         """Stop for good: from now on the port may be somebody else's."""
         await self.stop()
-        if self._held is not None:
-            self._held.release()
-            self._held = None
+        self._let_go()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -216,6 +215,11 @@ class ServedApp:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _bind(self) -> socket.socket:
         self._held = self._held or HeldPort(self._host, self._port)

@@ -71,6 +71,9 @@ def room_faults(
         elif need is not None and need > has and (whole or column not in declared):
             what = f"{key} needs {need} characters, {table}.{column} has room for {has}"
             fix = "make the column longer" if whole else f"declare {{text: {has}}}, {_LONGER}"
+            if need <= room[column]:
+                what = f"{key} needs {need} characters, {table}.{column} is declared with {has}"
+                fix = f"declare {{text: {room[column]}}}"
             yield Fault(where, what, fix)
 
 

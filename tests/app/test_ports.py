@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from unittest.mock import Mock
 
 import pytest
 from starlette.applications import Starlette
@@ -60,6 +61,18 @@ async def test_a_served_application_keeps_its_port_while_it_is_stopped() -> None
         await served.stop(abort=True)
         assert taken(served.port)
     assert not taken(served.port)
+
+
+async def test_an_application_that_cannot_start_keeps_no_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = HeldPort()
+    free.release()
+    broken = ServedApp(Starlette(), port=free.port)
+    monkeypatch.setattr("uvicorn.Config.load", Mock(side_effect=ValueError("no good")))
+    with pytest.raises(ValueError, match="no good"):
+        await broken.start()
+    assert not taken(free.port)
 
 
 async def test_a_broker_keeps_its_port_while_it_is_stopped() -> None:

@@ -101,6 +101,17 @@ def test_an_id_and_a_link_have_to_fit_whole(folder: Path) -> None:
     ]
 
 
+def test_a_link_that_is_declared_too_short_needs_no_longer_column(folder: Path) -> None:
+    text = (folder / "tables.yaml").read_text()
+    text = text.replace("new_xecmworkspaceurl: text", "new_xecmworkspaceurl: {text: 30}", 1)
+    (folder / "tables.yaml").write_text(text)
+    urls = place(folder, "account-workspace", "write_back", "workspace_url")
+    assert told(folder, account={"new_xecmworkspaceurl": 500}) == [
+        f"{urls}: workspace_url needs {len(ADDRESS)} characters, account.new_xecmworkspaceurl is "
+        "declared with 30 (declare {text: 500})"
+    ]
+
+
 def test_what_may_be_longer_has_to_say_where_it_is_cut(folder: Path) -> None:
     changed(
         folder, "tables.yaml", "new_onboardingmissing: {text: 1000}", "new_onboardingmissing: text"
