@@ -195,6 +195,8 @@ async def test_who_stood_still_with_the_broker_has_a_whole_session_to_come_back(
         group = embedded.groups.find("g")
         assert group is not None
         member = group.members[member_id]
+        assert loop.time() < member.deadline <= loop.time() + 60
+        assert embedded.groups._timers["g"].when() == group.next_deadline()
         member.deadline = due = loop.time() - 10
         embedded.groups._expire(group, due)  # as the loop calls it when it comes round so late
         assert member.deadline > loop.time() + 20

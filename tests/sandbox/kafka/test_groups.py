@@ -42,6 +42,20 @@ def test_a_static_member_is_kept_through_a_rebalance_it_misses_until_its_session
     assert bench.beat(second) is ErrorCode.rebalance_in_progress
 
 
+def test_a_silent_member_is_dropped_at_the_end_of_its_own_session() -> None:
+    bench = Bench()
+    patient, _ = bench.enter(session_timeout=1000.0)
+    silent, _ = bench.enter(session_timeout=6.0)
+    bench.join(patient, session_timeout=1000.0)
+    bench.sync(patient, {patient: b"1", silent: b"2"})
+    bench.sync(silent)
+
+    bench.pass_time(5.9)
+    assert list(bench.group.members) == [patient, silent]
+    bench.pass_time(0.2)
+    assert list(bench.group.members) == [patient]
+
+
 def test_a_member_that_never_fetches_its_assignment_is_dropped() -> None:
     bench = Bench()
     first, _ = bench.enter(session_timeout=1000.0)
