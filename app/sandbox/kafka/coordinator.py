@@ -27,6 +27,8 @@ class GroupCoordinator:
         self._settings = settings
         self._groups: dict[str, Group] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._not_before = 0.0
+        """Nothing ends earlier: the loop was held up, and has to read what came meanwhile."""
         self.offsets = offsets
         for group_id in offsets.groups():
             self._groups[group_id] = self._new_group(group_id)
@@ -174,11 +176,11 @@ class GroupCoordinator:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    def _arm(self, group: Group, not_before: float = 0.0) -> None:
+    def _arm(self, group: Group) -> None:
         self._disarm(group.group_id)
         deadline = group.next_deadline()
         if deadline is not None:
-            due, loop = max(deadline, not_before), asyncio.get_running_loop()
+            due, loop = max(deadline, self._not_before), asyncio.get_running_loop()
             self._timers[group.group_id] = loop.call_at(due, self._expire, group, due)
 
     def _disarm(self, group_id: str) -> None:
@@ -192,7 +194,8 @@ class GroupCoordinator:
             # This loop was held up: what came in time may lie unread, so read first. Members on
             # this machine may have stood still too, and send their heartbeats only now.
             group.renew(now)
-            self._arm(group, now + _LATE / 2)
+            self._not_before = now + _LATE / 2
+            self._arm(group)
             return
         # The loop may fire a timer early by its clock's resolution: what it was armed for is due.
         group.expire(max(now, due))

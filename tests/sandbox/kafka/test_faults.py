@@ -202,6 +202,14 @@ async def test_who_stood_still_with_the_broker_has_a_whole_session_to_come_back(
         assert member.deadline > loop.time() + 20
         beat = types(12, 4).HeartbeatRequest(group_id="g", generation_id=1, member_id=member_id)
         assert (await raw.ask(beat)).error_code is ErrorCode.none
+        # What is overdue all the same waits for what lies unread, and no longer for what comes.
+        group._rebalance_deadline = due
+        embedded.groups._expire(group, due)
+        armed = embedded.groups._timers["g"].when()
+        assert armed > due + 10
+        assert embedded.groups.heartbeat("g", member_id, 1, None) is ErrorCode.none
+        assert embedded.groups._timers["g"].when() == armed
+        group._rebalance_deadline = None
         member.deadline = due = loop.time() + 10
         embedded.groups._expire(group, due)  # as when it comes round in time
         assert not group.members
