@@ -92,3 +92,29 @@ def test_a_note_stays_with_the_change_that_it_is_about() -> None:
         changed(2000, "finalised"),
         line(AuditEvent.VIOLATED, 2000, "papers were missing"),
     ) == ["finalised", "papers were missing", "gate told"]
+
+
+def test_what_became_overdue_stands_at_its_own_time_and_not_with_what_was_told_before_it() -> None:
+    """Time that passes is told by no line of its own."""
+    assert words(
+        changed(0, "requested"),
+        done(5000, "workflow started"),
+        changed(1000, "owner changed"),
+        line(AuditEvent.OVERDUE, 9000, "nobody decided"),
+    ) == ["requested", "owner changed", "workflow started", "nobody decided"]
+
+
+def test_what_was_done_about_something_late_takes_nothing_back_that_was_done_before() -> None:
+    assert words(
+        changed(5000, "renamed"),
+        done(5200, "name set"),
+        changed(1000, "owner changed"),
+        commanded(1000, "role"),
+        done(1100, "role given by a clock that is behind"),
+    ) == [
+        "owner changed",
+        "role",
+        "renamed",
+        "name set",
+        "role given by a clock that is behind",
+    ]

@@ -67,6 +67,17 @@ async def test_a_column_that_the_record_does_not_have_stays_unknown_and_says_so(
     assert won.lacks == (Lack("record.statecode", DEAL, START_MS + 7000, answered=True),)
 
 
+async def test_a_reading_that_is_under_way_has_not_answered_though_one_before_it_did() -> None:
+    world = World()
+    world.dynamics.rows[DEAL.key] = {"name": "Deal"}
+    world.tell(change(DEAL, 7, name="Deal"))
+    await world.run()
+    world.tell(change(DEAL, 20_000, name="Another"))  # later than it was read
+    await world.deliver(world.queues[CHANGES.name, DEAL.key].pop())
+    won = condition(world, DEAL, "opportunity-contract", "won")
+    assert won.lacks == (Lack("record.statecode", DEAL, START_MS + 7000),)
+
+
 async def test_what_a_condition_reads_of_another_record_is_awaited_since_it_was_asked() -> None:
     world = World()
     known = {"title": "Broken", "statecode": 0, "isescalated": False, "new_casevalue": "1"}
