@@ -159,6 +159,18 @@ async def test_while_nobody_asks_anything_nothing_is_looked_at(
         await _until(lambda: looked == 2)
 
 
+async def test_what_changes_by_itself_is_looked_for_while_nobody_asks_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sandbox.keeping.keeper.IDLE_SECONDS", 0)
+    rows: list[int] = []
+    async with Keeper(tmp_path) as keeper:
+        keeper.keep({PART: lambda: rows}, lambda: 0)
+        await _until(lambda: keeper.saves == 1)
+        rows.append(1)
+        await _until(lambda: read_kept(tmp_path, PART) == [1])
+
+
 async def test_a_save_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     in_the_way = tmp_path / "rows.state.new"
     in_the_way.mkdir()
