@@ -145,7 +145,7 @@ async def test_of_several_maps_of_a_name_the_rule_has_to_say_which() -> None:
     one = {"id": 7, "name": "Approval", "type": 128}
     others = ({**one, "id": 8, "name": "APPROVAL"}, {**one, "id": 9, "type": 144})
     talk.on("POST", "/v2/search", ok(items(one, *others)))
-    with pytest.raises(Misconfigured, match="'Approval': nodes 7, 8") as raised:
+    with pytest.raises(Misconfigured, match=r"'Approval': nodes 7, 8\.") as raised:
         await gateway(talk).map_attributes("Approval", [42])
     assert raised.value.code == "workflow_map_not_unique"
 
