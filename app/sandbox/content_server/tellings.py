@@ -9,13 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from app.sandbox.content_server.model import Node, NodeType
 
-if TYPE_CHECKING:
-    from app.sandbox.content_server.store import Store
-
+Nodes = Mapping[int, Node]
 _FILED = ("document.added", "document.version_added", "document.moved")
 _STATES: Mapping[str, str] = {
     "workflow.started": "in_approval",
@@ -45,7 +42,7 @@ class Tellings:
 
     def follows(
         self,
-        store: Store,
+        nodes: Nodes,
         event: str,
         node: Node,
         workspace: Node,
@@ -61,9 +58,9 @@ class Tellings:
         if event.startswith("workflow.") and telling.workflow not in ("", workflow_map):
             return None
         if event in _FILED:
-            state = telling.folders.get(_folder(store, node, workspace))
+            state = telling.folders.get(_folder(nodes, node, workspace))
         elif event == "attribute.changed" and telling.status is not None:
-            state = self._status(store, telling.status, node, workspace, user_id)
+            state = self._status(nodes, telling.status, node, workspace, user_id)
         return f"{telling.subject}.{state}" if state else None
 
     def attributes(self, workspace: Node) -> int | None:
@@ -73,14 +70,14 @@ class Tellings:
         return telling.status[0] if telling and telling.status else None
 
     def _status(
-        self, store: Store, path: tuple[int, int], node: Node, workspace: Node, user_id: int
+        self, nodes: Nodes, path: tuple[int, int], node: Node, workspace: Node, user_id: int
     ) -> str | None:
         """The workspace's status in snake case, where a person has just changed it."""
         assert workspace.workspace is not None
         if node is not workspace:
             return None
         status = _value(node, path)
-        template = store.nodes.get(workspace.workspace.template_id)
+        template = nodes.get(workspace.workspace.template_id)
         before = self.statuses.get(node.id, _value(template, path) if template else "")
         self.statuses[node.id] = status
         if status in ("", before) or user_id in self.integrations:
@@ -93,11 +90,11 @@ def snake(label: str) -> str:
     return re.sub(r"\W+", "_", label.strip()).lower()
 
 
-def _folder(store: Store, node: Node, workspace: Node) -> str:
+def _folder(nodes: Nodes, node: Node, workspace: Node) -> str:
     """The name of the workspace's own folder that the document lies in, at any depth."""
     current = node
-    while current.parent_id != workspace.id and current.parent_id in store.nodes:
-        current = store.nodes[current.parent_id]
+    while current.parent_id != workspace.id and current.parent_id in nodes:
+        current = nodes[current.parent_id]
     return current.name if current.type == NodeType.FOLDER else ""
 
 
